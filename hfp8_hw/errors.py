@@ -1,0 +1,40 @@
+"""The one exception that bad input raises, and the checks that raise it in one wording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ParameterError(ValueError):
+    """A parameter has a value that is not allowed.
+
+    The text is one line: which parameter, the value given, what is allowed. The command line
+    prints it as it is and exits with status 2.
+    """
+
+
+def check_int(name: str, value: object, low: int, high: int) -> int:
+    """Return ``value`` if it is an integer with ``low <= value <= high``.
+
+    Raises
+    ------
+    ParameterError
+        Otherwise; a bool is not taken for an integer.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ParameterError(f"{name}={value!r} is not allowed: an integer from {low} to {high}")
+    return value
+
+
+def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
+    """Return ``value`` if it is one of the strings in ``allowed``.
+
+    Raises
+    ------
+    ParameterError
+        Otherwise.
+    """
+    allowed = tuple(allowed)
+    if not isinstance(value, str) or value not in allowed:
+        raise ParameterError(f"{name}={value!r} is not allowed: one of {', '.join(allowed)}")
+    return value

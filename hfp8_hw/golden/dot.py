@@ -1,0 +1,242 @@
+"""Dot products and matrix products in the accumulation semantics of the hardware."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ParameterError, check_choice, check_int
+from ..formats import FloatFormat, parse_format
+from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
+from . import gemm
+from .multiply import Products, decoded_operands, products
+from .operands import decode_one, operand_formats, used_values
+from .pack import code_dtype
+from .steps import Accumulator, run, step
+
+SEMANTICS = ("fma", "fmma", "dotN", "chunked", "exact_chunk", "exact")
+BLOCK = 1 << 16
+"""Products worked on at a time."""
+
+
+def accumulator(acc: Any, rounding: Any, overflow: Any) -> Accumulator:
+    """The accumulator that the parameters ask for; ``rounding=None`` is the format's own.
+
+    Raises
+    ------
+    ParameterError
+        For SR, which has no random words here, and anything else that is not allowed.
+    """
+    fmt = parse_format(acc, "acc")
+    chosen = default_rounding(fmt) if rounding is None else parse_rounding(rounding)
+    if chosen.mode == "SR":
+        raise ParameterError(
+            f"rounding={str(chosen)!r} is not allowed for an accumulator: a deterministic one"
+        )
+    return Accumulator(fmt, chosen, check_overflow(overflow, fmt))
+
+
+def _group(semantics: str, chunk: int, lanes: int, depth: int) -> int:
+    """How many products go into one rounding."""
+    sizes = {"fma": 1, "chunked": 1, "fmma": 2, "dotN": lanes, "exact_chunk": chunk}
+    return sizes.get(semantics, max(depth, 1))
+
+
+def fma(
+    a: ArrayLike,
+    b: ArrayLike,
+    c: ArrayLike,
+    fmt_a: FloatFormat | str,
+    fmt_b: FloatFormat | str,
+    acc: FloatFormat | str,
+    *,
+    rounding: str | Rounding | None = None,
+    overflow: str = "special",
+    bias_a: ArrayLike | None = None,
+    bias_b: ArrayLike | None = None,
+    mode_a: ArrayLike | None = None,
+    mode_b: ArrayLike | None = None,
+    flags: bool = False,
+) -> Any:
+    """round_acc(c + a * b) element by element: one exact sum, one rounding.
+
+    ``c`` and the result are codes of ``acc``; everything else as in `dot`.
+    """
+    how = accumulator(acc, rounding, overflow)
+    x, y = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
+    state = decode_one(c, how.fmt, None, "c")
+    try:
+        x, y, state = np.broadcast_arrays(x, y, state)
+    except ValueError:
+        raise ParameterError(
+            f"shapes {x.shape!r}, {y.shape!r} and {state.shape!r} are not allowed: "
+            "they do not broadcast"
+        ) from None
+    codes, marks = step(np.ascontiguousarray(state), products(x, y), how)
+    return (codes, marks) if flags else codes
+
+
+def dot(
+    a: ArrayLike,
+    b: ArrayLike,
+    fmt_a: FloatFormat | str,
+    fmt_b: FloatFormat | str,
+    acc: FloatFormat | str,
+    *,
+    semantics: str = "chunked",
+    chunk: int = 64,
+    lanes: int = 2,
+    rounding: str | Rounding | None = None,
+    overflow: str = "special",
+    bias_a: ArrayLike | None = None,
+    bias_b: ArrayLike | None = None,
+    mode_a: ArrayLike | None = None,
+    mode_b: ArrayLike | None = None,
+    flags: bool = False,
+) -> Any:
+    """Sum a * b over the last axis, bit for bit as the `mac` and `dot` units do.
+
+    Parameters
+    ----------
+    a, b : array_like of int
+        Codes; their shapes broadcast, the last axis is summed in order. An empty sum is +0.
+    fmt_a, fmt_b : FloatFormat or str
+        Their formats; ``"HFP8"`` with ``mode_a``/``mode_b`` (0 forward, 1 backward).
+    acc : FloatFormat or str
+        The accumulator's format, which is the result's.
+    semantics : str
+        ``fma``: acc' = round(acc + a*b). ``fmma``: two products a rounding. ``dotN``: ``lanes``
+        products a rounding. ``chunked``: each run of ``chunk`` products summed by ``fma`` from
+        +0, chunk sums added in order (Wang et al., "Training Deep Neural Networks with 8-bit
+        Floating Point Numbers", NeurIPS 2018, section 3.1). ``exact_chunk``: each run summed
+        exactly and rounded once, then added in order. ``exact``: one rounding in all.
+    chunk, lanes : int
+        1 to 65536 products.
+    rounding : str, optional
+        A deterministic rounding; by default RNA for DLFLOAT16, else RNE.
+    overflow : str
+        ``special`` or ``saturate``, of the accumulator.
+    bias_a, bias_b : array_like of int, optional
+        Run-time biases; broadcast against the operand.
+    flags : bool
+        Whether to return the flags too: ORed over all roundings of a sum.
+
+    Returns
+    -------
+    codes, or (codes, flag_bytes) with ``flags=True``
+        The broadcast shape without its last axis.
+
+    Raises
+    ------
+    ParameterError
+        For any argument that is not allowed.
+    """
+    how = accumulator(acc, rounding, overflow)
+    check_choice("semantics", semantics, SEMANTICS)
+    check_int("chunk", chunk, 1, 65536)
+    check_int("lanes", lanes, 1, 65536)
+    x, y = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
+    try:
+        shape = np.broadcast_shapes(x.shape, y.shape)
+    except ValueError:
+        shape = ()
+    if not shape or (x.ndim and y.ndim and x.shape[-1] != y.shape[-1] != 1 != x.shape[-1]):
+        raise ParameterError(
+            f"shapes {x.shape!r} and {y.shape!r} are not allowed: "
+            "they must broadcast and have a last axis to sum"
+        )
+    rows = int(np.prod(shape[:-1], dtype=np.int64))
+    depth = shape[-1]
+    wide = [np.broadcast_to(v, shape) for v in (x, y)]
+    codes = np.zeros(rows, code_dtype(how.fmt))
+    marks = np.zeros(rows, np.uint8)
+    per_block = max(1, BLOCK // max(depth, 1))
+    for start in range(0, rows, per_block):
+        stop = min(start + per_block, rows)
+        pick = np.unravel_index(np.arange(start, stop), shape[:-1]) if shape[:-1] else ()
+        part = [v[pick].reshape(stop - start, depth) for v in wide]
+        done = sum_products(products(*part), semantics, chunk, lanes, how)
+        codes[start:stop], marks[start:stop] = done
+    result = codes.reshape(shape[:-1])
+    return (result, marks.reshape(shape[:-1])) if flags else result
+
+
+def sum_products(
+    terms: Products, semantics: str, chunk: int, lanes: int, how: Accumulator
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Sum exact products over the last axis of (rows, depth): (codes, flags)."""
+    depth = terms.values.shape[-1]
+    group = _group(semantics, chunk, lanes, depth)
+    if semantics not in ("chunked", "exact_chunk"):
+        return run(terms, group, how)
+    parts: list[tuple[NDArray[Any], NDArray[np.uint8]]] = []
+    full = depth // chunk
+    if full:
+        shape = (terms.values.shape[0], full, chunk)
+        body = Products(*(v[:, : full * chunk].reshape(shape) for v in terms))
+        codes, marks = run(body, group, how)
+        parts += [(codes[:, k], marks[:, k]) for k in range(full)]
+    if depth % chunk:
+        parts.append(run(Products(*(v[:, full * chunk :] for v in terms)), group, how))
+    total: NDArray[Any] = np.zeros(terms.values.shape[0], np.uint32)
+    flags = np.zeros(total.shape, np.uint8)
+    for codes, marks in parts:
+        values = decode_one(codes, how.fmt, None)
+        addend = Products(values, np.zeros(values.shape, bool))
+        total, new = step(decode_one(total, how.fmt, None), addend, how)
+        flags |= marks | new
+    return total, flags
+
+
+def matmul(
+    a: ArrayLike,
+    b: ArrayLike,
+    fmt_a: FloatFormat | str,
+    fmt_b: FloatFormat | str,
+    acc: FloatFormat | str,
+    *,
+    semantics: str = "chunked",
+    chunk: int = 64,
+    lanes: int = 2,
+    rounding: str | Rounding | None = None,
+    overflow: str = "special",
+) -> Any:
+    """The matrix product of codes (m, k) and (k, n): `dot` of every row with every column.
+
+    The same bits as `dot`; where no accumulator can overflow or reach below its smallest normal
+    value, ``fma`` and ``chunked`` run on binary32 hardware arithmetic (see `golden.gemm`).
+    Arguments as in `dot`.
+    """
+    how = accumulator(acc, rounding, overflow)
+    check_choice("semantics", semantics, SEMANTICS)
+    check_int("chunk", chunk, 1, 65536)
+    check_int("lanes", lanes, 1, 65536)
+    x, y = decoded_operands(a, b, fmt_a, fmt_b, None, None, None, None)
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[0]:
+        raise ParameterError(
+            f"shapes {x.shape!r} and {y.shape!r} are not allowed: (m, k) and (k, n)"
+        )
+    depth = x.shape[1]
+    if semantics in ("fma", "chunked") and gemm.applies(
+        *(_occurring(v, f, w) for v, f, w in ((a, fmt_a, x), (b, fmt_b, y))), depth, how
+    ):
+        run_length = chunk if semantics == "chunked" else max(depth, 1)
+        return gemm.matmul(x, y, run_length, how)
+    out = np.zeros((x.shape[0], y.shape[1]), code_dtype(how.fmt))
+    columns = np.ascontiguousarray(y.T)
+    per_block = max(1, BLOCK // max(depth, 1))
+    for i, row in enumerate(x):
+        for start in range(0, len(columns), per_block):
+            block = columns[start : start + per_block]
+            terms = products(np.broadcast_to(row, block.shape), block)
+            done, _ = sum_products(terms, semantics, chunk, lanes, how)
+            out[i, start : start + per_block] = done
+    return out
+
+
+def _occurring(codes: ArrayLike, fmt: Any, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values that occur in an operand: each once where a table knows them."""
+    (only,) = operand_formats(fmt, "a")
+    return used_values(codes, only) if only.width <= 16 and values.size else values

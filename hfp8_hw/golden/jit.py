@@ -1,0 +1,105 @@
+"""The optional numba kernels: the same results, compiled. Absent, both names here are None.
+
+Set ``HFP8_NUMBA=0`` to do without them although numba is installed. The kernels release the
+interpreter lock, so `threads` runs them on slices of large arrays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+Kernel = Callable[..., None]
+
+quantize_words: Kernel | None = None
+"""(words, table, codes): upper halves of binary32 words, rounded to odd, looked up."""
+
+matmul_chunked: dict[bool, Kernel] | None = None
+"""By ``even`` (RNE, else RNA): (a, b, out, chunk, drop, half), see `golden.gemm`."""
+
+_WORTH_A_THREAD = 1 << 18
+
+
+def threads(kernel: Kernel, rows: int, work: int, sliced: tuple[Any, ...], *rest: Any) -> None:
+    """Call ``kernel(*slices, *rest)`` over slices of ``rows`` rows, on all cores if it is worth it.
+
+    ``sliced`` arrays are cut along their first axis; ``work`` is the number of elementary steps.
+    """
+    count = min(os.cpu_count() or 1, max(1, work // _WORTH_A_THREAD), max(rows, 1))
+    if count == 1:
+        kernel(*sliced, *rest)
+        return
+    edges = [rows * k // count for k in range(count + 1)]
+    with ThreadPoolExecutor(count) as pool:
+        jobs = [
+            pool.submit(kernel, *(a[low:high] for a in sliced), *rest)
+            for low, high in zip(edges, edges[1:], strict=False)
+        ]
+        for job in jobs:
+            job.result()
+
+
+def _compile() -> tuple[Kernel, dict[bool, Kernel]]:
+    import numba
+
+    # numba widens uint32 arithmetic to 64 bits; the casts keep it narrow, so that it vectorises.
+    u32, f32 = np.uint32, np.float32
+    one, low, sixteen = u32(1), u32(0xFFFF), u32(16)
+
+    @numba.njit(cache=True, nogil=True)
+    def quantize(words: Any, codes: Any, table: Any) -> None:
+        for i in range(words.size):
+            word = words[i]
+            codes[i] = table[u32(word | u32(u32(word & low) + low)) >> sixteen]
+
+    def matmul(even: bool) -> Kernel:
+        @numba.njit(cache=True, nogil=True)
+        def kernel(a: Any, out: Any, b: Any, chunk: int, drop: Any, half: Any) -> None:
+            rows, depth = a.shape
+            columns = b.shape[1]
+            mask = u32(~u32(u32(one << drop) - one))
+            part = np.empty(columns, f32)
+            for i in range(rows):
+                out[i] = f32(0)
+                for start in range(0, depth, chunk):
+                    part[:] = f32(0)
+                    stop = min(start + chunk, depth)
+                    # Two steps a pass halve the traffic to the running sums; order is kept.
+                    for k in range(start, stop - 1, 2):
+                        x0, x1 = a[i, k], a[i, k + 1]
+                        for j in range(columns):
+                            word = f32(part[j] + x0 * b[k, j]).view(u32)
+                            if even:
+                                word = u32(word + u32(u32(word >> drop) & one))
+                            word = u32(u32(word + half) & mask)
+                            word = f32(word.view(f32) + x1 * b[k + 1, j]).view(u32)
+                            if even:
+                                word = u32(word + u32(u32(word >> drop) & one))
+                            part[j] = u32(u32(word + half) & mask).view(f32)
+                    if (stop - start) & 1:
+                        x0 = a[i, stop - 1]
+                        for j in range(columns):
+                            word = f32(part[j] + x0 * b[stop - 1, j]).view(u32)
+                            if even:
+                                word = u32(word + u32(u32(word >> drop) & one))
+                            part[j] = u32(u32(word + half) & mask).view(f32)
+                    for j in range(columns):
+                        word = f32(out[i, j] + part[j]).view(u32)
+                        if even:
+                            word = u32(word + u32(u32(word >> drop) & one))
+                        out[i, j] = u32(u32(word + half) & mask).view(f32)
+
+        return kernel
+
+    return quantize, {False: matmul(False), True: matmul(True)}
+
+
+if os.environ.get("HFP8_NUMBA", "1") != "0":
+    try:
+        quantize_words, matmul_chunked = _compile()
+    except ImportError:
+        pass

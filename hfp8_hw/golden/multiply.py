@@ -1,0 +1,116 @@
+"""Exact products of codes, and products rounded to a format."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ParameterError
+from ..formats import FloatFormat, parse_format
+from ..products import product_format
+from ..rounding import Rounding, check_overflow, parse_rounding
+from .convert import pack_values
+from .operands import check_rbits, decode_operand, operand_formats
+
+
+class Products(NamedTuple):
+    """Exact products in binary64, and where an operation was invalid (0 x Inf)."""
+
+    values: NDArray[np.float64]
+    invalid: NDArray[np.bool_]
+
+
+def products(a: NDArray[np.float64], b: NDArray[np.float64]) -> Products:
+    """a * b, exact for values of any two formats; NaN where invalid."""
+    with np.errstate(invalid="ignore"):
+        values = a * b
+    invalid = np.isnan(values)
+    if invalid.any():
+        invalid &= ~np.isnan(a) & ~np.isnan(b)
+    return Products(values, invalid)
+
+
+def decoded_operands(
+    a: ArrayLike,
+    b: ArrayLike,
+    fmt_a: Any,
+    fmt_b: Any,
+    bias_a: Any,
+    bias_b: Any,
+    mode_a: Any,
+    mode_b: Any,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both operands' values, every argument checked."""
+    return (
+        decode_operand(a, operand_formats(fmt_a, "a"), mode_a, bias_a, "a"),
+        decode_operand(b, operand_formats(fmt_b, "b"), mode_b, bias_b, "b"),
+    )
+
+
+def mul(
+    a: ArrayLike,
+    b: ArrayLike,
+    fmt_a: FloatFormat | str,
+    fmt_b: FloatFormat | str,
+    out: FloatFormat | str = "exact",
+    *,
+    rounding: str | Rounding = "RNE",
+    overflow: str | None = None,
+    rbits: ArrayLike | None = None,
+    bias_a: ArrayLike | None = None,
+    bias_b: ArrayLike | None = None,
+    mode_a: ArrayLike | None = None,
+    mode_b: ArrayLike | None = None,
+    flags: bool = False,
+) -> Any:
+    """Multiply codes element by element: what the `mul` unit computes.
+
+    Parameters
+    ----------
+    a, b : array_like of int
+        Codes; they broadcast.
+    fmt_a, fmt_b : FloatFormat or str
+        Their formats; ``"HFP8"`` with ``mode_a``/``mode_b`` 0 (forward) or 1 (backward).
+    out : FloatFormat or str
+        The format of the result; ``"exact"`` for `hfp8_hw.products.product_format`.
+    rounding, overflow, rbits
+        As in `quantize`; ``overflow=None`` is ``saturate``, and ``special`` with
+        ``out="exact"``, where only an infinite operand is an overflow.
+    bias_a, bias_b : array_like of int, optional
+        Run-time biases of the operands.
+    flags : bool
+        Whether to return the flags too; invalid also marks 0 x Inf.
+
+    Returns
+    -------
+    codes, or (codes, flag_bytes) with ``flags=True``
+
+    Raises
+    ------
+    ParameterError
+        For any argument that is not allowed.
+    """
+    rounding = parse_rounding(rounding)
+    values_a, values_b = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
+    exact = isinstance(out, str) and out == "exact"
+    if exact:
+        runtime = bias_a is not None or bias_b is not None
+        fmt = product_format(operand_formats(fmt_a, "a"), operand_formats(fmt_b, "b"), runtime)
+    else:
+        fmt = parse_format(out, "out")
+    if overflow is None:
+        overflow = "special" if exact and fmt.has_nan else "saturate"
+    overflow = check_overflow(overflow, fmt)
+    random = check_rbits(rbits, rounding)
+    try:
+        values_a, values_b = np.broadcast_arrays(values_a, values_b)
+    except ValueError:
+        raise ParameterError(
+            f"shapes {values_a.shape!r} and {values_b.shape!r} are not allowed: "
+            "they do not broadcast"
+        ) from None
+    values, invalid = products(values_a, values_b)
+    codes, marks = pack_values(values, fmt, rounding, overflow, rbits=random, invalid=invalid)
+    return (codes, marks) if flags else codes

@@ -1,0 +1,197 @@
+"""What the public calls accept: formats, codes, biases, modes and random bits, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ParameterError
+from ..formats import BIAS_RANGE, FloatFormat, parse_operand
+from ..rounding import Rounding
+from .bits import I64
+from .pack import code_dtype
+
+
+_BLOCK = 1 << 15
+
+
+@lru_cache(maxsize=256)
+def value_table(fmt: FloatFormat) -> NDArray[np.float64]:
+    """Every code's value; read-only. Formats of up to 16 bits."""
+    table = np.array(fmt.decode_table())
+    table.flags.writeable = False
+    return table
+
+
+def check_codes(codes: ArrayLike, fmt: FloatFormat, parameter: str) -> NDArray[Any]:
+    """Integer codes as an array of the format's dtype.
+
+    Raises
+    ------
+    ParameterError
+        If they are not integers or do not fit into the format's width.
+    """
+    array = np.asarray(codes)
+    if array.size == 0 and array.dtype.kind == "f":
+        array = array.astype(np.uint8)
+    if array.dtype.kind not in "ui":
+        raise ParameterError(
+            f"{parameter} has dtype {str(array.dtype)!r}, which is not allowed: integer codes"
+        )
+    if array.dtype.itemsize * 8 > fmt.width or array.dtype.kind == "i":
+        if array.size and not 0 <= int(array.min()) <= int(array.max()) < 1 << fmt.width:
+            bad = array[(array < 0) | (array >= 1 << fmt.width)].flat[0]
+            raise ParameterError(
+                f"{parameter} holds the code {int(bad)!r}, which is not allowed: "
+                f"{fmt} codes are 0 to {(1 << fmt.width) - 1}"
+            )
+    return array.astype(code_dtype(fmt), copy=False)
+
+
+def check_bias(bias: Any, parameter: str = "bias") -> NDArray[np.int64] | None:
+    """A run-time bias: None, or integers within `BIAS_RANGE`."""
+    if bias is None:
+        return None
+    array = np.asarray(bias)
+    low, high = BIAS_RANGE
+    if array.dtype.kind not in "ui" or (
+        array.size and not low <= int(array.min()) <= int(array.max()) <= high
+    ):
+        raise ParameterError(
+            f"{parameter}={bias!r} is not allowed: integers from {low} to {high}, or None"
+        )
+    return array.astype(I64)
+
+
+def check_rbits(rbits: Any, rounding: Rounding) -> NDArray[np.int64] | None:
+    """The random words of SR(n): integers of n bits; None for every other rounding."""
+    if rounding.mode != "SR":
+        if rbits is not None:
+            raise ParameterError(f"rbits is not allowed with rounding={str(rounding)!r}: SR only")
+        return None
+    if rbits is None:
+        raise ParameterError(f"rbits=None is not allowed: {rounding} needs its random bits")
+    array = np.asarray(rbits)
+    top = (1 << rounding.sr_bits) - 1
+    if array.dtype.kind not in "ui" or (
+        array.size and not 0 <= int(array.min()) <= int(array.max()) <= top
+    ):
+        raise ParameterError(f"rbits={rbits!r} is not allowed: integers from 0 to {top}")
+    return array.astype(I64)
+
+
+def check_mode(mode: Any, parameter: str) -> NDArray[np.bool_]:
+    """The mode input of an HFP8 operand: 0 forward, 1 backward."""
+    array = np.asarray(mode)
+    if array.dtype.kind not in "uib" or (
+        array.size and not 0 <= int(array.min()) <= int(array.max()) <= 1
+    ):
+        raise ParameterError(f"{parameter}={mode!r} is not allowed: 0 (forward) or 1 (backward)")
+    return array.astype(bool)
+
+
+def decode_one(
+    codes: ArrayLike, fmt: FloatFormat, bias: Any, parameter: str = "codes"
+) -> NDArray[np.float64]:
+    """The exact values of codes in one format, with the format's bias or a run-time one."""
+    array = check_codes(codes, fmt, parameter)
+    values = _look_up(array, fmt) if fmt.width <= 16 else _decode_wide(array, fmt)
+    biases = check_bias(bias)
+    if biases is None:
+        return values
+    return np.ldexp(values, fmt.bias - biases)
+
+
+def _look_up(codes: NDArray[Any], fmt: FloatFormat) -> NDArray[np.float64]:
+    """Values by table, in blocks: the index array that `take` makes stays in the cache."""
+    table, flat = value_table(fmt), np.ascontiguousarray(codes).reshape(-1)
+    values = np.empty(codes.shape)
+    out = values.reshape(-1)
+    for start in range(0, flat.size, _BLOCK):
+        stop = start + _BLOCK
+        np.take(table, flat[start:stop], out=out[start:stop], mode="clip")
+    return values
+
+
+def used_values(codes: ArrayLike, fmt: FloatFormat) -> NDArray[np.float64]:
+    """The values that occur among codes of a format of up to 16 bits, each once."""
+    counts = np.bincount(np.asarray(codes).reshape(-1), minlength=1 << fmt.width)
+    return value_table(fmt)[counts != 0]
+
+
+def _decode_wide(codes: NDArray[Any], fmt: FloatFormat) -> NDArray[np.float64]:
+    """Codes too wide for a table, by their fields."""
+    wide = codes.astype(I64)
+    mag = wide & fmt.mag_mask
+    e, m = mag >> fmt.man_bits, mag & ((1 << fmt.man_bits) - 1)
+    hidden = (e > 0) | (np.asarray(fmt.zero_exp == "normal") & (m > 0))
+    effective = e if fmt.zero_exp == "normal" else np.maximum(e, 1)
+    sig = m + (hidden.astype(I64) << fmt.man_bits)
+    if fmt.zero_exp == "flush":
+        sig = np.where(e == 0, 0, sig)
+    values = np.ldexp(sig.astype(np.float64), effective - fmt.bias - fmt.man_bits)
+    neg = wide > fmt.mag_mask
+    if not fmt.has_neg_zero:
+        neg &= mag != 0
+    values = np.where(neg, -values, values)
+    if fmt.inf_code is not None:
+        values = np.where(mag == fmt.inf_code, np.where(neg, -np.inf, np.inf), values)
+    match fmt.specials:
+        case "ieee":
+            nan = mag > fmt.max_code + 1
+        case "fn" | "dl":
+            nan = mag == fmt.mag_mask
+        case "fnuz" | "p3109":
+            nan = wide == fmt.sign_mask
+        case _:
+            nan = np.zeros(wide.shape, bool)
+    return np.where(nan, np.nan, values)
+
+
+def decode_operand(
+    codes: ArrayLike,
+    formats: Sequence[FloatFormat],
+    mode: Any,
+    bias: Any,
+    name: str,
+) -> NDArray[np.float64]:
+    """Values of an operand that is in one format, or in either HFP8 format by ``mode``."""
+    if len(formats) == 1:
+        if mode is not None:
+            raise ParameterError(f"mode_{name} is not allowed: {name} is always {formats[0]}")
+        return decode_one(codes, formats[0], bias, name)
+    if mode is None:
+        raise ParameterError(f"mode_{name}=None is not allowed: {name} is HFP8, say 0 or 1")
+    first, second = (decode_one(codes, fmt, bias, name) for fmt in formats)
+    return np.where(check_mode(mode, f"mode_{name}"), second, first)
+
+
+def operand_formats(fmt: Any, name: str) -> tuple[FloatFormat, ...]:
+    """The formats of an operand parameter such as ``fmt_a``."""
+    return parse_operand(fmt, f"fmt_{name}")
+
+
+def real_values(
+    x: ArrayLike, src: Any, src_bias: Any = None, src_mode: Any = None
+) -> NDArray[np.float64]:
+    """The exact values of ``x``: floats as they are, codes of the format ``src`` decoded."""
+    if src is not None:
+        return decode_operand(x, operand_formats(src, "src"), src_mode, src_bias, "src")
+    if src_bias is not None or src_mode is not None:
+        raise ParameterError("src_bias and src_mode are not allowed without src")
+    array = np.asarray(x)
+    if array.dtype.kind == "u":
+        raise ParameterError(
+            f"x has dtype {str(array.dtype)!r}, which is not allowed without src: "
+            "name the format of these codes, or convert them to float"
+        )
+    if array.dtype.kind in "cOSUMmb" or array.dtype.itemsize > 8:
+        raise ParameterError(f"x has dtype {str(array.dtype)!r}, which is not allowed: real numbers")
+    values = array.astype(np.float64)
+    if array.dtype.kind == "i" and array.size and np.abs(values).max() > 2.0**53:
+        raise ParameterError("x holds an integer beyond 2**53, which is not allowed")
+    return values

@@ -1,0 +1,97 @@
+"""One accumulation step, vectorised: acc' = round(acc + terms), on codes' values."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..formats import FloatFormat
+from ..rounding import Rounding
+from .bits import Parts, add_to_odd, exact_sum
+from .convert import pack_values
+from .multiply import Products
+from .operands import decode_one
+from .pack import pack
+
+
+class Accumulator(NamedTuple):
+    """How an accumulator rounds."""
+
+    fmt: FloatFormat
+    rounding: Rounding
+    overflow: str
+
+
+def step(
+    state: NDArray[np.float64], terms: Products, acc: Accumulator
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """acc' = round(acc + term), or + all terms along an extra last axis: (codes, flags)."""
+    if terms.values.ndim == state.ndim:
+        return _step_one(state, terms, acc)
+    if terms.values.shape[-1] == 1:
+        return _step_one(state, Products(terms.values[..., 0], terms.invalid[..., 0]), acc)
+    return _step_many(state, terms, acc)
+
+
+def _step_one(
+    state: NDArray[np.float64], terms: Products, acc: Accumulator
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    with np.errstate(invalid="ignore"):
+        total = add_to_odd(state, terms.values)
+    finite = np.isfinite(state) & np.isfinite(terms.values)
+    invalid = terms.invalid
+    if not finite.all():
+        with np.errstate(invalid="ignore"):
+            plain = state + terms.values
+        total = np.where(finite, total, plain)
+        invalid = invalid | (np.isinf(state) & np.isinf(terms.values) & np.isnan(plain))
+    if acc.rounding.mode == "RDN":
+        cancelled = (total == 0) & (np.signbit(state) != np.signbit(terms.values))
+        total = np.where(cancelled, -0.0, total)
+    return pack_values(total, acc.fmt, acc.rounding, acc.overflow, invalid=invalid)
+
+
+def _step_many(
+    state: NDArray[np.float64], terms: Products, acc: Accumulator
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    every = np.concatenate([state[..., None], terms.values], axis=-1)
+    nan = np.isnan(every).any(axis=-1)
+    plus, minus = (every == np.inf).any(axis=-1), (every == -np.inf).any(axis=-1)
+    clash = plus & minus & ~nan
+    parts = exact_sum(np.where(np.isfinite(every), every, 0.0))
+    inf = (plus | minus) & ~nan & ~clash
+    negative_zeros = ((every == 0) & np.signbit(every)).all(axis=-1)
+    positive_zeros = ((every == 0) & ~np.signbit(every)).all(axis=-1)
+    zero = parts.sig == 0
+    zero_sign = negative_zeros | (~positive_zeros if acc.rounding.mode == "RDN" else False)
+    neg = np.where(inf, minus, np.where(zero, zero_sign, parts.neg)) & ~nan & ~clash
+    return pack(
+        Parts(neg, parts.sig, parts.exp, parts.sticky),
+        nan | clash,
+        inf,
+        terms.invalid.any(axis=-1) | clash,
+        acc.fmt,
+        acc.rounding,
+        acc.overflow,
+        acc.fmt.bias,
+        None,
+    )
+
+
+def run(
+    terms: Products, group: int, acc: Accumulator
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Sum the last axis from +0 in order, ``group`` terms a rounding: (codes, flags ORed)."""
+    shape, depth = terms.values.shape[:-1], terms.values.shape[-1]
+    codes: NDArray[Any] = np.zeros(shape, np.uint32)
+    marks = np.zeros(shape, np.uint8)
+    for start in range(0, depth, group):
+        members = slice(start, min(start + group, depth))
+        state = decode_one(codes, acc.fmt, None)
+        codes, new = step(
+            state, Products(terms.values[..., members], terms.invalid[..., members]), acc
+        )
+        marks |= new
+    return codes, marks
