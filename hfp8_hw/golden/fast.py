@@ -52,8 +52,9 @@ def quantize(
     contiguous = np.ascontiguousarray(x)
     out = np.empty(x.shape, np.uint8)
     words, codes = contiguous.reshape(-1).view(np.uint32), out.reshape(-1)
-    if jit.quantize_words is not None:
-        jit.threads(jit.quantize_words, words.size, words.size, (words, codes), table)
+    compiled = jit.kernels(words.size)
+    if compiled is not None:
+        jit.threads(compiled.quantize, words.size, words.size, (words, codes), table)
         return out
     size = min(_BLOCK, words.size)
     index = np.empty(size, np.intp)

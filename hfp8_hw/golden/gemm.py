@@ -60,9 +60,10 @@ def matmul(
     even = acc.rounding.mode == "RNE"
     half = np.uint32((1 << (int(drop) - 1)) - (1 if even else 0))
     out = np.empty((a.shape[0], b.shape[1]), np.float32)
-    if jit.matmul_chunked is not None:
-        work = a.size * b.shape[1]
-        jit.threads(jit.matmul_chunked[even], len(a), work, (a, out), b, chunk, drop, half)
+    work = a.size * b.shape[1]
+    compiled = jit.kernels(work)
+    if compiled is not None:
+        jit.threads(compiled.matmul[even], len(a), work, (a, out), b, chunk, drop, half)
     else:
         rows = max(1, _TILE // b.shape[1])
         for start in range(0, len(a), rows):

@@ -1,7 +1,8 @@
-"""The optional numba kernels: the same results, compiled. Absent, both names here are None.
+"""The optional numba kernels: the same results, compiled.
 
-Set ``HFP8_NUMBA=0`` to do without them although numba is installed. The kernels release the
-interpreter lock, so `threads` runs them on slices of large arrays.
+Loaded on the first large enough call. Set ``HFP8_NUMBA=0`` to do without them although numba is
+installed. The kernels release the interpreter lock, so `threads` runs them on slices of large
+arrays.
 """
 
 from __future__ import annotations
@@ -9,19 +10,39 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 Kernel = Callable[..., None]
 
-quantize_words: Kernel | None = None
-"""(words, table, codes): upper halves of binary32 words, rounded to odd, looked up."""
-
-matmul_chunked: dict[bool, Kernel] | None = None
-"""By ``even`` (RNE, else RNA): (a, b, out, chunk, drop, half), see `golden.gemm`."""
-
+_WORTH_COMPILING = 1 << 17
 _WORTH_A_THREAD = 1 << 18
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Compiled kernels.
+
+    Members
+    -------
+    quantize : (words, codes, table)
+        Upper halves of binary32 words, rounded to odd, looked up.
+    matmul : by ``even`` (RNE, else RNA): (a, out, b, chunk, drop, half)
+        See `hfp8_hw.golden.gemm`.
+    """
+
+    quantize: Kernel
+    matmul: dict[bool, Kernel]
+
+
+def kernels(work: int) -> Kernels | None:
+    """The kernels, if numba is there and ``work`` elementary steps are worth loading it."""
+    if work < _WORTH_COMPILING or os.environ.get("HFP8_NUMBA", "1") == "0":
+        return None
+    return _compile()
 
 
 def threads(kernel: Kernel, rows: int, work: int, sliced: tuple[Any, ...], *rest: Any) -> None:
@@ -43,8 +64,12 @@ def threads(kernel: Kernel, rows: int, work: int, sliced: tuple[Any, ...], *rest
             job.result()
 
 
-def _compile() -> tuple[Kernel, dict[bool, Kernel]]:
-    import numba
+@cache
+def _compile() -> Kernels | None:
+    try:
+        import numba
+    except ImportError:
+        return None
 
     # numba widens uint32 arithmetic to 64 bits; the casts keep it narrow, so that it vectorises.
     u32, f32 = np.uint32, np.float32
@@ -95,11 +120,4 @@ def _compile() -> tuple[Kernel, dict[bool, Kernel]]:
 
         return kernel
 
-    return quantize, {False: matmul(False), True: matmul(True)}
-
-
-if os.environ.get("HFP8_NUMBA", "1") != "0":
-    try:
-        quantize_words, matmul_chunked = _compile()
-    except ImportError:
-        pass
+    return Kernels(quantize, {False: matmul(False), True: matmul(True)})

