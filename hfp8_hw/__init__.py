@@ -2,7 +2,6 @@
 
 from .errors import ParameterError
 from .formats import CATALOGUE, FloatFormat, parse_format
-
-__version__ = "0.1.0"
+from .version import __version__
 
 __all__ = ["CATALOGUE", "FloatFormat", "ParameterError", "__version__", "parse_format"]

@@ -80,7 +80,8 @@ class Monitor:
         self.dut, self.stall = dut, stall
         self.words: list[int] = []
         self.error: str | None = None
-        self._clock, self._ready, self._waiting = 0, False, None
+        self._clock, self._ready = 0, False
+        self._waiting: Any = None
 
     def step(self) -> None:
         """After a clock edge: take the word there was, decide about the next clock."""
@@ -113,12 +114,14 @@ class Monitor:
 class Checker:
     """Compares what came out with what the golden model says."""
 
-    def __init__(self, manifest: dict[str, Any], inputs: dict[str, NDArray[Any]]) -> None:
-        self.manifest, self.inputs = manifest, inputs
+    def __init__(
+        self, phase: str, manifest: dict[str, Any], inputs: dict[str, NDArray[Any]]
+    ) -> None:
+        self.phase, self.inputs = phase, inputs
         self.outputs, self.spans = expected(manifest, inputs)
 
     def check(self, got: dict[str, NDArray[Any]], error: str | None) -> dict[str, Any]:
-        """The fields of `verif.simulate.Outcome`."""
+        """Vectors, mismatches, the first mismatch and the error, as in `verif.simulate.Outcome`."""
         count = min(len(next(iter(got.values()))), len(self.spans))
         wrong = np.zeros((count, self._lanes), bool)
         for port, values in self.outputs.items():
@@ -131,6 +134,7 @@ class Checker:
             index, lane = (int(n) for n in np.argwhere(wrong)[0])
             start, stop = self.spans[index]
             first = {
+                "phase": self.phase,
                 "index": index * self._lanes + lane,
                 "inputs": {p: v[start:stop, lane].tolist() for p, v in self.inputs.items()},
                 "expected": {p: int(v[index, lane]) for p, v in self.outputs.items()},
@@ -140,7 +144,7 @@ class Checker:
             "vectors": int(wrong.size),
             "mismatches": int(wrong.sum()),
             "first": first,
-            "error": error,
+            "error": None if error is None else f"{self.phase}: {error}",
         }
 
     @property
@@ -159,30 +163,44 @@ async def _reset(dut: Any) -> None:
 
 @cocotb.test()
 async def stream(dut: Any) -> None:
-    """Drive all transfers, collect all results, compare; write ``result.json``."""
+    """Drive all phases, collect all results, compare; write ``result.json``."""
     folder = Path(os.environ["HFP8_JOB"])
     job = json.loads((folder / "job.json").read_text())
-    with np.load(folder / "inputs.npz") as saved:
-        inputs = {name: saved[name] for name in saved.files}
-    manifest = job["manifest"]
+    rng = np.random.default_rng(job["seed"])
+    Clock(dut.clk, 10, unit="ns").start()
+    dut.i_bits.value = 0
+    found = []
+    for k, phase in enumerate(job["phases"]):
+        with np.load(folder / f"inputs{k}.npz") as saved:
+            inputs = {name: saved[name] for name in saved.files}
+        got, result = await _phase(dut, job["manifest"], phase, inputs, rng)
+        np.savez(folder / f"outputs{k}.npz", **got)
+        found.append(result)
+    (folder / "result.json").write_text(json.dumps(found))
+
+
+async def _phase(
+    dut: Any,
+    manifest: dict[str, Any],
+    phase: dict[str, Any],
+    inputs: dict[str, NDArray[Any]],
+    rng: np.random.Generator,
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     in_fields, in_width = payload(manifest, "in")
     out_fields, out_width = payload(manifest, "out")
     lanes = next(iter(inputs.values())).shape[1]
-    checker = Checker(manifest, inputs)
+    checker = Checker(phase["name"], manifest, inputs)
     words = pack(inputs, in_fields, in_width)
-    rng = np.random.default_rng(job["seed"])
 
     def stalls() -> NDArray[np.bool_]:
-        if not job["stall"]:
+        if not phase["stall"]:
             return np.zeros(1, bool)
-        # Runs of stalls and of none, of lengths that differ, so that queues fill and drain.
-        rates = rng.choice([0.0, job["stall"], 0.95], 64)
-        return rng.random((64, 37)).__lt__(rates[:, None]).reshape(-1)
+        # Runs of stalls and of none, of rates that differ, so that queues fill and drain.
+        rates = rng.choice([0.0, phase["stall"], 0.95], 64)
+        return (rng.random((64, 37)) < rates[:, None]).reshape(-1)
 
-    Clock(dut.clk, 10, unit="ns").start()
-    dut.i_bits.value = 0
     await _reset(dut)
-    for _ in range(job["resets"]):
+    for _ in range(phase["resets"]):
         early, watch = Driver(dut, words, stalls()), Monitor(dut, stalls())
         for _ in range(int(rng.integers(3, 60))):
             await RisingEdge(dut.clk)
@@ -204,5 +222,4 @@ async def stream(dut: Any) -> None:
     if driver.taken < len(words):
         error = error or f"the unit stopped taking inputs after {driver.taken} of {len(words)}"
     got = unpack(monitor.words, out_fields, out_width, lanes)
-    np.savez(folder / "outputs.npz", **got)
-    (folder / "result.json").write_text(json.dumps(checker.check(got, error)))
+    return got, checker.check(got, error)

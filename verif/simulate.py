@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +31,29 @@ class SimulationError(RuntimeError):
     """A simulator failed to build or run; the text ends with the last lines of its log."""
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A list of transfers to drive, after a reset.
+
+    Members
+    -------
+    name : str
+    inputs : dict of ndarray
+        By port of the payload: integers, (transfers, lanes); lanes are copies of the unit, which
+        run in lockstep, so frames are alike in all of them.
+    stall : float
+        Probability of a clock in which the driver offers nothing, and of one in which the
+        monitor is not ready.
+    resets : int
+        How many times the unit is reset in mid-stream before the run that counts.
+    """
+
+    name: str
+    inputs: dict[str, NDArray[Any]]
+    stall: float = 0.0
+    resets: int = 0
+
+
 @dataclass
 class Outcome:
     """What one simulation found.
@@ -41,11 +65,11 @@ class Outcome:
     mismatches : int
         How many differed in code or flags.
     first : dict or None
-        The first mismatch: index, inputs, expected, got.
+        The first mismatch: phase, index, inputs, expected, got.
     error : str or None
         A broken stream contract (a lost, extra or changed transfer), in words.
-    outputs : dict of ndarray
-        The codes and flags the unit gave, by port; (transfers, lanes).
+    outputs : list of dict of ndarray
+        For each phase the codes and flags the unit gave, by port; (results, lanes).
     """
 
     vectors: int
@@ -54,7 +78,7 @@ class Outcome:
     first: dict[str, Any] | None = None
     error: str | None = None
     waves: str | None = None
-    outputs: dict[str, NDArray[Any]] = field(default_factory=dict)
+    outputs: list[dict[str, NDArray[Any]]] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -70,11 +94,9 @@ def cache_dir() -> Path:
 def run(
     package: Package,
     simulator: str,
-    inputs: dict[str, NDArray[Any]],
+    phases: Sequence[Phase],
     *,
     seed: int = 0,
-    stall: float = 0.0,
-    resets: int = 0,
     waves: Path | None = None,
 ) -> Outcome:
     """Drive a generated unit with transfers and compare every result with the golden model.
@@ -84,16 +106,10 @@ def run(
     package : Package
     simulator : str
         ``icarus`` or ``verilator``.
-    inputs : dict of ndarray
-        By port of the payload: integers, (transfers, lanes); lanes are copies of the unit, which
-        run in lockstep, so frames are alike in all of them.
+    phases : sequence of Phase
+        All with the same number of lanes.
     seed : int
-        Of the stall pattern and the resets.
-    stall : float
-        Probability of a clock in which the driver offers nothing, and of one in which the
-        monitor is not ready.
-    resets : int
-        How many times the unit is reset in mid-stream before the run that counts.
+        Of the stall patterns and the resets.
     waves : Path, optional
         Where to leave an FST file.
 
@@ -105,23 +121,33 @@ def run(
         If it fails.
     """
     tool = tools.find(simulator)
-    lanes = next(iter(inputs.values())).shape[1]
+    lanes = next(iter(phases[0].inputs.values())).shape[1]
     build = _build(package, tool, lanes, waves is not None)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
-        np.savez(folder / "inputs.npz", **inputs)
-        job = {"manifest": package.manifest, "seed": seed, "stall": stall, "resets": resets}
+        steps = []
+        for k, phase in enumerate(phases):
+            np.savez(folder / f"inputs{k}.npz", **phase.inputs)
+            steps.append({"name": phase.name, "stall": phase.stall, "resets": phase.resets})
+        job = {"manifest": package.manifest, "seed": seed, "phases": steps}
         (folder / "job.json").write_text(json.dumps(job))
         _cocotb_test(tool, build, folder, waves is not None)
         found = json.loads((folder / "result.json").read_text())
-        with np.load(folder / "outputs.npz") as saved:
-            outputs = {name: saved[name] for name in saved.files}
-        left = None
-        if waves is not None:
-            left = str(_keep_waves(folder, build, waves))
-    seconds = time.monotonic() - start
-    return Outcome(**found, seconds=seconds, waves=left, outputs=outputs)
+        outputs = []
+        for k in range(len(found)):
+            with np.load(folder / f"outputs{k}.npz") as saved:
+                outputs.append({name: saved[name] for name in saved.files})
+        left = None if waves is None else str(_keep_waves(folder, build, waves))
+    return Outcome(
+        sum(part["vectors"] for part in found),
+        sum(part["mismatches"] for part in found),
+        time.monotonic() - start,
+        next((part["first"] for part in found if part["first"]), None),
+        next((part["error"] for part in found if part["error"]), None),
+        left,
+        outputs,
+    )
 
 
 def _keep_waves(folder: Path, build: Path, target: Path) -> Path:

@@ -1,0 +1,58 @@
+# `make demo` and `make test` need only python3 (>= 3.11) with venv, make, perl and g++: the rest
+# comes from PyPI into .venv, and Icarus from the system's package manager.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+READY := $(VENV)/.ready-all
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test test-all bench lint docs clean icarus
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+demo: $(READY) icarus ## generate, simulate on both simulators, compare on a real network
+	@$(RUN)/hfp8 demo
+
+test: $(READY) icarus ## unit tests and simulations, about what CI runs
+	@$(RUN)/python -m pytest -n auto -m "not slow" $(ARGS)
+
+test-all: $(READY) icarus ## everything, the heavy sweeps too
+	@$(RUN)/python -m pytest -n auto $(ARGS)
+	@$(RUN)/hfp8 verify
+
+bench: $(READY) ## the golden model's speed against other packages
+	@$(RUN)/hfp8 bench golden --json docs/results/golden.json
+	@$(RUN)/python docs/tables.py
+
+lint: $(READY) ## ruff and mypy
+	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy
+
+docs: $(READY) ## rewrite the tables in README.md and docs/ from the committed results
+	@$(RUN)/python docs/tables.py
+
+clean: ## remove .venv, caches in this folder and the demo's output
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache hfp8-demo build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	@for tool in perl g++; do command -v $$tool >/dev/null || \
+	  { echo "$$tool is missing; install it, for example with 'apt-get install $$tool'" >&2; exit 1; }; done
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than 3.11; set PYTHON=/path/to/a/newer/python3" >&2; exit 1; }
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "python3 has no venv; install it, for example with 'apt-get install python3-venv'" >&2; exit 1; }
+	@echo "installing into $(VENV) (once, a few minutes)"
+	@$(RUN)/python -m pip install -q --disable-pip-version-check -e '.[test,lint]'
+	@touch $@
+
+icarus:
+	@command -v iverilog >/dev/null || { \
+	  sudo=""; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
+	  if command -v apt-get >/dev/null && { [ -z "$$sudo" ] || $$sudo true 2>/dev/null; }; then \
+	    echo "installing Icarus Verilog"; \
+	    { $$sudo apt-get install -qq -y iverilog || { $$sudo apt-get update -qq && $$sudo apt-get install -qq -y iverilog; }; } >/dev/null 2>&1; \
+	  fi; command -v iverilog >/dev/null || { \
+	    echo "iverilog is missing and cannot be installed from here; install it, for example with 'sudo apt-get install iverilog'" >&2; exit 1; }; }

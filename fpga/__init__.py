@@ -1,0 +1,1 @@
+"""FPGA flows: what the open synthesis tools say about a generated unit."""

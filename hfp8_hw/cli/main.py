@@ -1,0 +1,77 @@
+"""Entry point: one line and exit status 2 for bad input, never a traceback for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import ParameterError
+from .bench import bench_command
+from .compare import compare_command
+from .demo import demo_command
+from .gen import gen_command, list_command
+from .verify import verify_command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hfp8")
+def cli() -> None:
+    """Open HFP8 hardware: generate units, verify them, compare them with the golden model."""
+
+
+for _command in (
+    list_command,
+    gen_command,
+    verify_command,
+    compare_command,
+    demo_command,
+    bench_command,
+):
+    cli.add_command(_command)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit status.
+
+    0: done. 1: a mismatch, or a tool that is missing or failed. 2: bad input. 130: Ctrl-C.
+    """
+    from verif.simulate import SimulationError
+    from verif.tools import ToolMissing
+
+    try:
+        result: Any = cli.main(arguments, prog_name="hfp8", standalone_mode=False)
+        sys.stdout.flush()
+        return int(result or 0)
+    except ParameterError as error:
+        return _fail(_one_line(str(error)), 2)
+    except click.ClickException as error:
+        return _fail(_one_line(error.format_message()), 2)
+    except (ToolMissing, SimulationError) as error:
+        return _fail(str(error), 1)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}", 2)
+
+
+def _fail(text: str, status: int) -> int:
+    print(f"hfp8: error: {text}", file=sys.stderr)
+    return status
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""``hfp8 verify``."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ..errors import ParameterError
+from ..parameters import UNITS, unit_parameters
+from .options import given, parameter_options, seed_option, sim_option, simulators
+
+if TYPE_CHECKING:
+    from verif.verify import Result, Task
+
+
+def plan(units: tuple[str, ...], options: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The configurations to verify: the one given, else the matrix of each unit."""
+    from verif.matrix import MATRIX
+
+    for unit in units:
+        if unit not in UNITS:
+            raise ParameterError(f"unit={unit!r} is not allowed: one of {', '.join(UNITS)}")
+    chosen = given(options)
+    if chosen:
+        if len(units) != 1:
+            raise ParameterError(
+                f"unit={' '.join(units)!r} is not allowed with parameters: name exactly one unit"
+            )
+        unit_parameters(units[0], chosen)
+        return [(units[0], chosen)]
+    return [(unit, dict(p)) for unit in (units or tuple(UNITS)) for p in MATRIX[unit]]
+
+
+@click.command("verify")
+@click.argument("units", nargs=-1)
+@sim_option
+@seed_option
+@click.option("--waves", is_flag=True, help="Leave an FST file for every run that fails.")
+@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="JUnit XML report.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Simulations at a time.  [default: cores]")
+@parameter_options
+def verify_command(
+    units: tuple[str, ...],
+    sim: str,
+    seed: int,
+    waves: bool,
+    junit: Path | None,
+    jobs: int | None,
+    **options: Any,
+) -> int:
+    """Simulate units and compare every result with the golden model.
+
+    Without parameters, every unit named (all, if none is) is checked in a matrix of
+    configurations. Exit status 1 if anything differs or a simulator cannot run.
+    """
+    from verif.tools import ToolMissing, find
+    from verif.verify import Task, explain
+
+    chosen = plan(units, options)
+    names = simulators(sim)
+    if junit is not None and not junit.resolve().parent.is_dir():
+        raise ParameterError(f"junit={str(junit)!r} is not allowed: there is no such folder")
+    console = Console()
+    console.print(f"seed {seed}; {_versions(names)}", highlight=False)
+    tasks = [
+        Task(unit, tuple(parameters.items()), name, seed)
+        for unit, parameters in chosen
+        for name in names
+    ]
+    results = _run(tasks, jobs or os.cpu_count() or 1, console)
+    failed = [result for result in results if not result.good]
+    if waves:
+        for result in failed:
+            _leave_waves(result, console)
+    _table(results, console)
+    for result in failed:
+        for line in explain(result):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if junit is not None:
+        _junit(results, junit)
+    vectors = sum(r.outcome.vectors for r in results if r.outcome)
+    good = len(results) - len(failed)
+    console.print(
+        f"{good} of {len(results)} runs good, {vectors:,} results compared", highlight=False
+    )
+    for name in names:
+        try:
+            find(name)
+        except ToolMissing as error:
+            console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _versions(names: list[str]) -> str:
+    from verif.tools import ToolMissing, find
+
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {find(name).version}")
+        except ToolMissing:
+            found.append(f"{name} missing")
+    return ", ".join(found)
+
+
+def _ignore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run(tasks: list[Task], jobs: int, console: Console) -> list[Result]:
+    """Run all tasks, several at a time, with a progress line; results in the tasks' order."""
+    from verif.verify import run_task
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn())  # fmt: skip
+    results: dict[Task, Result] = {}
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("verify", total=len(tasks))
+        pool = ProcessPoolExecutor(
+            min(jobs, len(tasks)), get_context("spawn"), initializer=_ignore_interrupt
+        )
+        try:
+            waiting = {pool.submit(run_task, task): task for task in tasks}
+            for done in as_completed(waiting):
+                result = done.result()
+                results[result.task] = result
+                word = "ok" if result.good else "FAILED"
+                text = f"{result.task.unit} \\[{result.task.label}] {result.task.simulator} {word}"
+                if not console.is_terminal:
+                    console.print(f"{len(results)}/{len(tasks)} {text}", highlight=False)
+                progress.update(bar, advance=1, description=text)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return [results[task] for task in tasks]
+
+
+def _leave_waves(result: Result, console: Console) -> None:
+    """Run a failing task again with a waveform."""
+    from dataclasses import replace
+
+    from verif.verify import run_task
+
+    if result.outcome is None:
+        return
+    task = result.task
+    path = Path(f"{task.package().name}_{task.simulator}.fst").resolve()
+    again = run_task(replace(task, waves=str(path)))
+    console.print(
+        f"waveform: {path}" if again.outcome else f"no waveform: {again.failure}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _table(results: list[Result], console: Console) -> None:
+    table = Table()
+    for column in ("unit", "parameters", "simulator"):
+        table.add_column(column, overflow="fold")
+    for column in ("vectors", "mismatches", "time"):
+        table.add_column(column, justify="right")
+    for result in results:
+        task, outcome = result.task, result.outcome
+        if outcome is None:
+            cells = ["-", "could not run", "-"]
+        else:
+            broken = " + contract" if outcome.error else ""
+            cells = [f"{outcome.vectors:,}", f"{outcome.mismatches:,}{broken}",
+                     f"{outcome.seconds:.1f} s"]  # fmt: skip
+        style = None if result.good else "bold red"
+        table.add_row(task.unit, task.label, task.simulator, *cells, style=style)
+    console.print(table)
+
+
+def _junit(results: list[Result], path: Path) -> None:
+    """JUnit XML: one test case a run; a run that could not happen is an error."""
+    from rtl_gen.package import write_whole
+    from verif.verify import explain
+
+    failures = sum(r.outcome is not None and not r.good for r in results)
+    errors = sum(r.outcome is None for r in results)
+    suite = ElementTree.Element(
+        "testsuite",
+        name="hfp8 verify",
+        tests=str(len(results)),
+        failures=str(failures),
+        errors=str(errors),
+    )
+    for result in results:
+        task, outcome = result.task, result.outcome
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            classname=f"{task.unit}.{task.simulator}",
+            name=task.label,
+            time=f"{outcome.seconds:.3f}" if outcome else "0",
+        )
+        if not result.good:
+            kind = "error" if outcome is None else "failure"
+            lines = explain(result)
+            ElementTree.SubElement(case, kind, message=lines[0]).text = "\n".join(lines)
+    ElementTree.indent(suite)
+    write_whole(path, ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True))

@@ -1,0 +1,98 @@
+"""Running whole arrays through a generated unit in simulation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hfp8_hw.errors import ParameterError
+from rtl_gen.package import Package
+
+from .simulate import Outcome, Phase, SimulationError, run
+from .vectors import LANES
+
+TRANSFERS = 1 << 14
+"""Transfers in one phase: what is packed into memory at a time."""
+
+
+@dataclass
+class Applied:
+    """What came out of the unit, in the shape of the inputs (less a summed last axis)."""
+
+    codes: NDArray[Any]
+    flags: NDArray[Any]
+    outcome: Outcome
+
+
+def apply(
+    package: Package, simulator: str, arrays: dict[str, NDArray[Any]], seed: int = 0
+) -> Applied:
+    """Run arrays through a unit.
+
+    Parameters
+    ----------
+    arrays : dict of integer ndarray
+        By input field (``x``, ``a``, ``b``, ``mode_a``, ``bias``, ``rbits`` ...): codes and
+        other integers, which broadcast. Accumulating units sum the last axis.
+
+    Raises
+    ------
+    ParameterError
+        If the shapes do not fit.
+    ToolMissing, SimulationError
+        As `verif.simulate.run`; also if a result is missing or the stream contract is broken.
+    """
+    framed = package.manifest["golden"]["sum"] is not None
+    try:
+        shape = np.broadcast_shapes(*(v.shape for v in arrays.values()))
+    except ValueError:
+        shapes = {name: v.shape for name, v in arrays.items()}
+        raise ParameterError(f"shapes {shapes!r} are not allowed: they do not broadcast") from None
+    if framed and not shape:
+        raise ParameterError("shape () is not allowed: there is no last axis to sum")
+    depth = shape[-1] if framed else 1
+    out_shape = shape[:-1] if framed else shape
+    rows = int(np.prod(out_shape, dtype=np.int64))
+    if rows * depth == 0:
+        raise ParameterError(f"shape {shape!r} is not allowed: there is nothing to compute")
+    groups = -(-rows // LANES)
+    widths = {port["name"]: port["width"] for port in package.manifest["ports"]}
+    columns: dict[str, NDArray[np.int64]] = {}
+    for name, values in arrays.items():
+        port = f"i_{name}"
+        flat = np.broadcast_to(values, shape).reshape(rows, depth).astype(np.int64)
+        flat = flat & ((1 << widths[port]) - 1)
+        padded = np.resize(flat, (groups * LANES, depth))
+        columns[port] = padded.reshape(groups, LANES, depth).transpose(0, 2, 1)
+    phases = _phases(columns, groups, depth, framed)
+    outcome = run(package, simulator, phases, seed=seed)
+    if outcome.error:
+        raise SimulationError(f"{simulator}: the stream contract is broken: {outcome.error}")
+    code, flag = (
+        np.concatenate([part[port] for part in outcome.outputs]).reshape(-1)[:rows]
+        for port in ("o_y", "o_flags")
+    )
+    return Applied(code.reshape(out_shape), flag.reshape(out_shape), outcome)
+
+
+def _phases(
+    columns: dict[str, NDArray[np.int64]], groups: int, depth: int, framed: bool
+) -> list[Phase]:
+    """Whole groups of rows, at most `TRANSFERS` transfers a phase (one group at least)."""
+    step = max(1, TRANSFERS // depth)
+    phases = []
+    for start in range(0, groups, step):
+        part = {
+            port: values[start : start + step].reshape(-1, LANES)
+            for port, values in columns.items()
+        }
+        if framed:
+            count = len(next(iter(part.values())))
+            item = np.arange(count) % depth
+            for port, edge in (("i_first", 0), ("i_last", depth - 1)):
+                part[port] = np.repeat((item == edge)[:, None], LANES, axis=1).astype(np.int64)
+        phases.append(Phase(f"transfers from group {start}", part))
+    return phases

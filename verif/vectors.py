@@ -1,0 +1,182 @@
+"""Test vectors for a unit: every input where that is feasible, else edges and seeded random."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
+from hfp8_hw.golden import decode, quantize
+from rtl_gen.package import Package
+
+Vectors = dict[str, NDArray[np.int64]]
+
+LANES = 16
+"""Copies of the unit simulated together: more run faster, and take longer to build."""
+
+
+def edge_codes(fmt: FloatFormat) -> NDArray[np.int64]:
+    """Zeros, the smallest, the ends of the first and last binades, specials and their neighbours."""
+    man = 1 << fmt.man_bits
+    top = fmt.max_code
+    mags = {0, 1, 2, man - 1, man, man + 1, 2 * man - 1, 2 * man, top - 1, top, fmt.mag_mask}
+    one = fmt.bias << fmt.man_bits  # the code of 1.0, where there is one
+    mags |= {one - 1, one, one + 1, one + man // 2, top // 2}
+    mags |= {c for c in (fmt.nan_code, fmt.inf_code, top + 1, top + 2) if c is not None}
+    kept = sorted({m & fmt.mag_mask for m in mags if m >= 0})
+    return np.array([*kept, *(m | fmt.sign_mask for m in kept)], dtype=np.int64)
+
+
+def halfway_codes(src: FloatFormat, dst: FloatFormat) -> NDArray[np.int64]:
+    """Codes of ``src`` at every value of ``dst`` and every tie between two, one code to either
+    side of each, where ``src`` reaches them."""
+    codes = np.arange(min(dst.max_code + 1, 1 << 9))
+    values = np.abs(decode(codes, dst))
+    values = np.unique(values[np.isfinite(values)])
+    last = values[-1] - values[-2]
+    values = np.append(values, values[-1] + last * np.array([0.5, 1.0, 1.5]))
+    points = np.concatenate([values, (values[1:] + values[:-1]) / 2])
+    near = quantize(points, src, rounding="RNE").astype(np.int64)
+    around = np.unique(np.concatenate([near, near - 1, near + 1]))
+    around = around[(around >= 0) & (around <= src.max_code)]
+    return np.concatenate([around, around | src.sign_mask])
+
+
+def _operands(package: Package) -> dict[str, tuple[FloatFormat, ...]]:
+    """The code inputs by port, and the formats each may be in."""
+    ports = package.manifest["ports"]
+    return {
+        port["name"]: parse_operand(port["format"])
+        for port in ports
+        if port["dir"] == "in" and "format" in port
+    }
+
+
+def _widths(package: Package) -> dict[str, int]:
+    return {
+        port["name"]: port["width"]
+        for port in package.manifest["ports"]
+        if port["dir"] == "in" and port["role"] in ("data", "config", "flag")
+    }
+
+
+def random_inputs(package: Package, rng: np.random.Generator, count: int, lanes: int) -> Vectors:
+    """Random transfers, a third of all codes from the edges; accumulating units get frames."""
+    operands, shape = _operands(package), (count, lanes)
+    inputs: Vectors = {}
+    for port, width in _widths(package).items():
+        inputs[port] = rng.integers(0, 1 << width, shape)
+        if port in operands:
+            fmt = operands[port][int(rng.integers(len(operands[port])))]
+            edge = rng.choice(edge_codes(fmt), shape)
+            inputs[port] = np.where(rng.random(shape) < 1 / 3, edge, inputs[port])
+        elif port.startswith("i_bias"):
+            low, high = RUNTIME_BIAS_RANGE
+            inputs[port] = rng.integers(low, high + 1, shape) & ((1 << width) - 1)
+    if package.manifest["golden"]["sum"] is not None:
+        _frame(package, inputs, rng)
+    return inputs
+
+
+def _frame(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
+    """Sums of many lengths, in place: single items, several chunks, starts in the middle.
+
+    Whole sums also get products that cancel and operands of moderate size, since fully random
+    ones soon end in NaN or overflow.
+    """
+    count, lanes = inputs["i_a"].shape
+    chunk = int(package.manifest["parameters"]["chunk"])
+    first, last = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    lengths = [1, 2, 3, 5, 8, 13, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 3]
+    lengths = [n for n in lengths if 1 <= n <= 300]
+    position = 0
+    operands = _operands(package)
+    while position < count:
+        length = int(rng.choice(lengths))
+        span = slice(position, position + length)
+        if rng.random() < 0.7:
+            for port, formats in operands.items():
+                inputs[port][span] = _moderate(formats[0], rng, inputs[port][span].shape)
+            for port in ("i_mode_a", "i_mode_b"):
+                if port in inputs and rng.random() < 0.5:
+                    inputs[port][span] = int(rng.integers(2))
+            if rng.random() < 0.4:
+                _cancel(operands, inputs, position, length)
+        if rng.random() < 0.5:
+            first[position] = 1
+        position += length
+        if position <= count and rng.random() < 0.93:
+            last[position - 1] = 1
+    last[-1] = 1
+    inputs["i_first"] = np.repeat(first[:, None], lanes, axis=1)
+    inputs["i_last"] = np.repeat(last[:, None], lanes, axis=1)
+
+
+def _moderate(
+    fmt: FloatFormat, rng: np.random.Generator, shape: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Random signed codes from the middle of the format's range."""
+    low, high = fmt.max_code // 4, fmt.max_code * 3 // 4
+    return rng.integers(low, high, shape) | rng.integers(0, 2, shape) * fmt.sign_mask
+
+
+def _cancel(
+    operands: dict[str, tuple[FloatFormat, ...]], inputs: Vectors, position: int, length: int
+) -> None:
+    """Make every second product of a sum the negative of the one before it."""
+    width = operands["i_a"][0].width
+    for k in range(position + 1, min(position + length, len(inputs["i_a"])), 2):
+        for port in inputs:
+            inputs[port][k] = inputs[port][k - 1]
+        inputs["i_a"][k] ^= 1 << (width - 1)
+
+
+def complete(package: Package, limit: int = 1 << 18) -> Vectors | None:
+    """Every combination of codes and modes, if there are at most ``limit``; run-time biases and
+    random bits vary along. None for accumulating units and where there are more."""
+    if package.manifest["golden"]["sum"] is not None:
+        return None
+    widths = _widths(package)
+    free = [port for port in widths if port in _operands(package) or "mode" in port]
+    if sum(widths[port] for port in free) > limit.bit_length() - 1:
+        return None
+    grid = np.meshgrid(*(np.arange(1 << widths[port]) for port in free), indexing="ij")
+    inputs = dict(zip(free, (axis.reshape(-1) for axis in grid), strict=True))
+    rng = np.random.default_rng(len(grid[0]))
+    return _with_rest(package, inputs, rng)
+
+
+def _with_rest(package: Package, inputs: Vectors, rng: np.random.Generator) -> Vectors:
+    """Fill in the other ports at random, and deal the transfers out to the lanes."""
+    count = len(next(iter(inputs.values())))
+    padded = -(-count // LANES) * LANES
+    drawn = random_inputs(package, rng, padded, 1)
+    full = {}
+    for port, values in drawn.items():
+        column = values[:, 0].copy()
+        if port in inputs:
+            column[:count] = inputs[port]
+        full[port] = column.reshape(-1, LANES)
+    return full
+
+
+def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
+    """Edges against edges, and for one operand all ties and neighbours of the result's format."""
+    if package.manifest["golden"]["sum"] is not None:
+        return None
+    operands = _operands(package)
+    lists: list[list[Any]] = []
+    for formats in operands.values():
+        lists.append(sorted({int(c) for fmt in formats for c in edge_codes(fmt)}))
+    tuples = np.array(list(itertools.product(*lists)))
+    if len(operands) == 1:
+        ((source, *_),) = operands.values()
+        target = parse_operand(package.manifest["golden"]["arguments"]["fmt"])[0]
+        extra = halfway_codes(source, target)[:, None]
+        tuples = np.concatenate([tuples, extra])
+    repeats = 4 if any(p.startswith(("i_bias", "i_rbits")) for p in _widths(package)) else 1
+    tuples = np.repeat(tuples, repeats, axis=0)
+    return _with_rest(package, dict(zip(operands, tuples.T, strict=True)), rng)

@@ -1,0 +1,147 @@
+"""Verification runs: which vectors a configuration gets, and what came out."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hfp8_hw.formats import parse_operand
+from hfp8_hw.parameters import unit_parameters
+from rtl_gen.package import Package, generate
+
+from . import vectors
+from .simulate import Outcome, Phase, SimulationError, run
+from .tools import ToolMissing
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit, its parameters other than the defaults, one simulator, one seed."""
+
+    unit: str
+    parameters: tuple[tuple[str, Any], ...]
+    simulator: str
+    seed: int
+    waves: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The parameters in words."""
+        return " ".join(f"{k}={v}" for k, v in self.parameters) or "defaults"
+
+    @property
+    def replay(self) -> str:
+        """The command that runs this again."""
+        words = ["hfp8", "verify", self.unit]
+        for name, value in self.parameters or (("stages", self.package().manifest["parameters"]
+                                                ["stages"]),):  # fmt: skip
+            words += [f"--{name}", str(value)]
+        return shlex.join([*words, "--sim", self.simulator, "--seed", str(self.seed)])
+
+    def package(self) -> Package:
+        """The generated unit."""
+        return _package(self.unit, self.parameters)
+
+
+@lru_cache(maxsize=64)
+def _package(unit: str, parameters: tuple[tuple[str, Any], ...]) -> Package:
+    return generate(unit_parameters(unit, dict(parameters)))
+
+
+@dataclass
+class Result:
+    """A task and what it found; ``failure`` where it could not run."""
+
+    task: Task
+    outcome: Outcome | None
+    failure: str | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether it ran and everything was equal."""
+        return self.outcome is not None and self.outcome.good
+
+
+def phases(package: Package, seed: int) -> list[Phase]:
+    """All inputs, or edges and random ones; then random ones under back-pressure and resets."""
+    rng = np.random.default_rng(seed)
+    found = []
+    every = vectors.complete(package)
+    if every is not None:
+        found.append(Phase("all inputs", every))
+    else:
+        edges = vectors.directed(package, rng)
+        if edges is not None:
+            found.append(Phase("edges", edges))
+        count = 6000 if package.manifest["golden"]["sum"] else 2500
+        found.append(
+            Phase("random", vectors.random_inputs(package, rng, count, vectors.LANES))
+        )
+    shaken = vectors.random_inputs(package, rng, 1200, vectors.LANES)
+    found.append(Phase("back-pressure", shaken, stall=0.4, resets=4))
+    return found
+
+
+def run_task(task: Task) -> Result:
+    """Run one task; failures of tools become a Result, not an exception."""
+    try:
+        package = task.package()
+        waves = None if task.waves is None else Path(task.waves)
+        outcome = run(
+            package, task.simulator, phases(package, task.seed), seed=task.seed, waves=waves
+        )
+        return Result(task, outcome)
+    except (ToolMissing, SimulationError) as error:
+        return Result(task, None, str(error))
+
+
+def describe(port: dict[str, Any], codes: Any, inputs: dict[str, Any]) -> str:
+    """A port's codes in hex and, where it carries a format, decoded."""
+    digits = -(-port["width"] // 4)
+    shown = []
+    for k, code in enumerate(codes[:80]):
+        text = f"0x{code:0{digits}x}"
+        if "format" in port:
+            mode = inputs.get(f"i_mode_{port['name'][2:]}") or inputs.get("i_mode")
+            formats = parse_operand(port["format"])
+            fmt = formats[mode[k] if mode and len(formats) > 1 else 0]
+            bias = inputs.get(f"i_bias_{port['name'][2:]}")
+            if bias is not None:
+                fmt = fmt.with_bias(bias[k] - ((bias[k] >> 6) << 7))
+            text += f" ({fmt.value(code)!r})"
+        shown.append(text)
+    more = f" ... {len(codes)} in all" if len(codes) > 80 else ""
+    return " ".join(shown) + more
+
+
+def explain(result: Result) -> list[str]:
+    """Lines that tell a person what went wrong and how to see it again."""
+    task = result.task
+    lines = [f"{task.unit} [{task.label}] on {task.simulator}:"]
+    if result.failure is not None:
+        return [*lines, f"  {result.failure}"]
+    outcome = result.outcome
+    assert outcome is not None
+    if outcome.error:
+        lines.append(f"  stream contract: {outcome.error}")
+    if outcome.first:
+        first = outcome.first
+        ports = {p["name"]: p for p in task.package().manifest["ports"]}
+        lines.append(f"  first mismatch: phase '{first['phase']}', index {first['index']}")
+        for name, codes in first["inputs"].items():
+            lines.append(f"    {name} = {describe(ports[name], codes, first['inputs'])}")
+        for name in first["expected"]:
+            for what in ("expected", "got"):
+                shown = describe(ports[name], [first[what][name]], {})
+                lines.append(f"    {name} {what} {shown}")
+    if outcome.vectors == 0:
+        lines.append("  nothing was compared")
+    lines.append(f"  replay: {task.replay}")
+    return lines
+
+
