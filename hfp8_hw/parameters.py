@@ -66,9 +66,7 @@ class UnitParameters:
                 try:
                     value = int(value, 10)
                 except ValueError:
-                    raise ParameterError(
-                        f"{name}={value!r} is not allowed: an integer"
-                    ) from None
+                    raise ParameterError(f"{name}={value!r} is not allowed: an integer") from None
             values[name] = value
         return cls(**values)
 
@@ -90,9 +88,10 @@ class UnitParameters:
     def top(self) -> str:
         """A name for the generated module: unit and every parameter that is not the default."""
         words = [self.unit]
+        defaults = self.from_mapping({}).to_dict()
         for f in fields(self):
             value = getattr(self, f.name)
-            if value != type(self)().to_dict()[f.name]:
+            if value != defaults[f.name]:
                 words += [f.name, str(value)]
         name = "_".join(words)
         return "".join(c if c.isalnum() else "m" if c == "-" else "_" for c in name).rstrip("_")
@@ -310,5 +309,3 @@ def unit_parameters(unit: object, given: Mapping[str, Any]) -> Any:
         For an unknown unit, an unknown parameter or a value that is not allowed.
     """
     return UNITS[check_choice("unit", unit, UNITS)].from_mapping(given)
-
-

@@ -1,12 +1,12 @@
 """A unit's parameters from a TOML file.
 
-    unit = "mac"            # optional where the command names the unit
-    name = "my_mac"         # optional
-    [parameters]
-    a = "HFP8"
-    chunk = 32
-    [formats]               # optional: names for literals, usable as parameter values
-    MINE = "E3M4B5:gradual:fn"
+unit = "mac"            # optional where the command names the unit
+name = "my_mac"         # optional
+[parameters]
+a = "HFP8"
+chunk = 32
+[formats]               # optional: names for literals, usable as parameter values
+MINE = "E3M4B5:gradual:fn"
 """
 
 from __future__ import annotations

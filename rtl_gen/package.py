@@ -25,10 +25,55 @@ _HEADER = """// {name}: {unit}, {summary}
 """
 
 _KEYWORDS = frozenset(
-    "always and assign begin buf case default defparam else end endcase endfunction endmodule "
-    "event for force forever function if initial inout input integer module nand negedge nor not "
-    "or output parameter posedge real reg repeat signed task time tri unsigned wait wand while "
-    "wire wor xnor xor".split()
+    [
+        "always",
+        "and",
+        "assign",
+        "begin",
+        "buf",
+        "case",
+        "default",
+        "defparam",
+        "else",
+        "end",
+        "endcase",
+        "endfunction",
+        "endmodule",
+        "event",
+        "for",
+        "force",
+        "forever",
+        "function",
+        "if",
+        "initial",
+        "inout",
+        "input",
+        "integer",
+        "module",
+        "nand",
+        "negedge",
+        "nor",
+        "not",
+        "or",
+        "output",
+        "parameter",
+        "posedge",
+        "real",
+        "reg",
+        "repeat",
+        "signed",
+        "task",
+        "time",
+        "tri",
+        "unsigned",
+        "wait",
+        "wand",
+        "while",
+        "wire",
+        "wor",
+        "xnor",
+        "xor",
+    ]
 )
 
 

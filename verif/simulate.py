@@ -121,6 +121,8 @@ def run(
         If it fails.
     """
     tool = tools.find(simulator)
+    if waves is not None and simulator == "verilator":
+        tools.check_headers()
     lanes = next(iter(phases[0].inputs.values())).shape[1]
     build = _build(package, tool, lanes, waves is not None)
     start = time.monotonic()
@@ -128,7 +130,7 @@ def run(
         folder = Path(scratch)
         steps = []
         for k, phase in enumerate(phases):
-            np.savez(folder / f"inputs{k}.npz", **phase.inputs)
+            np.savez(folder / f"inputs{k}.npz", allow_pickle=False, **phase.inputs)
             steps.append({"name": phase.name, "stall": phase.stall, "resets": phase.resets})
         job = {"manifest": package.manifest, "seed": seed, "phases": steps}
         (folder / "job.json").write_text(json.dumps(job))
@@ -247,9 +249,14 @@ def _cocotb_test(tool: tools.Tool, build: Path, folder: Path, waves: bool) -> No
                 build_dir=build,
                 test_dir=folder,
                 results_xml=str(folder / "results.xml"),
-                extra_env={"HFP8_JOB": str(folder), "PYTHONPATH": path, "COCOTB_LOG_LEVEL": "WARNING"},
+                extra_env={
+                    "HFP8_JOB": str(folder),
+                    "PYTHONPATH": path,
+                    "COCOTB_LOG_LEVEL": "WARNING",
+                },
                 timescale=("1ns", "1ps"),
                 waves=waves,
+                plusargs=[f"+dumpfile_path={folder / 'icarus.fst'}"] if waves else [],
                 log_file=log,
             )
         except (RuntimeError, SystemExit) as error:

@@ -50,6 +50,19 @@ def find(simulator: str) -> Tool:
     return _icarus() if simulator == "icarus" else _verilator()
 
 
+@lru_cache(maxsize=1)
+def check_headers() -> None:
+    """Raise ToolMissing unless Verilator's FST writer can be compiled here."""
+    source = "#include <lz4.h>\n#include <zlib.h>\n"
+    command = ["g++", "-E", "-x", "c++", "-"]
+    done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolMissing(
+            "verilator cannot leave waveforms: no lz4.h or zlib.h; install them, for example with "
+            "'apt-get install liblz4-dev zlib1g-dev'"
+        )
+
+
 def _version(command: list[str], pattern: str, env: dict[str, str] | None = None) -> str | None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)

@@ -19,7 +19,7 @@ LANES = 16
 
 
 def edge_codes(fmt: FloatFormat) -> NDArray[np.int64]:
-    """Zeros, the smallest, the ends of the first and last binades, specials and their neighbours."""
+    """Zeros, the ends of the first and last binades, specials, and their neighbours."""
     man = 1 << fmt.man_bits
     top = fmt.max_code
     mags = {0, 1, 2, man - 1, man, man + 1, 2 * man - 1, 2 * man, top - 1, top, fmt.mag_mask}

@@ -79,9 +79,7 @@ def phases(package: Package, seed: int) -> list[Phase]:
         if edges is not None:
             found.append(Phase("edges", edges))
         count = 6000 if package.manifest["golden"]["sum"] else 2500
-        found.append(
-            Phase("random", vectors.random_inputs(package, rng, count, vectors.LANES))
-        )
+        found.append(Phase("random", vectors.random_inputs(package, rng, count, vectors.LANES)))
     shaken = vectors.random_inputs(package, rng, 1200, vectors.LANES)
     found.append(Phase("back-pressure", shaken, stall=0.4, resets=4))
     return found
@@ -143,5 +141,3 @@ def explain(result: Result) -> list[str]:
         lines.append("  nothing was compared")
     lines.append(f"  replay: {task.replay}")
     return lines
-
-

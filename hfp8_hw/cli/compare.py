@@ -28,18 +28,21 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     ParameterError
         If it is not one, or holds anything but plain arrays.
     """
+    refusal = f"inputs={str(path)!r} is not allowed: an .npz file of plain arrays"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle:
+            file = np.load(handle, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("a single array")
+                raise ParameterError(refusal)
             return {name: file[name] for name in file.files}
     except OSError as error:
-        reason = error.strerror or "not an .npz file"
-        raise ParameterError(f"inputs={str(path)!r} cannot be read: {reason}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
-        raise ParameterError(
-            f"inputs={str(path)!r} is not allowed: an .npz file of plain arrays"
-        ) from None
+        if error.strerror is None:
+            raise ParameterError(refusal) from None
+        raise ParameterError(f"inputs={str(path)!r} cannot be read: {error.strerror}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, ParameterError):
+            raise
+        raise ParameterError(refusal) from None
 
 
 @click.command("compare")

@@ -79,20 +79,16 @@ def _units(units: dict[str, Package], output: Path, console: Console) -> None:
 def _compared(report: Report, console: Console) -> None:
     table = Table(title="every code against the golden model", title_justify="left")
     table.add_column("step")
-    for name in report.compared:
-        for column in (f"{name}: codes", "bits", "mismatches"):
-            table.add_column(column, justify="right")
-    totals = {name: [0, 0, 0] for name in report.compared}
-    for step in next(iter(report.compared.values())):
-        cells = []
-        for name, steps in report.compared.items():
-            count, width, bad = steps[step]
-            for k, value in enumerate((count, count * width, bad)):
-                totals[name][k] += value
-                cells.append(f"{value:,}")
-        table.add_row(step, *cells)
+    for column in ("codes", "bits", *(f"mismatches\n{name}" for name in report.compared)):
+        table.add_column(column, justify="right")
+    totals = [0] * (2 + len(report.compared))
+    for step, (count, width, _) in next(iter(report.compared.values())).items():
+        bad = [steps[step][2] for steps in report.compared.values()]
+        row = [count, count * width, *bad]
+        totals = [total + value for total, value in zip(totals, row, strict=True)]
+        table.add_row(step, *(f"{value:,}" for value in row))
     table.add_section()
-    table.add_row("all", *(f"{value:,}" for total in totals.values() for value in total))
+    table.add_row("all", *(f"{value:,}" for value in totals))
     console.print(table)
 
 

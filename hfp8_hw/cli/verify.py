@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -47,7 +48,15 @@ def plan(units: tuple[str, ...], options: dict[str, Any]) -> list[tuple[str, dic
 @seed_option
 @click.option("--waves", is_flag=True, help="Leave an FST file for every run that fails.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="JUnit XML report.")
-@click.option("--jobs", type=click.IntRange(1, 256), help="Simulations at a time.  [default: cores]")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the results as JSON.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), help="Simulations at a time.  [default: cores]"
+)
 @parameter_options
 def verify_command(
     units: tuple[str, ...],
@@ -55,6 +64,7 @@ def verify_command(
     seed: int,
     waves: bool,
     junit: Path | None,
+    json_path: Path | None,
     jobs: int | None,
     **options: Any,
 ) -> int:
@@ -68,8 +78,9 @@ def verify_command(
 
     chosen = plan(units, options)
     names = simulators(sim)
-    if junit is not None and not junit.resolve().parent.is_dir():
-        raise ParameterError(f"junit={str(junit)!r} is not allowed: there is no such folder")
+    for option, path in (("junit", junit), ("json", json_path)):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise ParameterError(f"{option}={str(path)!r} is not allowed: there is no such folder")
     console = Console()
     console.print(f"seed {seed}; {_versions(names)}", highlight=False)
     tasks = [
@@ -88,6 +99,8 @@ def verify_command(
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     if junit is not None:
         _junit(results, junit)
+    if json_path is not None:
+        _json(results, seed, names, json_path)
     vectors = sum(r.outcome.vectors for r in results if r.outcome)
     good = len(results) - len(failed)
     console.print(
@@ -178,6 +191,31 @@ def _table(results: list[Result], console: Console) -> None:
         style = None if result.good else "bold red"
         table.add_row(task.unit, task.label, task.simulator, *cells, style=style)
     console.print(table)
+
+
+def _json(results: list[Result], seed: int, names: list[str], path: Path) -> None:
+    """Seed, tool versions, and a record a run."""
+    from rtl_gen.package import write_whole
+    from verif.tools import find
+
+    runs = [
+        {
+            "unit": r.task.unit,
+            "parameters": dict(r.task.parameters),
+            "simulator": r.task.simulator,
+            "vectors": r.outcome.vectors if r.outcome else 0,
+            "mismatches": r.outcome.mismatches if r.outcome else None,
+            "good": r.good,
+        }
+        for r in results
+    ]
+    versions = {
+        name: find(name).version
+        for name in names
+        if any(r.outcome and r.task.simulator == name for r in results)
+    }
+    data = {"seed": seed, "tools": versions, "runs": runs}
+    write_whole(path, (json.dumps(data, indent=2) + "\n").encode())
 
 
 def _junit(results: list[Result], path: Path) -> None:

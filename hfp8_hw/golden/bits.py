@@ -124,8 +124,8 @@ def _leading(neg: NDArray[np.bool_], digits: list[NDArray[np.int64]], low: int) 
     top = np.full(neg.shape, 2)
     for k in range(2, len(stack)):
         top = np.where(stack[k] != 0, k, top)
-    pick = lambda k: np.take_along_axis(stack, k[None], axis=0)[0]  # noqa: E731
-    t2, t1, t0 = pick(top), pick(top - 1), pick(top - 2)
+    columns = np.indices(neg.shape)
+    t2, t1, t0 = (stack[(top - k, *columns)] for k in range(3))
     n = bit_length(t2)
     sig = (t2 << (62 - n)) | (t1 << (32 - n)) | shift_right(t0, n - 2)
     lost = (t0 & ((1 << np.maximum(n - 2, 0)) - 1)) != 0

@@ -175,11 +175,12 @@ def sum_products(
     full = depth // chunk
     if full:
         shape = (terms.values.shape[0], full, chunk)
-        body = Products(*(v[:, : full * chunk].reshape(shape) for v in terms))
+        cut = terms.part(slice(0, full * chunk))
+        body = Products(cut.values.reshape(shape), cut.invalid.reshape(shape))
         codes, marks = run(body, group, how)
         parts += [(codes[:, k], marks[:, k]) for k in range(full)]
     if depth % chunk:
-        parts.append(run(Products(*(v[:, full * chunk :] for v in terms)), group, how))
+        parts.append(run(terms.part(slice(full * chunk, depth)), group, how))
     total: NDArray[Any] = np.zeros(terms.values.shape[0], np.uint32)
     flags = np.zeros(total.shape, np.uint8)
     for codes, marks in parts:
@@ -219,9 +220,8 @@ def matmul(
             f"shapes {x.shape!r} and {y.shape!r} are not allowed: (m, k) and (k, n)"
         )
     depth = x.shape[1]
-    if semantics in ("fma", "chunked") and gemm.applies(
-        *(_occurring(v, f, w) for v, f, w in ((a, fmt_a, x), (b, fmt_b, y))), depth, how
-    ):
+    used_x, used_y = _occurring(a, fmt_a, x), _occurring(b, fmt_b, y)
+    if semantics in ("fma", "chunked") and gemm.applies(used_x, used_y, depth, how):
         run_length = chunk if semantics == "chunked" else max(depth, 1)
         return gemm.matmul(x, y, run_length, how)
     out = np.zeros((x.shape[0], y.shape[1]), code_dtype(how.fmt))

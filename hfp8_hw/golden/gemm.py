@@ -33,9 +33,7 @@ def _lsb_and_bits(values: NDArray[np.float64]) -> tuple[int, int]:
     return int((parts.exp + trailing).min()), int((bit_length(parts.sig) - trailing).max())
 
 
-def applies(
-    x: NDArray[np.float64], y: NDArray[np.float64], depth: int, acc: Accumulator
-) -> bool:
+def applies(x: NDArray[np.float64], y: NDArray[np.float64], depth: int, acc: Accumulator) -> bool:
     """Whether every sum of ``depth`` products of values in x and values in y is exact this way."""
     p = acc.fmt.man_bits + 1
     if acc.rounding.mode not in ("RNE", "RNA") or 2 * p + 2 > 24:

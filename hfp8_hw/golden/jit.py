@@ -7,6 +7,7 @@ arrays.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,7 @@ def threads(kernel: Kernel, rows: int, work: int, sliced: tuple[Any, ...], *rest
     with ThreadPoolExecutor(count) as pool:
         jobs = [
             pool.submit(kernel, *(a[low:high] for a in sliced), *rest)
-            for low, high in zip(edges, edges[1:], strict=False)
+            for low, high in itertools.pairwise(edges)
         ]
         for job in jobs:
             job.result()

@@ -21,6 +21,10 @@ class Products(NamedTuple):
     values: NDArray[np.float64]
     invalid: NDArray[np.bool_]
 
+    def part(self, which: slice | int) -> Products:
+        """A part of the last axis."""
+        return Products(self.values[..., which], self.invalid[..., which])
+
 
 def products(a: NDArray[np.float64], b: NDArray[np.float64]) -> Products:
     """a * b, exact for values of any two formats; NaN where invalid."""

@@ -15,7 +15,6 @@ from ..rounding import Rounding
 from .bits import I64
 from .pack import code_dtype
 
-
 _BLOCK = 1 << 15
 
 
@@ -42,13 +41,14 @@ def check_codes(codes: ArrayLike, fmt: FloatFormat, parameter: str) -> NDArray[A
         raise ParameterError(
             f"{parameter} has dtype {str(array.dtype)!r}, which is not allowed: integer codes"
         )
-    if array.dtype.itemsize * 8 > fmt.width or array.dtype.kind == "i":
-        if array.size and not 0 <= int(array.min()) <= int(array.max()) < 1 << fmt.width:
-            bad = array[(array < 0) | (array >= 1 << fmt.width)].flat[0]
-            raise ParameterError(
-                f"{parameter} holds the code {int(bad)!r}, which is not allowed: "
-                f"{fmt} codes are 0 to {(1 << fmt.width) - 1}"
-            )
+    may_not_fit = array.dtype.itemsize * 8 > fmt.width or array.dtype.kind == "i"
+    top = (1 << fmt.width) - 1
+    if may_not_fit and array.size and not 0 <= int(array.min()) <= int(array.max()) <= top:
+        bad = array[(array < 0) | (array > top)].flat[0]
+        raise ParameterError(
+            f"{parameter} holds the code {int(bad)!r}, which is not allowed: "
+            f"{fmt} codes are 0 to {top}"
+        )
     return array.astype(code_dtype(fmt), copy=False)
 
 
@@ -190,8 +190,11 @@ def real_values(
             "name the format of these codes, or convert them to float"
         )
     if array.dtype.kind in "cOSUMmb" or array.dtype.itemsize > 8:
-        raise ParameterError(f"x has dtype {str(array.dtype)!r}, which is not allowed: real numbers")
-    values = array.astype(np.float64)
+        raise ParameterError(
+            f"x has dtype {str(array.dtype)!r}, which is not allowed: real numbers"
+        )
+    with np.errstate(invalid="ignore"):  # signalling NaNs are NaNs
+        values = array.astype(np.float64)
     if array.dtype.kind == "i" and array.size and np.abs(values).max() > 2.0**53:
         raise ParameterError("x holds an integer beyond 2**53, which is not allowed")
     return values

@@ -144,14 +144,10 @@ def _finish(
     over = code > fmt.max_code
     flags = np.where(over, OVERFLOW | INEXACT, np.where(inexact, INEXACT, np.uint8(0)))
     flags = np.where(tiny, flags | UNDERFLOW, flags).astype(np.uint8)
-    toward_zero: NDArray[np.bool_] | bool = {
-        "RTZ": True,
-        "RTO": True,
-        "RUP": neg,
-        "RDN": ~neg,
-    }.get(rounding.mode, False)
+    always = np.full(neg.shape, rounding.mode in ("RTZ", "RTO"))
+    toward_zero = {"RUP": neg, "RDN": ~neg}.get(rounding.mode, always)
     code = np.where(over & toward_zero, fmt.max_code, code)
-    code, neg = overflowed(code, neg, over & ~np.asarray(toward_zero), fmt, overflow)
+    code, neg = overflowed(code, neg, over & ~toward_zero, fmt, overflow)
     if not fmt.has_neg_zero:
         neg = neg & (code != 0)
     return code | np.where(neg, fmt.sign_mask, 0), flags

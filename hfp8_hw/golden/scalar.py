@@ -195,7 +195,7 @@ def multiply(a: Value, b: Value) -> tuple[Value, bool]:
         return "nan", False
     negative = _is_negative(a) != _is_negative(b)
     a_zero, b_zero = a in ("-0", 0), b in ("-0", 0)
-    if isinstance(a, str) and "inf" in a or isinstance(b, str) and "inf" in b:
+    if (isinstance(a, str) and "inf" in a) or (isinstance(b, str) and "inf" in b):
         if a_zero or b_zero:
             return "nan", True
         return ("-inf" if negative else "inf"), False

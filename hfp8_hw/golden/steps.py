@@ -31,7 +31,7 @@ def step(
     if terms.values.ndim == state.ndim:
         return _step_one(state, terms, acc)
     if terms.values.shape[-1] == 1:
-        return _step_one(state, Products(terms.values[..., 0], terms.invalid[..., 0]), acc)
+        return _step_one(state, terms.part(0), acc)
     return _step_many(state, terms, acc)
 
 
@@ -80,18 +80,13 @@ def _step_many(
     )
 
 
-def run(
-    terms: Products, group: int, acc: Accumulator
-) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+def run(terms: Products, group: int, acc: Accumulator) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Sum the last axis from +0 in order, ``group`` terms a rounding: (codes, flags ORed)."""
     shape, depth = terms.values.shape[:-1], terms.values.shape[-1]
     codes: NDArray[Any] = np.zeros(shape, np.uint32)
     marks = np.zeros(shape, np.uint8)
     for start in range(0, depth, group):
-        members = slice(start, min(start + group, depth))
-        state = decode_one(codes, acc.fmt, None)
-        codes, new = step(
-            state, Products(terms.values[..., members], terms.invalid[..., members]), acc
-        )
+        members = terms.part(slice(start, min(start + group, depth)))
+        codes, new = step(decode_one(codes, acc.fmt, None), members, acc)
         marks |= new
     return codes, marks

@@ -20,7 +20,10 @@ class _Converter(StreamUnit):
     """unpack, align, round."""
 
     def __init__(
-        self, parameters: QuantizerParameters | DequantizerParameters, dst_bias: bool, src_bias: bool
+        self,
+        parameters: QuantizerParameters | DequantizerParameters,
+        dst_bias: bool,
+        src_bias: bool,
     ) -> None:
         self.parameters = parameters
         rounding = parameters.rounding_mode

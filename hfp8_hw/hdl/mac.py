@@ -124,9 +124,7 @@ class Mac(StreamUnit):
         part_first = Signal(name="part_first", reset_less=True)
         part_last = Signal(name="part_last", reset_less=True)
         addend = unpack(m, part, (p.acc_format,), name="part")
-        onward = self._sum(
-            m, "total", held, addend, Const(0, 1), part_flags, part_first, part_last
-        )
+        onward = self._sum(m, "total", held, addend, Const(0, 1), part_flags, part_first, part_last)
         ready = Signal(name="chunk_ready")
         m.d.comb += ready.eq(~(end & held & ~onward))
         with m.If(onward):

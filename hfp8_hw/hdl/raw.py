@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
@@ -42,7 +42,8 @@ class Raw:
     def through(self, cut: Callable[[str, Amaranth], Amaranth]) -> Raw:
         """The same number with every signal passed through ``cut(name, signal)``."""
         names = ("nan", "inf", "zero", "sign", "exp", "sig")
-        return Raw(*(cut(name, getattr(self, name)) for name in names), self.low, self.high)
+        crossed = {name: cut(name, getattr(self, name)) for name in names}
+        return replace(self, **crossed)
 
 
 def is_const(value: Amaranth) -> bool:

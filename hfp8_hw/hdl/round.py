@@ -196,10 +196,7 @@ class _Place:
         sticky = wire(m, rest.any(), f"{name}_sticky") if len(rest) else never
         inexact = wire(m, fraction.any() | sticky, f"{name}_fraction")
 
-        if fmt.zero_exp == "gradual":
-            field_out = Mux(tiny, 0, field)
-        else:
-            field_out = field
+        field_out = Mux(tiny, 0, field) if fmt.zero_exp == "gradual" else field
         width = max(fmt.exp_bits, max(high, 1).bit_length())
         self.base = wire(m, Cat(kept[:man], field_out.as_unsigned()[:width]), f"{name}_base")
         if len(self.base) < man + width:

@@ -70,10 +70,7 @@ def _unpack_one(m: Module, code: Amaranth, fmt: FloatFormat, name: str, runtime:
     man_zero = man == 0
     mag = code[: fmt.width - 1]
 
-    if fmt.zero_exp == "flush":
-        zero = field_zero
-    else:
-        zero = wire(m, field_zero & man_zero, f"{name}_zero")
+    zero = field_zero if fmt.zero_exp == "flush" else wire(m, field_zero & man_zero, f"{name}_zero")
     nan, inf = _specials(m, code, mag, fmt, name)
 
     exp = Signal(range_shape(low, high), name=f"{name}_unbiased" if runtime else f"{name}_exp")
@@ -140,5 +137,3 @@ def _select(m: Module, mode: Amaranth, one: Raw, other: Raw, name: str) -> Raw:
         low,
         high,
     )
-
-

@@ -1,0 +1,133 @@
+"""Rewrite the generated parts of README.md and docs/ from the results that are committed.
+
+A generated part stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hfp8_hw.formats import CATALOGUE
+from hfp8_hw.parameters import UNITS, unit_parameters
+from rtl_gen.package import generate
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+
+
+def table(head: list[str], rows: Iterable[list[Any]], right: int = 99) -> str:
+    """A Markdown table; columns from ``right`` on are aligned to the right."""
+    rule = ["--:" if k >= right else "---" for k in range(len(head))]
+    lines = [head, rule, *([str(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def results() -> str:
+    """README: a row a unit, from ``docs/results/verify.json``."""
+    data = json.loads((DOCS / "results" / "verify.json").read_text())
+    rows = []
+    for unit in UNITS:
+        runs = [r for r in data["runs"] if r["unit"] == unit]
+        cells: list[Any] = [f"`{unit}`", UNITS[unit].summary]
+        cells.append(len({json.dumps(r["parameters"]) for r in runs}))
+        for simulator in data["tools"]:
+            own = [r for r in runs if r["simulator"] == simulator]
+            vectors = sum(r["vectors"] for r in own)
+            bad = sum(r["mismatches"] for r in own)
+            good = all(r["good"] for r in own)
+            cells.append(f"{vectors:,} / {bad}" + ("" if good else " **failed**"))
+        rows.append(cells)
+    names = [f"{name} {version}: results / mismatches" for name, version in data["tools"].items()]
+    return table(["unit", "what it is", "configurations", *names], rows, 2)
+
+
+def speed() -> str:
+    """README: ratios, from ``docs/results/golden.json``."""
+    data = json.loads((DOCS / "results" / "golden.json").read_text())
+    rows = []
+    for row in data["rows"]:
+        peer = f"{row['peer']} {row['peer_rate'] / 1e6:,.0f}" if row["peer"] else ""
+        ratio = f"{row['ratio']:.1f}" if row["ratio"] else ""
+        rows.append([row["job"], row["engine"], f"{row['rate'] / 1e6:,.0f}", peer, ratio])
+    tools = ", ".join(f"{name} {version}" for name, version in data["tools"].items())
+    head = ["job", "engine", "M/s", "peer, M/s", "ratio"]
+    return f"{table(head, rows, 2)}\n\nMeasured by `make bench` with {tools}."
+
+
+def catalogue() -> str:
+    """docs/numerics.md: the formats."""
+    rows = [
+        [
+            f"`{name}`",
+            f"{f.exp_bits},{f.man_bits},{f.bias}",
+            f.zero_exp,
+            f.specials,
+            f"{f.max:.10g}",
+            f"{f.min:.6g}",
+        ]
+        for name, f in CATALOGUE.items()
+    ]
+    return table(["name", "E,M,B", "exponent 0", "specials", "largest", "smallest"], rows)
+
+
+def units() -> str:
+    """docs/units.md: parameters, ports, latency and golden function of every unit."""
+    parts = []
+    for unit, cls in UNITS.items():
+        parameters = unit_parameters(unit, {})
+        manifest = generate(parameters).manifest
+        rows = [
+            [f"`{f.name}`", f"`{parameters.to_dict()[f.name]}`", f.metadata["help"]]
+            for f in fields(cls)
+        ]
+        ports = [
+            [f"`{p['name']}`", p["dir"], p["width"], p["role"], p.get("format", "")]
+            for p in manifest["ports"]
+        ]
+        golden = manifest["golden"]["function"]
+        parts.append(
+            f"## {unit}\n\n{cls.summary.capitalize()}. Golden function: `{golden}`.\n\n"
+            f"{table(['parameter', 'default', 'values'], rows)}\n\n"
+            f"Ports with the defaults; latency {manifest['latency']} clocks, interval "
+            f"{manifest['interval']}:\n\n{table(['port', 'dir', 'width', 'role', 'format'], ports)}"
+        )
+    return "\n\n".join(parts)
+
+
+PARTS = {
+    ROOT / "README.md": {"results": results, "speed": speed},
+    DOCS / "numerics.md": {"catalogue": catalogue},
+    DOCS / "units.md": {"units": units},
+}
+
+
+def _replace(name: str, body: str, match: re.Match[str]) -> str:
+    return f"{match[1]}{body}\n<!-- /{name} -->"
+
+
+def rewritten(path: Path) -> str:
+    """The file with its generated parts made anew."""
+    text = path.read_text(encoding="utf-8")
+    for name, make in PARTS[path].items():
+        pattern = rf"(<!-- {name} -->\n).*?(\n?<!-- /{name} -->)"
+        if not re.search(pattern, text, re.DOTALL):
+            sys.exit(f"{path}: there is no part {name}")
+        text = re.sub(pattern, partial(_replace, name, make()), text, flags=re.DOTALL)
+    return text
+
+
+def main() -> None:
+    """Rewrite every file."""
+    for path in PARTS:
+        path.write_text(rewritten(path), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hfp8_hw import CATALOGUE, FloatFormat, parse_format
+from hfp8_hw.cli import main
+from hfp8_hw.golden import scalar
+
+EXOTIC = (
+    "E2M1B1",
+    "E3M4B3:flush:fn",
+    "E2M5:normal:p3109",
+    "E4M3B11:flush:none",
+    "E3M2B-4:normal:fnuz",
+    "E5M2:normal:ieee",
+    "E4M3B40:flush:dl",
+)
+EIGHT_BIT = tuple(name for name, fmt in CATALOGUE.items() if fmt.width == 8)
+ALL_ROUNDINGS = ("RNE", "RNA", "RTZ", "RUP", "RDN", "RTO", "SR(3)", "SR(8)")
+
+
+def edge_values(fmt: FloatFormat, seed: int = 1) -> np.ndarray[Any, Any]:
+    """Values of a format, quarters, ties and their binary64 neighbours, beyond both ends, specials.
+
+    All magnitudes for formats of up to 9 bits, the ends and a random sample for others.
+    """
+    rng = np.random.default_rng(seed)
+    if fmt.width <= 9:
+        codes = list(range(fmt.max_code + 3))
+    else:
+        man = 1 << fmt.man_bits
+        ends = [0, 1, 2, man - 1, man, man + 1, fmt.max_code - 1, fmt.max_code, fmt.max_code + 1]
+        codes = sorted({*ends, *(int(c) for c in rng.integers(0, fmt.max_code, 30))})
+    values = {1e300, 5e-324, 2.0**60, fmt.min / 2, fmt.min * 0.49999, 0.0}
+    for code in codes:
+        low, high = scalar.magnitude(code, fmt), scalar.magnitude(code + 1, fmt)
+        for part in (Fraction(0), Fraction(1, 4), Fraction(1, 2), Fraction(3, 8)):
+            value = float(low + (high - low) * part)
+            values |= {value, float(np.nextafter(value, math.inf)), float(np.nextafter(value, -1))}
+    positive = np.array(sorted(v for v in values if v >= 0))
+    return np.concatenate([positive, -positive, [math.inf, -math.inf, math.nan, -math.nan]])
+
+
+class Cli:
+    """Runs the command line in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *words: str | Path) -> tuple[int, str, str]:
+        """(exit status, standard output, standard error)."""
+        status = main([str(word) for word in words])
+        captured = self._capsys.readouterr()
+        return status, captured.out, captured.err
+
+    def refused(self, *words: str | Path) -> str:
+        """Expect one line of error and status 2; the line."""
+        status, out, err = self(*words)
+        assert status == 2, (out, err)
+        lines = err.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("hfp8: error: "), err
+        return lines[0]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line."""
+    monkeypatch.setenv("COLUMNS", "200")
+    return Cli(capsys)
+
+
+@pytest.fixture(params=(*CATALOGUE, *EXOTIC))
+def fmt(request: pytest.FixtureRequest) -> FloatFormat:
+    """Every catalogue format and some others."""
+    return parse_format(request.param)

@@ -1,0 +1,196 @@
+"""The command line: what it prints, writes and refuses."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from hfp8_hw import CATALOGUE, __version__
+from hfp8_hw.parameters import UNITS
+from rtl_gen.manifest import schema
+
+from .conftest import Cli
+
+
+def test_list(cli: Cli) -> None:
+    status, out, _ = cli("list")
+    assert status == 0
+    for name in (*UNITS, *CATALOGUE):
+        assert name in out
+
+
+def test_list_json(cli: Cli) -> None:
+    status, out, _ = cli("list", "--json")
+    data = json.loads(out)
+    assert (
+        status == 0 and set(data["units"]) == set(UNITS) and set(data["formats"]) == set(CATALOGUE)
+    )
+    assert data["units"]["mac"]["parameters"]["chunk"]["default"] == 64
+    assert data["formats"]["HFP8_FWD"]["max"] == 30
+
+
+def test_version_and_help(cli: Cli) -> None:
+    assert __version__ in cli("--version")[1]
+    for command in ("list", "gen", "verify", "compare", "demo", "bench"):
+        assert command in cli("--help")[1]
+        assert cli(command, "--help")[0] == 0
+
+
+def test_gen_writes_the_package(cli: Cli, tmp_path: Path) -> None:
+    status, out, _ = cli("gen", "mac", "--a", "HFP8_FWD", "--chunk", "32", "-o", tmp_path / "new")
+    assert status == 0
+    paths = [Path(line) for line in out.split()]
+    assert [p.suffix for p in paths] == [".v", ".json", ".core"] and all(p.exists() for p in paths)
+    manifest = json.loads(paths[1].read_text())
+    jsonschema.validate(manifest, schema())
+    assert manifest["parameters"]["chunk"] == 32 and manifest["parameters"]["a"] == "HFP8_FWD"
+
+
+def test_gen_from_toml(cli: Cli, tmp_path: Path) -> None:
+    config = tmp_path / "unit.toml"
+    config.write_text(
+        'unit = "quantizer"\nname = "mine"\n[formats]\nTINY = "E3M4B5:gradual:fn"\n'
+        '[parameters]\ndst = "TINY"\nstages = 3\n'
+    )
+    assert cli("gen", "--config", config, "-o", tmp_path, "--stages", "1")[0] == 0
+    manifest = json.loads((tmp_path / "mine.json").read_text())
+    assert manifest["parameters"]["dst"] == "E3M4B5:gradual:fn"
+    assert manifest["parameters"]["stages"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("unit = ", "is not TOML"),
+        ("units = 1", "'units' is not allowed: one of unit, name, parameters, formats"),
+        ("parameters = 1", "parameters=1 is not allowed: a table"),
+        ('unit = "mul"', "is for 'mul'"),
+        ('[formats]\nE5M2 = "E4M3"', "'E5M2' is already a format"),
+        ('[formats]\nX = "E99"', "X='E99' is not allowed"),
+        ("[parameters]\nstages = 2.5", "stages=2.5 is not allowed: an integer from 1 to 4"),
+        ("[parameters]\nsrc = 3", "src=3 is not allowed"),
+        ("[parameters]\nrounding = [1]", "rounding=[1] is not allowed"),
+    ],
+)
+def test_bad_toml(cli: Cli, tmp_path: Path, text: str, said: str) -> None:
+    config = tmp_path / "unit.toml"
+    config.write_text(text)
+    assert said in cli.refused("gen", "quantizer", "--config", config, "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gen"], "unit=None is not allowed: one of quantizer, dequantizer, mul, mac"),
+        (["gen", "adder"], "unit='adder' is not allowed"),
+        (["gen", "mac", "--src", "FP32"], "src='FP32' is not allowed: mac has no such parameter"),
+        (["gen", "mac", "--chunk", "many"], "chunk='many' is not allowed: an integer"),
+        (["gen", "mac", "--speed", "9"], "No such option"),
+        (["gen", "mac", "--name", "1x"], "name='1x' is not allowed: a Verilog identifier"),
+        (["gen", "mac", "--config", "/no/such.toml"], "cannot be read: No such file"),
+        (["gen", "mac", "-o", "/dev/null/x"], "/dev/null"),
+        (["make"], "No such command 'make'"),
+        (["verify", "adder"], "unit='adder' is not allowed"),
+        (["verify", "--sim", "vcs"], "sim='vcs' is not allowed: one or more of icarus, verilator"),
+        (["verify", "--chunk", "3"], "name exactly one unit"),
+        (["verify", "mac", "--stages", "7"], "stages=7 is not allowed"),
+        (["verify", "mac", "--seed", "-1"], "--seed"),
+        (["verify", "mac", "--junit", "/no/such/j.xml"], "there is no such folder"),
+        (["compare", "mac"], "Missing option '--inputs'"),
+        (["compare", "mac", "--inputs", "/no/such.npz"], "cannot be read: No such file"),
+        (["demo", "--images", "0"], "--images"),
+        (["bench", "golden", "--json", "/no/such/x.json"], "there is no such folder"),
+    ],
+)
+def test_refusals(cli: Cli, words: list[str], said: str) -> None:
+    assert said in cli.refused(*words)
+
+
+def test_the_output_folder_is_a_file(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "File exists" in cli.refused("gen", "mul", "-o", tmp_path / "file")
+
+
+def test_verify_one(cli: Cli, tmp_path: Path) -> None:
+    junit = tmp_path / "j.xml"
+    status, out, _ = cli(
+        "verify", "dequantizer", "--src", "E4M3FN", "--dst", "BF16", "--seed", "5", "--junit", junit
+    )
+    assert status == 0 and "seed 5" in out and "2 of 2 runs good" in out
+    assert 'tests="2" failures="0" errors="0"' in junit.read_text()
+
+
+def test_verify_without_a_simulator(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from verif import tools
+
+    tools.find.cache_clear()
+    monkeypatch.setenv("PATH", "/nonexistent")
+    try:
+        status, out, _ = cli("verify", "mul", "--stages", "2", "--sim", "icarus")
+    finally:
+        tools.find.cache_clear()
+    assert status == 1
+    assert "could not run" in out and "no iverilog on PATH; install it" in out
+    assert "0 of 1 runs good" in out
+
+
+def test_compare(cli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    inputs, report = tmp_path / "t.npz", tmp_path / "r.json"
+    x = rng.standard_normal((5, 7)).astype(np.float32)
+    x[0, :3] = [np.nan, np.inf, 1e9]
+    np.savez(inputs, x=x)
+    status, out, _ = cli("compare", "quantizer", "--inputs", inputs, "--report", report)
+    assert status == 0 and "cocotb" in out
+    for run in json.loads(report.read_text())["runs"]:
+        assert run["elements"] == 35 and run["mismatches"] == 0
+        assert run["flags"]["invalid"] == 1 and run["flags"]["overflow"] == 2
+        assert run["not_finite"] == 2 and run["max_abs"] > 9e8
+
+    a, b = rng.standard_normal((4, 1, 70)), rng.standard_normal((3, 70))
+    np.savez(inputs, a=a, b=b, mode_a=1)
+    words = ["compare", "mac", "--inputs", inputs, "--sim", "verilator", "--report", report]
+    assert cli(*words, "--bias", "runtime")[0] == 0
+    (run,) = json.loads(report.read_text())["runs"]
+    assert run["elements"] == 12 and run["mismatches"] == 0 and 15 < run["sqnr_db"] < 40
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"x": np.zeros(3)}, "mac needs the arrays a, b"),
+        ({"a": np.zeros(3), "b": np.zeros(3), "c": np.zeros(3)}, "array 'c' is not allowed"),
+        ({"a": np.zeros(3), "b": np.zeros(4)}, "they do not broadcast"),
+        ({"a": np.zeros(0), "b": np.zeros(0)}, "there is nothing to compute"),
+        ({"a": np.float32(1), "b": np.float32(1)}, "no last axis to sum"),
+        ({"a": np.zeros(3, np.int8), "b": np.zeros(3)}, "array 'a' has dtype 'int8'"),
+        ({"a": np.full(3, 256, np.uint16), "b": np.zeros(3)}, "array 'a' holds the code 256"),
+        ({"a": np.zeros(3), "b": np.zeros(3), "mode_a": np.array(2)}, "array 'mode_a' is not"),
+    ],
+)
+def test_compare_refusals(cli: Cli, tmp_path: Path, arrays: dict[str, object], said: str) -> None:
+    inputs = tmp_path / "t.npz"
+    np.savez(inputs, **arrays)  # type: ignore[arg-type]
+    assert said in cli.refused("compare", "mac", "--inputs", inputs)
+
+
+def test_compare_with_files_that_are_not_npz(cli: Cli, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.npz"
+    for content in (b"", b"hello", b"PK\x03\x04 torn"):
+        bad.write_bytes(content)
+        assert "bad.npz" in cli.refused("compare", "mac", "--inputs", bad)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    assert "an .npz file" in cli.refused("compare", "mac", "--inputs", tmp_path / "one.npy")
+    np.savez(bad, x=np.array([object()]))
+    assert "plain arrays" in cli.refused("compare", "quantizer", "--inputs", bad)
+
+
+def test_demo(cli: Cli, tmp_path: Path) -> None:
+    status, out, _ = cli("demo", "--images", "5", "--sim", "verilator", "-o", tmp_path / "d")
+    assert status == 0 and "RTL, verilator" in out
+    names = {p.name for p in (tmp_path / "d").iterdir()}
+    assert "formats.png" in names and "quantizer.v" in names
+    assert (tmp_path / "d" / "formats.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

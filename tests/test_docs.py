@@ -1,0 +1,61 @@
+"""The documents' generated parts are those that the committed results give."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from fpga import yosys
+from hfp8_hw import ParameterError
+from hfp8_hw.parameters import unit_parameters
+from rtl_gen.package import generate
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_tables_are_current(tables: ModuleType) -> None:
+    for path in tables.PARTS:
+        assert tables.rewritten(path) == path.read_text(), f"run `make docs`: {path.name}"
+
+
+def test_results_are_good() -> None:
+    verified = json.loads((ROOT / "docs" / "results" / "verify.json").read_text())
+    assert verified["runs"] and all(run["good"] for run in verified["runs"])
+    golden = json.loads((ROOT / "docs" / "results" / "golden.json").read_text())
+    assert golden["rows"] and all(row["bits_agree"] for row in golden["rows"])
+
+
+def test_the_readme_program_runs() -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert len(done.stdout.split()) >= 4
+
+
+def test_links_lead_somewhere() -> None:
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), (path.name, target)
+
+
+def test_synthesis_counts_cells() -> None:
+    package = generate(unit_parameters("mul", {"a": "HFP8_FWD", "b": "HFP8_FWD"}))
+    counts = yosys.cells(package.verilog, package.name)
+    assert 20 < counts["SB_LUT4"] < 400
+    with pytest.raises(ParameterError, match="command='abc' is not allowed"):
+        yosys.cells(package.verilog, package.name, "abc")

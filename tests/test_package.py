@@ -1,0 +1,158 @@
+"""The Verilog package: contract, determinism, and three programs that read it."""
+
+import hashlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from fpga import yosys
+from hfp8_hw import ParameterError, parse_format
+from hfp8_hw.hdl.shape import FloatShape
+from hfp8_hw.parameters import UNITS, unit_parameters
+from rtl_gen.manifest import schema
+from rtl_gen.package import generate, write_whole
+from verif import tools
+from verif.matrix import MATRIX
+
+CONFIGURATIONS = [(unit, p) for unit in UNITS for p in MATRIX[unit]]
+IDS = [f"{u}-{'-'.join(f'{k}={v}' for k, v in p.items()) or 'defaults'}" for u, p in CONFIGURATIONS]
+configurations = pytest.mark.parametrize(("unit", "given"), CONFIGURATIONS, ids=IDS)
+
+
+def lint(command: list[str], env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@configurations
+def test_three_programs_read_it_without_a_warning(
+    unit: str, given: dict[str, Any], tmp_path: Path
+) -> None:
+    package = generate(unit_parameters(unit, given))
+    path = package.write(tmp_path)[0]
+    icarus, verilator = tools.find("icarus"), tools.find("verilator")
+    out = str(tmp_path / "out")
+    assert lint(["iverilog", "-g2005", "-Wall", "-o", out, str(path)], icarus.env()) == ""
+    text = lint(["verilator", "--lint-only", "-Wall", str(path)], verilator.env())
+    assert "Warning" not in text and "Error" not in text
+    assert "lint_off" not in package.verilog
+    assert yosys.warnings(package.verilog, package.name) == []
+
+
+@configurations
+def test_manifest_is_valid_and_true(unit: str, given: dict[str, Any]) -> None:
+    parameters = unit_parameters(unit, given)
+    package = generate(parameters)
+    manifest = json.loads(package.files()[f"{package.name}.json"])
+    jsonschema.validate(manifest, schema())
+    assert manifest["sha256"] == hashlib.sha256(package.verilog.encode()).hexdigest()
+    assert manifest["parameters"] == parameters.to_dict()
+    assert unit_parameters(unit, manifest["parameters"]) == parameters
+    declared = {
+        line.split()[-1].rstrip(",") for line in package.verilog.splitlines()
+        if line.startswith(("  input wire", "  output wire"))
+    }  # fmt: skip
+    assert declared == {port["name"] for port in manifest["ports"]}
+    module, function = manifest["golden"]["function"].split(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    for port in manifest["ports"]:
+        if "format" in port and port["format"] != "HFP8":
+            assert parse_format(port["format"]).width == port["width"]
+
+
+def test_same_parameters_same_bytes_in_another_process(tmp_path: Path) -> None:
+    first = generate(unit_parameters("mac", {})).files()
+    script = (
+        "import sys, pathlib; from rtl_gen.package import generate;"
+        "from hfp8_hw.parameters import unit_parameters;"
+        "generate(unit_parameters('mac', {})).write(pathlib.Path(sys.argv[1]))"
+    )
+    env = {**os.environ, "PYTHONHASHSEED": "7"}
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, env=env)
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == first
+    text = "".join(first.values())
+    assert str(Path.cwd()) not in text and str(Path.home()) not in text
+
+
+def test_fusesoc_reads_the_core(tmp_path: Path) -> None:
+    package = generate(unit_parameters("quantizer", {}))
+    package.write(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "fusesoc.main", "--cores-root", str(tmp_path), "core", "show",
+         f"hfp8-hw:units:{package.name}"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "quantizer" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("unit", "given", "text"),
+    [
+        ("adder", {}, "unit='adder' is not allowed: one of quantizer, dequantizer, mul, mac"),
+        ("mac", {"src": "FP32"}, "src='FP32' is not allowed: mac has no such parameter, only"),
+        ("mac", {"chunk": 0}, "chunk=0 is not allowed: an integer from 1 to 65536"),
+        ("mac", {"chunk": "x"}, "chunk='x' is not allowed: an integer"),
+        ("mac", {"stages": 5}, "stages=5 is not allowed: an integer from 1 to 4"),
+        ("mac", {"semantics": "sum"}, "semantics='sum' is not allowed: one of fma, chunked"),
+        ("mac", {"rounding": "SR(4)"}, "rounding='SR(4)' is not allowed for an accumulator"),
+        ("mac", {"a": "E5"}, "a='E5' is not allowed: one of HFP8, HFP8_FWD"),
+        ("mac", {"a": "E1M3"}, "a='E1M3': exp_bits=1 is not allowed"),
+        ("mac", {"acc": "HFP8"}, "acc='HFP8' is not allowed"),
+        ("mac", {"a": "FP16", "bias": "runtime"}, "bias='runtime' is not allowed for a=FP16"),
+        ("mac", {"acc": "HFP8_FWD"}, "overflow='special' is not allowed for HFP8_FWD"),
+        ("mul", {"a": "FP32", "b": "FP32"}, "out='exact' is not allowed for FP32 x FP32"),
+        ("mul", {"bias": "dynamic"}, "bias='dynamic' is not allowed: one of static, runtime"),
+        ("quantizer", {"dst": "FP16"}, "dst='FP16' is not allowed: a quantizer's output has"),
+        ("quantizer", {"rounding": "SR(0)"}, "rounding='SR(0)' is not allowed"),
+        ("quantizer", {"overflow": "special"}, "overflow='special' is not allowed for HFP8_FWD"),
+        ("dequantizer", {"src": "FP16"}, "src='FP16' is not allowed: a dequantizer's input has"),
+    ],
+)
+def test_bad_parameters(unit: str, given: dict[str, Any], text: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        unit_parameters(unit, given)
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["", "9a", "a b", "module", "a-b"])
+def test_bad_names(name: str) -> None:
+    with pytest.raises(ParameterError, match="a Verilog identifier"):
+        generate(unit_parameters("mul", {}), name)
+
+
+def test_names_of_different_parameters_differ() -> None:
+    names = [unit_parameters(u, p).top for u, p in CONFIGURATIONS]
+    assert len(set(names)) == len(names)
+
+
+def test_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "file"
+    target.write_text("before")
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(target, b"after")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"] and target.read_text() == "before"
+
+
+def test_float_shape_knows_its_format() -> None:
+    from amaranth.hdl import Const, Shape, Signal
+
+    shape = FloatShape("HFP8_BWD")
+    assert Shape.cast(shape).width == 8 and shape.fmt.bias == 15
+    signal = Signal(shape, init=0x7E)
+    assert len(signal.man) == 2 and len(signal.exp) == 5 and len(signal.sign) == 1
+    assert Const.cast(shape.const(0x7E)).value == 0x7E
+    with pytest.raises(ParameterError, match="code=256 is not allowed"):
+        shape.const(256)

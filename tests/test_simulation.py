@@ -1,0 +1,223 @@
+"""Generated units in both simulators, and that the bench notices what is wrong."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hfp8_hw.cli.verify import _junit
+from hfp8_hw.parameters import UNITS, unit_parameters
+from rtl_gen.package import Package, generate
+from verif import tools, vectors
+from verif.expect import expected, sums
+from verif.matrix import MATRIX
+from verif.simulate import Phase, SimulationError, run
+from verif.verify import Result, Task, explain, phases, run_task
+
+SIMULATORS = ("icarus", "verilator")
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize(("unit", "k"), [(u, k) for u in UNITS for k in range(len(MATRIX[u]))])
+def test_unit_equals_golden(unit: str, k: int, simulator: str) -> None:
+    result = run_task(Task(unit, tuple(MATRIX[unit][k].items()), simulator, seed=1))
+    assert result.good, "\n".join(explain(result))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 6))
+@pytest.mark.parametrize("unit", UNITS)
+def test_unit_equals_golden_with_other_seeds(unit: str, seed: int) -> None:
+    for given in MATRIX[unit]:
+        result = run_task(Task(unit, tuple(given.items()), "verilator", seed))
+        assert result.good, "\n".join(explain(result))
+
+
+def few(package: Package, count: int = 300) -> list[Phase]:
+    rng = np.random.default_rng(1)
+    inputs = vectors.random_inputs(package, rng, count, vectors.LANES)
+    return [Phase("shaken", inputs, stall=0.4, resets=2)]
+
+
+def broken(unit: str, given: dict[str, Any], old: str, new: str) -> Package:
+    package = generate(unit_parameters(unit, given))
+    assert old in package.verilog
+    return replace(package, verilog=package.verilog.replace(old, new, 1))
+
+
+def _line(package: Package, start: str) -> str:
+    return next(x for x in package.verilog.splitlines() if x.strip().startswith(start))
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_wrong_arithmetic_is_found(simulator: str) -> None:
+    """A rounding increment stuck at 0, in every unit that rounds."""
+    for unit, given, name in (
+        ("quantizer", {}, "y_up"),
+        ("mac", {"acc": "FP16"}, "chunk_round_up"),
+    ):
+        line = _line(generate(unit_parameters(unit, given)), f"wire {name} =")
+        bad = broken(unit, given, line, f"  wire {name} = 1'b0;")
+        outcome = run(bad, simulator, phases(bad, 1))
+        assert outcome.mismatches > 0 and not outcome.good
+        assert outcome.first is not None and outcome.first["expected"] != outcome.first["got"]
+
+
+def test_a_wrong_flag_is_found() -> None:
+    package = generate(unit_parameters("quantizer", {}))
+    line = _line(package, "if (align_ready) o_flags")
+    bad = broken("quantizer", {}, line, "    if (align_ready) o_flags_2 <= 4'b0000;")
+    name = line.split()[2]
+    bad = replace(bad, verilog=bad.verilog.replace("o_flags_2 <= 4'b0000", f"{name} <= 4'b0000"))
+    outcome = run(bad, "icarus", few(bad))
+    assert outcome.mismatches > 0
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_a_lost_transfer_is_found(simulator: str) -> None:
+    """Ready regardless of the stage behind: results are overwritten under back-pressure."""
+    package = generate(unit_parameters("mul", {}))
+    line = _line(package, "assign i_ready =")
+    bad = broken("mul", {}, line, "  assign i_ready = 1'b1;")
+    outcome = run(bad, simulator, few(bad))
+    assert not outcome.good
+    assert outcome.error is not None and "results came out where" in outcome.error
+
+
+def test_a_changing_payload_is_found() -> None:
+    package = generate(unit_parameters("mul", {"stages": 1}))
+    line = _line(package, "assign o_flags =")
+    bad = broken("mul", {"stages": 1}, line, "  assign o_flags = {3'b000, i_valid};")
+    outcome = run(bad, "icarus", few(bad))
+    assert outcome.error is not None and "changed while stalled" in outcome.error
+
+
+def test_a_unit_that_stops_is_found() -> None:
+    package = generate(unit_parameters("mul", {}))
+    bad = broken("mul", {}, _line(package, "assign o_valid ="), "  assign o_valid = 1'b0;")
+    outcome = run(bad, "icarus", few(bad, 20))
+    assert outcome.error is not None and not outcome.good
+
+
+def test_latency_is_what_the_manifest_says() -> None:
+    """The clocks from the first transfer to the first result, seen from a bench of its own."""
+    from cocotb_tools.runner import get_runner
+
+    tool = tools.find("icarus")
+    for unit in UNITS:
+        for stages in range(1, UNITS[unit].max_stages + 1):
+            package = generate(unit_parameters(unit, {"stages": stages}))
+            assert package.manifest["latency"] == _measured_latency(package, tool)
+    assert get_runner is not None
+
+
+def _measured_latency(package: Package, tool: tools.Tool) -> int:
+    """Clock edges between the one that takes an input and the first that sees a result."""
+    import subprocess
+    import tempfile
+
+    def zero(port: dict[str, Any]) -> str:
+        return f"{port['width']}'d0"
+
+    ports = package.manifest["ports"]
+    tied = {"i_first": "1'b1", "i_last": "1'b1", "i_valid": "valid", "o_ready": "1'b1",
+            "clk": "clk", "rst": "rst", "o_valid": "done"}  # fmt: skip
+    pins = ", ".join(
+        f".{p['name']}({tied.get(p['name'], zero(p) if p['dir'] == 'in' else '')})" for p in ports
+    )
+    bench = f"""module bench;
+  reg clk = 0, rst = 1, valid = 0; wire done; integer n = 0;
+  always #5 clk = ~clk;
+  {package.name} unit ({pins});
+  initial begin
+    repeat (3) @(posedge clk); #1 rst = 0; valid = 1;
+    @(posedge clk); #1 valid = 0; n = 1;
+    while (!done) begin @(posedge clk); #1 n = n + 1; end
+    $display("latency %0d", n); $finish;
+  end
+endmodule
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "bench.v"
+        source.write_text(package.verilog + bench)
+        out = str(Path(folder) / "sim")
+        subprocess.run(["iverilog", "-o", out, str(source)], check=True, env=tool.env())
+        done = subprocess.run(
+            ["vvp", out], capture_output=True, text=True, check=True, env=tool.env()
+        )
+    return int(done.stdout.split()[1])
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_waves(simulator: str, tmp_path: Path) -> None:
+    package = generate(unit_parameters("dequantizer", {}))
+    target = tmp_path / "w" / "unit.fst"
+    outcome = run(package, simulator, few(package, 50), waves=target)
+    assert outcome.good and target.stat().st_size > 500
+
+
+def test_framing() -> None:
+    first = np.array([0, 0, 1, 0, 0, 1, 0, 0])
+    last = np.array([0, 1, 0, 0, 1, 0, 0, 1])
+    assert sums(first, last) == [(0, 2), (2, 5), (5, 8)]
+    first[3], last[4] = 1, 0
+    assert sums(first, last) == [(0, 2), (5, 8)]
+
+
+def test_expected_is_the_golden_function_alone() -> None:
+    package = generate(unit_parameters("mac", {"chunk": 2}))
+    rng = np.random.default_rng(2)
+    inputs = vectors.random_inputs(package, rng, 40, 3)
+    outputs, spans = expected(package.manifest, inputs)
+    from hfp8_hw.golden import dot
+
+    start, stop = spans[1]
+    codes = dot(
+        *(inputs[f"i_{n}"][start:stop, 2] for n in "ab"), "HFP8", "HFP8", "DLFLOAT16", chunk=2,
+        mode_a=inputs["i_mode_a"][start:stop, 2], mode_b=inputs["i_mode_b"][start:stop, 2],
+    )  # fmt: skip
+    assert outputs["o_y"][1, 2] == codes
+
+
+def test_all_operand_pairs_are_driven() -> None:
+    package = generate(unit_parameters("mul", {}))
+    every = vectors.complete(package)
+    assert every is not None
+    joined = np.zeros(every["i_a"].shape, np.int64)
+    for port in ("i_a", "i_b", "i_mode_a", "i_mode_b"):
+        joined = joined << (8 if port in ("i_a", "i_b") else 1) | every[port]
+    assert len(np.unique(joined)) == 1 << 18
+
+
+def test_missing_simulator_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    tools.find.cache_clear()
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    try:
+        for simulator, text in (("icarus", "no iverilog on PATH; install"), ("verilator", "perl")):
+            result = run_task(Task("mul", (), simulator, 1))
+            assert not result.good and result.outcome is None
+            assert result.failure is not None and text in result.failure
+    finally:
+        tools.find.cache_clear()
+
+
+def test_a_failed_build_says_why() -> None:
+    package = generate(unit_parameters("mul", {}))
+    bad = replace(package, verilog=package.verilog.replace("endmodule", "endmodul"))
+    with pytest.raises(SimulationError, match=r"(?s)icarus did not build.*syntax error"):
+        run(bad, "icarus", few(bad, 10))
+
+
+def test_junit(tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    task = Task("mul", (), "icarus", 1)
+    _junit([Result(task, None, "icarus cannot run")], tmp_path / "j.xml")
+    suite = ElementTree.parse(tmp_path / "j.xml").getroot()
+    assert suite.get("errors") == "1" and suite.get("tests") == "1"
+    error = suite.find("testcase/error")
+    assert error is not None and "cannot run" in (error.text or "")
+    assert os.listdir(tmp_path) == ["j.xml"]
