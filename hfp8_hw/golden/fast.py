@@ -53,6 +53,9 @@ def quantize(
     out = np.empty(x.shape, np.uint8)
     words, codes = contiguous.reshape(-1).view(np.uint32), out.reshape(-1)
     compiled = jit.kernels(words.size)
+    if compiled is not None and rounding.mode == "RNE" and _binary32_reaches(fmt):
+        _nearest(compiled, words, codes, fmt, overflow)
+        return out
     if compiled is not None:
         jit.threads(compiled.quantize, words.size, words.size, (words, codes), table)
         return out
@@ -70,3 +73,38 @@ def quantize(
         np.right_shift(high[:n], 16, out=index[:n], casting="unsafe")
         np.take(table, index[:n], out=codes[start : start + n], mode="clip")
     return out
+
+
+def _binary32_reaches(fmt: FloatFormat) -> bool:
+    """Whether all thresholds that `_nearest` uses are normal binary32 numbers."""
+    return fmt.width == 8 and -80 <= fmt.bias <= 100
+
+
+def _nearest(
+    compiled: jit.Kernels,
+    words: NDArray[np.uint32],
+    codes: NDArray[np.uint8],
+    fmt: FloatFormat,
+    overflow: str,
+) -> None:
+    """RNE by arithmetic on the words: round the mantissa, re-bias, and mend both ends.
+
+    Below the smallest normal value, `gradual` formats add a constant whose last place is that of
+    the subnormals, so that the addition rounds there; others compare with half the smallest.
+    """
+    man = fmt.man_bits
+    gradual = fmt.zero_exp == "gradual"
+    small = 2.0 ** (1 - fmt.bias - man + 23) if gradual else fmt.min / 2
+    if overflow == "saturate":
+        over, over_signed = fmt.max_code, True
+    elif fmt.inf_code is not None:
+        over, over_signed = fmt.inf_code, True
+    else:
+        over, over_signed = fmt.nan_code or 0, False
+    nan = fmt.max_code if fmt.nan_code is None else fmt.nan_code
+    kernel = compiled.nearest(23 - man, gradual, fmt.has_neg_zero, over_signed, fmt.min_code)
+    u32 = np.uint32
+    least = np.float32(fmt.min_normal).view(u32)
+    offset = u32((127 - fmt.bias) << man)
+    facts = (offset, least, np.float32(small), u32(fmt.max_code), u32(over), u32(nan))
+    jit.threads(kernel, words.size, words.size, (words, codes), *facts)

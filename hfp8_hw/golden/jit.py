@@ -31,11 +31,15 @@ class Kernels:
     -------
     quantize : (words, codes, table)
         Upper halves of binary32 words, rounded to odd, looked up.
+    nearest : (drop, gradual, neg_zero, over_signed, first)
+        -> (words, codes, offset, least, small, top, over, nan)
+        RNE by arithmetic, which vectorises where the shift is a constant; see `golden.fast`.
     matmul : by ``even`` (RNE, else RNA): (a, out, b, chunk, drop, half)
         See `hfp8_hw.golden.gemm`.
     """
 
     quantize: Kernel
+    nearest: Callable[[int, bool, bool, bool, int], Kernel]
     matmul: dict[bool, Kernel]
 
 
@@ -74,13 +78,53 @@ def _compile() -> Kernels | None:
 
     # numba widens uint32 arithmetic to 64 bits; the casts keep it narrow, so that it vectorises.
     u32, f32 = np.uint32, np.float32
-    one, low, sixteen = u32(1), u32(0xFFFF), u32(16)
+    zero, one, low, sixteen, twenty_four = u32(0), u32(1), u32(0xFFFF), u32(16), u32(24)
+    mag_mask, sign_bit, infinity = u32(0x7FFFFFFF), u32(0x80), u32(0x7F800000)
 
     @numba.njit(cache=True, nogil=True)
     def quantize(words: Any, codes: Any, table: Any) -> None:
         for i in range(words.size):
             word = words[i]
             codes[i] = table[u32(word | u32(u32(word & low) + low)) >> sixteen]
+
+    @cache
+    def nearest(
+        drop_bits: int, gradual: bool, neg_zero: bool, over_signed: bool, first_code: int
+    ) -> Kernel:
+        drop, half = u32(drop_bits), u32((1 << (drop_bits - 1)) - 1)
+        first = u32(first_code)
+
+        @numba.njit(cache=True, nogil=True)
+        def kernel(
+            words: Any,
+            codes: Any,
+            offset: Any,
+            least: Any,
+            small: Any,
+            top: Any,
+            over: Any,
+            nan: Any,
+        ) -> None:
+            anchor, anchor_word = small, f32(small).view(u32)
+            for i in range(words.size):
+                word = words[i]
+                mag = u32(word & mag_mask)
+                sign = u32(u32(word >> twenty_four) & sign_bit)
+                code = u32(u32(u32(mag + u32(half + u32(u32(mag >> drop) & one))) >> drop) - offset)
+                if gradual:
+                    below = u32(f32(mag.view(f32) + anchor).view(u32) - anchor_word)
+                else:
+                    below = first if mag > anchor_word else zero
+                code = below if mag < least else code
+                result = u32(code | sign)
+                if not neg_zero:
+                    result = zero if code == zero else result
+                beyond = u32(over | sign) if over_signed else over
+                result = beyond if code > top else result
+                result = nan if mag > infinity else result
+                codes[i] = np.uint8(result)
+
+        return kernel
 
     def matmul(even: bool) -> Kernel:
         @numba.njit(cache=True, nogil=True)
@@ -121,4 +165,4 @@ def _compile() -> Kernels | None:
 
         return kernel
 
-    return Kernels(quantize, {False: matmul(False), True: matmul(True)})
+    return Kernels(quantize, nearest, {False: matmul(False), True: matmul(True)})
