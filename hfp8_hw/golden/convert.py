@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format, parse_operand
 from ..rounding import Rounding, check_overflow, parse_rounding
 from . import fast
 from .bits import Parts, split
+from .blocks import blocks, broadcast_shape, optional
 from .operands import (
     check_bias,
     check_rbits,
@@ -19,9 +19,6 @@ from .operands import (
     real_values,
 )
 from .pack import code_dtype, pack
-
-BLOCK = 1 << 15
-"""Elements worked on at a time, so that temporaries stay small whatever the input's size."""
 
 
 def pack_values(
@@ -106,42 +103,15 @@ def quantize(
         plain = biases is None and random is None and not flags
         if plain and array.dtype == np.float32 and fast.applies(fmt):
             return fast.quantize(array, fmt, rounding, overflow, table_builder=_table)
-    extra = [None if v is None else np.asarray(v) for v in (random, biases, src_bias, src_mode)]
-    try:
-        shape = np.broadcast_shapes(array.shape, *(v.shape for v in extra if v is not None))
-    except ValueError:
-        shapes = [v.shape for v in (array, *extra) if v is not None]
-        raise ParameterError(f"shapes {shapes!r} are not allowed: they do not broadcast") from None
+    rest = optional(random, biases, src_bias, src_mode)
+    shape = broadcast_shape(array, *rest)
     codes = np.empty(shape, code_dtype(fmt))
-    flag_bytes = np.empty(shape, np.uint8) if flags else None
-    out = codes.reshape(-1)
-    for start, (part, r, b, sb, sm) in _blocks(shape, array, *extra):
+    marks = np.empty(shape, np.uint8)
+    for where, (part, r, b, sb, sm) in blocks(shape, array, *rest):
         values = real_values(part, src, sb, sm)
-        done, marks = pack_values(values, fmt, rounding, overflow, bias=b, rbits=r)
-        out[start : start + done.size] = done
-        if flag_bytes is not None:
-            flag_bytes.reshape(-1)[start : start + done.size] = marks
-    if array.size == 0:
-        real_values(array, src, src_bias, src_mode)
-    return codes if flag_bytes is None else (codes, flag_bytes)
-
-
-def _blocks(shape: tuple[int, ...], *arrays: Any) -> Any:
-    """Blocks of `BLOCK` elements of all arrays broadcast to ``shape``, flattened."""
-    size = int(np.prod(shape, dtype=np.int64))
-    wide = [None if a is None else np.broadcast_to(a, shape) for a in arrays]
-    flat = [a.reshape(-1) if a is not None and a.flags.c_contiguous else a for a in wide]
-    for start in range(0, size, BLOCK):
-        stop = min(start + BLOCK, size)
-        yield (
-            start,
-            [
-                None
-                if a is None
-                else (a[start:stop] if a.ndim == 1 and a.size == size else a.flat[start:stop])
-                for a in flat
-            ],
-        )
+        done = pack_values(values, fmt, rounding, overflow, bias=b, rbits=r)
+        codes.reshape(-1)[where], marks.reshape(-1)[where] = done
+    return (codes, marks) if flags else codes
 
 
 def _table(
@@ -179,4 +149,13 @@ def decode(
     ParameterError
         For codes that do not fit the format, and any other argument that is not allowed.
     """
-    return decode_operand(codes, parse_operand(fmt, "fmt"), mode, bias, "codes")
+    formats = parse_operand(fmt, "fmt")
+    array = np.asarray(codes)
+    rest = optional(bias, mode)
+    if len(formats) == 1 and bias is None and mode is None and formats[0].width <= 16:
+        return decode_operand(array, formats, None, None, "codes")
+    shape = broadcast_shape(array, *rest)
+    values = np.empty(shape)
+    for where, (part, b, m) in blocks(shape, array, *rest):
+        values.reshape(-1)[where] = decode_operand(part, formats, m, b, "codes")
+    return values

@@ -11,6 +11,7 @@ from ..errors import ParameterError, check_choice, check_int
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
 from . import gemm
+from .blocks import blocks, broadcast_shape, optional
 from .multiply import Products, decoded_operands, products
 from .operands import decode_one, operand_formats, used_values
 from .pack import code_dtype
@@ -65,16 +66,14 @@ def fma(
     ``c`` and the result are codes of ``acc``; everything else as in `dot`.
     """
     how = accumulator(acc, rounding, overflow)
-    x, y = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
-    state = decode_one(c, how.fmt, None, "c")
-    try:
-        x, y, state = np.broadcast_arrays(x, y, state)
-    except ValueError:
-        raise ParameterError(
-            f"shapes {x.shape!r}, {y.shape!r} and {state.shape!r} are not allowed: "
-            "they do not broadcast"
-        ) from None
-    codes, marks = step(np.ascontiguousarray(state), products(x, y), how)
+    arrays = [np.asarray(v) for v in (a, b, c)] + optional(bias_a, bias_b, mode_a, mode_b)
+    shape = broadcast_shape(*arrays)
+    codes = np.empty(shape, code_dtype(how.fmt))
+    marks = np.empty(shape, np.uint8)
+    for where, (part_a, part_b, part_c, *operands) in blocks(shape, *arrays):
+        x, y = decoded_operands(part_a, part_b, fmt_a, fmt_b, *operands)
+        done = step(decode_one(part_c, how.fmt, None, "c"), products(x, y), how)
+        codes.reshape(-1)[where], marks.reshape(-1)[where] = done
     return (codes, marks) if flags else codes
 
 

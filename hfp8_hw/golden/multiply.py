@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format
 from ..products import product_format
 from ..rounding import Rounding, check_overflow, parse_rounding
+from .blocks import blocks, broadcast_shape, optional
 from .convert import pack_values
 from .operands import check_rbits, decode_operand, operand_formats
+from .pack import code_dtype
 
 
 class Products(NamedTuple):
@@ -97,7 +98,6 @@ def mul(
         For any argument that is not allowed.
     """
     rounding = parse_rounding(rounding)
-    values_a, values_b = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
     exact = isinstance(out, str) and out == "exact"
     if exact:
         runtime = bias_a is not None or bias_b is not None
@@ -108,13 +108,13 @@ def mul(
         overflow = "special" if exact and fmt.has_nan else "saturate"
     overflow = check_overflow(overflow, fmt)
     random = check_rbits(rbits, rounding)
-    try:
-        values_a, values_b = np.broadcast_arrays(values_a, values_b)
-    except ValueError:
-        raise ParameterError(
-            f"shapes {values_a.shape!r} and {values_b.shape!r} are not allowed: "
-            "they do not broadcast"
-        ) from None
-    values, invalid = products(values_a, values_b)
-    codes, marks = pack_values(values, fmt, rounding, overflow, rbits=random, invalid=invalid)
+    arrays = [np.asarray(a), np.asarray(b), *optional(bias_a, bias_b, mode_a, mode_b, random)]
+    shape = broadcast_shape(*arrays)
+    codes = np.empty(shape, code_dtype(fmt))
+    marks = np.empty(shape, np.uint8)
+    for where, (part_a, part_b, *operands, r) in blocks(shape, *arrays):
+        x, y = decoded_operands(part_a, part_b, fmt_a, fmt_b, *operands)
+        values, invalid = products(x, y)
+        done = pack_values(values, fmt, rounding, overflow, rbits=r, invalid=invalid)
+        codes.reshape(-1)[where], marks.reshape(-1)[where] = done
     return (codes, marks) if flags else codes

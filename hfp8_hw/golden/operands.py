@@ -52,19 +52,33 @@ def check_codes(codes: ArrayLike, fmt: FloatFormat, parameter: str) -> NDArray[A
     return array.astype(code_dtype(fmt), copy=False)
 
 
+def check_integers(
+    values: Any, parameter: str, low: int, high: int, allowed: str, kinds: str = "ui"
+) -> NDArray[np.int64]:
+    """Integers within a range, as an array.
+
+    Raises
+    ------
+    ParameterError
+        If they are not; the text gives the first bad one, or the dtype.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in kinds and array.size:
+        what = repr(values) if array.ndim == 0 else f"<dtype {str(array.dtype)!r}>"
+        raise ParameterError(f"{parameter}={what} is not allowed: {allowed}")
+    outside = (array < low) | (array > high)
+    if outside.any():
+        bad = int(array[outside].flat[0]) if array.ndim else int(array)
+        raise ParameterError(f"{parameter}={bad!r} is not allowed: {allowed}")
+    return array.astype(I64)
+
+
 def check_bias(bias: Any, parameter: str = "bias") -> NDArray[np.int64] | None:
     """A run-time bias: None, or integers within `BIAS_RANGE`."""
     if bias is None:
         return None
-    array = np.asarray(bias)
     low, high = BIAS_RANGE
-    if array.dtype.kind not in "ui" or (
-        array.size and not low <= int(array.min()) <= int(array.max()) <= high
-    ):
-        raise ParameterError(
-            f"{parameter}={bias!r} is not allowed: integers from {low} to {high}, or None"
-        )
-    return array.astype(I64)
+    return check_integers(bias, parameter, low, high, f"integers from {low} to {high}, or None")
 
 
 def check_rbits(rbits: Any, rounding: Rounding) -> NDArray[np.int64] | None:
@@ -75,23 +89,14 @@ def check_rbits(rbits: Any, rounding: Rounding) -> NDArray[np.int64] | None:
         return None
     if rbits is None:
         raise ParameterError(f"rbits=None is not allowed: {rounding} needs its random bits")
-    array = np.asarray(rbits)
     top = (1 << rounding.sr_bits) - 1
-    if array.dtype.kind not in "ui" or (
-        array.size and not 0 <= int(array.min()) <= int(array.max()) <= top
-    ):
-        raise ParameterError(f"rbits={rbits!r} is not allowed: integers from 0 to {top}")
-    return array.astype(I64)
+    return check_integers(rbits, "rbits", 0, top, f"integers from 0 to {top}")
 
 
 def check_mode(mode: Any, parameter: str) -> NDArray[np.bool_]:
     """The mode input of an HFP8 operand: 0 forward, 1 backward."""
-    array = np.asarray(mode)
-    if array.dtype.kind not in "uib" or (
-        array.size and not 0 <= int(array.min()) <= int(array.max()) <= 1
-    ):
-        raise ParameterError(f"{parameter}={mode!r} is not allowed: 0 (forward) or 1 (backward)")
-    return array.astype(bool)
+    allowed = "0 (forward) or 1 (backward)"
+    return check_integers(mode, parameter, 0, 1, allowed, "uib").astype(bool)
 
 
 def decode_one(
@@ -100,7 +105,7 @@ def decode_one(
     """The exact values of codes in one format, with the format's bias or a run-time one."""
     array = check_codes(codes, fmt, parameter)
     values = _look_up(array, fmt) if fmt.width <= 16 else _decode_wide(array, fmt)
-    biases = check_bias(bias)
+    biases = check_bias(bias, "bias" if parameter == "codes" else f"bias_{parameter}")
     if biases is None:
         return values
     return np.ldexp(values, fmt.bias - biases)
