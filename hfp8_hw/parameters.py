@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -18,6 +20,7 @@ from .rounding import (
 )
 
 BIASES = ("static", "runtime")
+MAX_NAME = 100
 
 
 def _parameter(default: Any, help: str) -> Any:
@@ -86,15 +89,22 @@ class UnitParameters:
 
     @property
     def top(self) -> str:
-        """A name for the generated module: unit and every parameter that is not the default."""
+        """A name for the generated module: unit and every parameter that is not the default.
+
+        Where that is longer than `MAX_NAME` (tools shorten such names, each in its own way), the
+        unit and a hash of it.
+        """
         words = [self.unit]
         defaults = self.from_mapping({}).to_dict()
         for f in fields(self):
             value = getattr(self, f.name)
             if value != defaults[f.name]:
                 words += [f.name, str(value)]
-        name = "_".join(words)
-        return "".join(c if c.isalnum() else "m" if c == "-" else "_" for c in name).rstrip("_")
+        name = "_".join(words).replace("-", "m")
+        name = re.sub(r"[^A-Za-z0-9]+", "_", name).rstrip("_")
+        if len(name) <= MAX_NAME:
+            return name
+        return f"{self.unit}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
     def _check_stages(self) -> None:
         check_int("stages", self.stages, 1, self.max_stages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 from hfp8_hw import CATALOGUE, FloatFormat, parse_format
 from hfp8_hw.cli import main
 from hfp8_hw.golden import scalar
+from hfp8_hw.parameters import unit_parameters
+from rtl_gen.package import generate
+from verif import tools
 
 EXOTIC = (
     "E2M1B1",
@@ -81,3 +85,16 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def fmt(request: pytest.FixtureRequest) -> FloatFormat:
     """Every catalogue format and some others."""
     return parse_format(request.param)
+
+
+def check_lint(unit: str, given: dict[str, Any], folder: Path) -> None:
+    """A generated unit is read by Icarus and Verilator without any warning."""
+    path = generate(unit_parameters(unit, given)).write(folder)[0]
+    for simulator, command in (
+        ("icarus", ["iverilog", "-g2005", "-Wall", "-o", str(folder / "out"), str(path)]),
+        ("verilator", ["verilator", "--lint-only", "-Wall", str(path)]),
+    ):
+        env = tools.find(simulator).env()
+        done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+        said = [x for x in (done.stdout + done.stderr).splitlines() if not x.startswith("- ")]
+        assert done.returncode == 0 and said == [], said

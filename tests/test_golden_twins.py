@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hfp8_hw import CATALOGUE, FloatFormat, parse_format
+from hfp8_hw.formats import SPECIALS, ZERO_EXP
 from hfp8_hw.golden import SEMANTICS, decode, dot, fma, matmul, mul, quantize, scalar
 from hfp8_hw.products import product_format
 from hfp8_hw.rounding import default_rounding, parse_rounding
@@ -34,6 +35,20 @@ def test_quantize_edges(fmt: FloatFormat, rounding: str) -> None:
             random = None if rbits is None else int(rbits[k])
             want = scalar.quantize(scalar.from_float(value), fmt, how, overflow, random)
             assert (int(codes[k]), int(flags[k])) == want, (value.hex(), overflow)
+
+
+@pytest.mark.parametrize("specials", SPECIALS)
+@pytest.mark.parametrize("zero_exp", ZERO_EXP)
+def test_codes_too_wide_for_a_table(zero_exp: str, specials: str) -> None:
+    fmt = FloatFormat(6, 18, 31, zero_exp, specials)
+    man = 1 << 18
+    low = [0, 1, 2, man - 1, man, man + 1, fmt.max_code - 1, fmt.max_code, fmt.mag_mask]
+    codes = [code for mag in low for code in (mag, mag | fmt.sign_mask)]
+    codes += np.random.default_rng(8).integers(0, 1 << fmt.width, 300).tolist()
+    want, got = np.array([fmt.value(code) for code in codes]), decode(codes, fmt)
+    np.testing.assert_array_equal(got, want)
+    real = ~np.isnan(want)
+    np.testing.assert_array_equal(np.signbit(got[real]), np.signbit(want[real]))
 
 
 @pytest.mark.slow

@@ -18,33 +18,30 @@ from hfp8_hw.hdl.shape import FloatShape
 from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen.manifest import schema
 from rtl_gen.package import generate, write_whole
-from verif import tools
 from verif.matrix import MATRIX
+
+from .conftest import check_lint
 
 CONFIGURATIONS = [(unit, p) for unit in UNITS for p in MATRIX[unit]]
 IDS = [f"{u}-{'-'.join(f'{k}={v}' for k, v in p.items()) or 'defaults'}" for u, p in CONFIGURATIONS]
 configurations = pytest.mark.parametrize(("unit", "given"), CONFIGURATIONS, ids=IDS)
 
 
-def lint(command: list[str], env: dict[str, str] | None = None) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 @configurations
 def test_three_programs_read_it_without_a_warning(
     unit: str, given: dict[str, Any], tmp_path: Path
 ) -> None:
+    check_lint(unit, given, tmp_path)
     package = generate(unit_parameters(unit, given))
-    path = package.write(tmp_path)[0]
-    icarus, verilator = tools.find("icarus"), tools.find("verilator")
-    out = str(tmp_path / "out")
-    assert lint(["iverilog", "-g2005", "-Wall", "-o", out, str(path)], icarus.env()) == ""
-    text = lint(["verilator", "--lint-only", "-Wall", str(path)], verilator.env())
-    assert "Warning" not in text and "Error" not in text
     assert "lint_off" not in package.verilog
     assert yosys.warnings(package.verilog, package.name) == []
+
+
+def test_long_names_are_hashed() -> None:
+    given = {"a": "E4M2B9:flush:fnuz", "b": "E5M2B-9:normal:p3109", "acc": "E7M12B40:gradual:fn",
+             "semantics": "fma", "rounding": "RDN", "bias": "runtime"}  # fmt: skip
+    name = unit_parameters("mac", given).top
+    assert len(name) < 30 and name != unit_parameters("mac", {**given, "rounding": "RUP"}).top
 
 
 @configurations

@@ -141,7 +141,7 @@ def _decode_wide(codes: NDArray[Any], fmt: FloatFormat) -> NDArray[np.float64]:
     values = np.ldexp(sig.astype(np.float64), effective - fmt.bias - fmt.man_bits)
     neg = wide > fmt.mag_mask
     if not fmt.has_neg_zero:
-        neg &= mag != 0
+        neg &= sig != 0  # also where `flush` makes a code zero
     values = np.where(neg, -values, values)
     if fmt.inf_code is not None:
         values = np.where(mag == fmt.inf_code, np.where(neg, -np.inf, np.inf), values)

@@ -64,7 +64,9 @@ def add(m: Module, x: Raw, y: Raw, rounding: Rounding, name: str) -> tuple[Raw, 
     m.d.comb += large_exp.eq(Mux(swap, y.exp, x.exp))
     small_exp = Mux(swap, x.exp, y.exp)
     distance = wire(m, large_exp - small_exp, f"{name}_distance")
-    far = wire(m, (distance > total) | (distance < 0), f"{name}_far")
+    farthest = max(x.high - y.low, y.high - x.low)
+    beyond_reach = distance > total if farthest > total else Const(0, 1)
+    far = wire(m, any_of(beyond_reach, distance < 0), f"{name}_far")
     bits = total.bit_length()
     near = distance[:bits]
 

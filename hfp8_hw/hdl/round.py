@@ -73,8 +73,7 @@ class Rounder:
         """Increment, overflow, specials and flags."""
         fmt = self.fmt
         rounded = wire(m, place.base + place.up, f"{name}_rounded")
-        top = (1 << len(rounded)) - 1
-        over = rounded > fmt.max_code if top > fmt.max_code else Const(0, 1)
+        over = rounded > fmt.max_code if place.top > fmt.max_code else Const(0, 1)
         mag: Amaranth = rounded[: fmt.width - 1]
         if place.gap is not None:
             over = over & ~place.gap
@@ -157,6 +156,8 @@ class _Place:
         `normal` and `flush`: the value lies between zero and the smallest, and goes up to it.
     tiny : 1 bit, below the smallest normal
     inexact : 1 bit, for finite nonzero values
+    top : int
+        The largest that base + up can be.
     """
 
     def __init__(
@@ -181,6 +182,7 @@ class _Place:
 
         # Fraction bits below the mantissa: `keep` bits, the guard or those that SR compares, and
         # whether any bit below them is set.
+        exact = len(raw.sig) <= man + 1
         sig = zero_extended(raw.sig, man + 1 + keep)
         shifts = low < floor and (fmt.zero_exp == "gradual" or rounding.mode == "SR")
         if shifts:
@@ -188,22 +190,27 @@ class _Place:
             count = wire(m, floor - field, f"{name}_shift_full")
             width = most.bit_length()
             amount = Signal(width, name=f"{name}_shift")
-            m.d.comb += amount.eq(Mux(tiny, Mux(count > most, most, count[:width]), 0))
+            bounded = count[:width] if most == floor - low else Mux(count > most, most, count)
+            m.d.comb += amount.eq(Mux(tiny, bounded, 0))
             sig = wire(m, Cat(Const(0, most), sig) >> amount, f"{name}_aligned")
         kept = sig[len(sig) - man - 1 :]
         fraction = sig[len(sig) - man - 1 - keep : len(sig) - man - 1]
         rest = sig[: len(sig) - man - 1 - keep]
         sticky = wire(m, rest.any(), f"{name}_sticky") if len(rest) else never
         inexact = wire(m, fraction.any() | sticky, f"{name}_fraction")
+        if exact and not shifts:
+            inexact = never
 
         field_out = Mux(tiny, 0, field) if fmt.zero_exp == "gradual" else field
         width = max(fmt.exp_bits, max(high, 1).bit_length())
         self.base = wire(m, Cat(kept[:man], field_out.as_unsigned()[:width]), f"{name}_base")
         if len(self.base) < man + width:
             self.base = wire(m, Cat(self.base, Const(0, man + width - len(self.base))), name)
-        self.up = wire(
-            m, _round_up(rounding, kept[0], fraction, sticky, raw.sign, rbits), f"{name}_up"
-        )
+        self.up = never
+        if not exact or shifts:
+            up = _round_up(rounding, kept[0], fraction, sticky, raw.sign, rbits)
+            self.up = wire(m, up, f"{name}_up")
+        self.top = (max(high, 0) << man) + (1 << man) - 1 + (self.up is not never)
         self.tiny, self.inexact = tiny, inexact
         self.gap: Amaranth | None = None
         self.gap_up: Amaranth = never

@@ -1,0 +1,101 @@
+"""Units with parameters drawn at random: formats nobody has named, every rounding, every depth."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hfp8_hw import CATALOGUE, FloatFormat, ParameterError
+from hfp8_hw.formats import SPECIALS, ZERO_EXP
+from hfp8_hw.parameters import UNITS, unit_parameters
+from verif.verify import Task, explain, run_task
+
+from .conftest import check_lint
+
+
+def any_format(rng: np.random.Generator, width: int | None) -> str:
+    """A literal, or a catalogue name, of at most ``width`` bits."""
+    if rng.random() < 0.3:
+        names = [n for n, f in CATALOGUE.items() if width is None or f.width <= width]
+        return str(rng.choice(names))
+    exp_bits = int(rng.integers(2, 6 if width == 8 else 9))
+    most = 23 if width is None else width - 1 - exp_bits
+    man_bits = int(rng.integers(1, most + 1))
+    bias = int(rng.integers(-20, 60)) if rng.random() < 0.5 else (1 << (exp_bits - 1)) - 1
+    return FloatFormat(
+        exp_bits, man_bits, bias, str(rng.choice(ZERO_EXP)), str(rng.choice(SPECIALS))
+    ).literal
+
+
+def any_parameters(rng: np.random.Generator, unit: str) -> dict[str, Any]:
+    """Parameters of a unit; they may not be allowed together."""
+    rounding = str(
+        rng.choice(["RNE", "RNA", "RTZ", "RUP", "RDN", "RTO", "SR(1)", "SR(7)", "SR(20)"])
+    )
+    given: dict[str, Any] = {
+        "stages": int(rng.integers(1, UNITS[unit].max_stages + 1)),
+        "rounding": rounding,
+        "overflow": str(rng.choice(["saturate", "special"])),
+        "bias": str(rng.choice(["static", "runtime"])),
+    }
+    operand = lambda: "HFP8" if rng.random() < 0.2 else any_format(rng, 8)  # noqa: E731
+    match unit:
+        case "quantizer":
+            return given | {"src": any_format(rng, None), "dst": any_format(rng, 8)}
+        case "dequantizer":
+            return given | {"src": operand(), "dst": any_format(rng, None)}
+        case "mul":
+            out = "exact" if rng.random() < 0.2 else any_format(rng, None)
+            return given | {"a": operand(), "b": operand(), "out": out}
+        case _:
+            return given | {
+                "a": operand(),
+                "b": operand(),
+                "acc": any_format(rng, None if rng.random() < 0.3 else 16),
+                "semantics": str(rng.choice(["fma", "chunked"])),
+                "chunk": int(rng.choice([1, 2, 7, 64])),
+            }
+
+
+def allowed(unit: str, seed: int) -> dict[str, Any]:
+    """The first parameters drawn with this seed that are allowed together."""
+    rng = np.random.default_rng([seed, list(UNITS).index(unit)])
+    while True:
+        given = any_parameters(rng, unit)
+        try:
+            unit_parameters(unit, given)
+        except ParameterError:
+            continue
+        return given
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+@pytest.mark.parametrize("unit", UNITS)
+def test_lint_of_random_parameters(unit: str, seed: int, tmp_path: Path) -> None:
+    check_lint(unit, allowed(unit, seed), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200, 300))
+@pytest.mark.parametrize("unit", UNITS)
+def test_lint_of_more_random_parameters(unit: str, seed: int, tmp_path: Path) -> None:
+    check_lint(unit, allowed(unit, seed), tmp_path)
+
+
+def check(unit: str, seed: int) -> None:
+    result = run_task(Task(unit, tuple(allowed(unit, seed).items()), "icarus", seed))
+    assert result.good, "\n".join(explain(result))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("unit", UNITS)
+def test_random_parameters(unit: str, seed: int) -> None:
+    check(unit, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3, 30))
+@pytest.mark.parametrize("unit", UNITS)
+def test_more_random_parameters(unit: str, seed: int) -> None:
+    check(unit, seed)
