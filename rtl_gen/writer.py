@@ -18,6 +18,10 @@ _REDUCE = {
 }
 
 
+class WriterError(RuntimeError):
+    """A cell that the units do not use so far."""
+
+
 class Writer:
     """Writes one module."""
 
@@ -155,7 +159,7 @@ class Writer:
         if kind in ("$shl", "$shr"):
             sign = "<<" if kind == "$shl" else ">>"
             return f"{self._operand(cell, 'A', width)} {sign} {self._vector(pins['B'])}"
-        raise NotImplementedError(f"cell {kind} with parameters {cell.parameters}")
+        raise WriterError(f"cell {kind} has no Verilog form here: {cell.parameters}")
 
     def _register(self, cell: Cell) -> list[str]:
         pins = cell.connections

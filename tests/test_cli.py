@@ -102,6 +102,10 @@ def test_bad_toml(cli: Cli, tmp_path: Path, text: str, said: str) -> None:
         (["compare", "mac"], "Missing option '--inputs'"),
         (["compare", "mac", "--inputs", "/no/such.npz"], "cannot be read: No such file"),
         (["demo", "--images", "0"], "--images"),
+        (
+            ["compare", "mac", "--inputs", "x.npz", "--via", "magic"],
+            "via='magic' is not allowed: one of cocotb",
+        ),
         (["bench", "golden", "--json", "/no/such/x.json"], "there is no such folder"),
     ],
 )

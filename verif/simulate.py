@@ -140,7 +140,7 @@ def run(
         for k in range(len(found)):
             with np.load(folder / f"outputs{k}.npz") as saved:
                 outputs.append({name: saved[name] for name in saved.files})
-        left = None if waves is None else str(_keep_waves(folder, build, waves))
+        left = None if waves is None else str(_keep_waves(folder, waves))
     return Outcome(
         sum(part["vectors"] for part in found),
         sum(part["mismatches"] for part in found),
@@ -152,8 +152,8 @@ def run(
     )
 
 
-def _keep_waves(folder: Path, build: Path, target: Path) -> Path:
-    dumps = sorted([*folder.glob("*.fst"), *build.glob("*.fst")])
+def _keep_waves(folder: Path, target: Path) -> Path:
+    dumps = sorted(folder.glob("*.fst"))
     if not dumps:
         raise SimulationError("the simulator left no waveform")
     target.parent.mkdir(parents=True, exist_ok=True)

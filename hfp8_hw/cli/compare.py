@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_choice
 from .options import configured, parameter_options, seed_option, sim_option, simulators
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
               "are quantized by the golden model, unsigned integers are codes. Also mode*, "
               "bias*, rbits.")  # fmt: skip
 @sim_option
+@click.option(
+    "--via",
+    default="cocotb",
+    show_default=True,
+    help="How the RTL is run; cocotb is the only way so far.",
+)
 @seed_option
 @click.option("--report", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with parameters.")
@@ -60,6 +66,7 @@ def compare_command(
     unit: str | None,
     inputs: Path,
     sim: str,
+    via: str,
     seed: int,
     report: Path | None,
     config: Path | None,
@@ -72,6 +79,7 @@ def compare_command(
     """
     parameters, name = configured(unit, options, config)
     names = simulators(sim)
+    check_choice("via", via, ("cocotb",))
     arrays = load_arrays(inputs)
     if report is not None and not report.resolve().parent.is_dir():
         raise ParameterError(f"report={str(report)!r} is not allowed: there is no such folder")

@@ -100,12 +100,5 @@ class Mul(StreamUnit):
             rbits=extra.get("rbits"),
             cut=pipe.cut("align"),
         )
-        cut = pipe.cut("output")
-        m.d.comb += [
-            self.o.payload.y.eq(cut("y", code)),
-            self.o.payload.flags.eq(cut("flags", flags)),
-            self.o.valid.eq(pipe.valid),
-            self.i.ready.eq(pipe.ready),
-        ]
-        pipe.finish(self.o.ready)
+        self.put_out(m, pipe, code, flags)
         return m

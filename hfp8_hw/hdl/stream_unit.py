@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import ShapeLike, Value, signed, unsigned
+from amaranth.hdl import Module, ShapeLike, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..formats import RUNTIME_BIAS_WIDTH, FloatFormat
-from .shape import FloatShape
+from .pipeline import Pipeline
+from .shape import Amaranth, FloatShape
 
 
 class StreamUnit(wiring.Component):
@@ -32,6 +33,17 @@ class StreamUnit(wiring.Component):
                 "o": Out(stream.Signature(data.StructLayout(outputs))),
             }
         )
+
+    def put_out(self, m: Module, pipe: Pipeline, code: Amaranth, flags: Amaranth) -> None:
+        """End a pipeline: the cut ``output``, then the output stream."""
+        cut = pipe.cut("output")
+        m.d.comb += [
+            self.o.payload.y.eq(cut("y", code)),
+            self.o.payload.flags.eq(cut("flags", flags)),
+            self.o.valid.eq(pipe.valid),
+            self.i.ready.eq(pipe.ready),
+        ]
+        pipe.finish(self.o.ready)
 
 
 def operand_fields(
