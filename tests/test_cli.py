@@ -1,6 +1,11 @@
 """The command line: what it prints, writes and refuses."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import jsonschema
@@ -33,6 +38,8 @@ def test_list_json(cli: Cli) -> None:
 
 def test_version_and_help(cli: Cli) -> None:
     assert __version__ in cli("--version")[1]
+    status, out, err = cli()
+    assert status == 2 and out.startswith("Usage: hfp8") and err == ""
     for command in ("list", "gen", "verify", "compare", "demo", "bench"):
         assert command in cli("--help")[1]
         assert cli(command, "--help")[0] == 0
@@ -139,6 +146,25 @@ def test_verify_without_a_simulator(cli: Cli, monkeypatch: pytest.MonkeyPatch) -
     assert status == 1
     assert "could not run" in out and "no iverilog on PATH; install it" in out
     assert "0 of 1 runs good" in out
+
+
+def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from hfp8_hw.cli.main import run; run()"]
+    env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    words = ["verify", "mac", "--sim", "icarus", "--jobs", "2"]
+    process = subprocess.Popen(
+        [*command, *words], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("hfp8-*")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and err.splitlines()[-1] == "hfp8: error: interrupted"
+    assert time.monotonic() - start < 15
+    assert "Traceback" not in err and list(tmp_path.glob("hfp8-*")) == []
 
 
 def test_compare(cli: Cli, tmp_path: Path) -> None:

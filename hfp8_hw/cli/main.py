@@ -52,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         return int(result or 0)
     except ParameterError as error:
         return _fail(_one_line(str(error)), 2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        return 2
     except click.ClickException as error:
         return _fail(_one_line(error.format_message()), 2)
     except (ToolMissing, SimulationError) as error:

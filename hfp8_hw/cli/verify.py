@@ -6,7 +6,8 @@ import json
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from contextlib import suppress
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -126,24 +127,43 @@ def _versions(names: list[str]) -> str:
     return ", ".join(found)
 
 
-def _ignore_interrupt() -> None:
+def _start_worker() -> None:
+    """Lead a process group, which the simulators join, and end on SIGTERM cleaning up."""
+    os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _work(task: Task) -> Result:
+    """Run a task; once ended by a signal, clean up and go, and start no other."""
+    from verif.verify import run_task
+
+    try:
+        return run_task(task)
+    except KeyboardInterrupt:
+        os._exit(1)
+
+
+def _stop_workers() -> None:
+    """End all workers and what they run."""
+    for child in active_children():
+        if child.pid is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGTERM)
 
 
 def _run(tasks: list[Task], jobs: int, console: Console) -> list[Result]:
     """Run all tasks, several at a time, with a progress line; results in the tasks' order."""
-    from verif.verify import run_task
-
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())  # fmt: skip
     results: dict[Task, Result] = {}
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("verify", total=len(tasks))
         pool = ProcessPoolExecutor(
-            min(jobs, len(tasks)), get_context("spawn"), initializer=_ignore_interrupt
+            min(jobs, len(tasks)), get_context("spawn"), initializer=_start_worker
         )
         try:
-            waiting = {pool.submit(run_task, task): task for task in tasks}
+            waiting = {pool.submit(_work, task): task for task in tasks}
             for done in as_completed(waiting):
                 result = done.result()
                 results[result.task] = result
@@ -152,6 +172,9 @@ def _run(tasks: list[Task], jobs: int, console: Console) -> list[Result]:
                 if not console.is_terminal:
                     console.print(f"{len(results)}/{len(tasks)} {text}", highlight=False)
                 progress.update(bar, advance=1, description=text)
+        except BaseException:
+            _stop_workers()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return [results[task] for task in tasks]
