@@ -29,6 +29,15 @@ PEER_TYPES = {
 }
 """The catalogue's names of ml_dtypes types."""
 
+NEXT_OF_KIN = {
+    "HFP8_FWD": "float8_e4m3b11fnuz",
+    "HFP8_BWD": "float8_e5m2",
+    "AIU_143": "float8_e4m3fn",
+    "P3109_8P4": "float8_e4m3fnuz",
+    "P3109_8P3": "float8_e5m2fnuz",
+}
+"""For 8-bit formats that ml_dtypes lacks, its type with the same fields."""
+
 
 def best(call: Callable[[], Any], repeats: int = 7) -> float:
     """Seconds of the fastest of several calls, after one that is not timed."""
@@ -97,6 +106,7 @@ def measure(report: Callable[[str], None]) -> list[dict[str, Any]]:
             rate = x.size / best(lambda c=codes, n=name: golden.decode(c, n))  # type: ignore[misc]
         same = bool(np.array_equal(golden.decode(codes, name), wide.astype(np.float64)))
         rows.append(_row(f"decode {name}", "numpy", rate, "ml_dtypes", peer_rate, same))
+    rows += _without_peer(report, x)
     report("quantize with gfloat")
     fmt = gfloat.formats.format_info_ocp_e4m3
     gfloat_rate = few.size / best(lambda: gfloat.round_ndarray(fmt, few), 3)
@@ -109,6 +119,27 @@ def measure(report: Callable[[str], None]) -> list[dict[str, Any]]:
     )
     rows.append(_row("quantize E4M3FN", "numpy", rate, "gfloat (values)", gfloat_rate, same))
     return rows + _gemm(report)
+
+
+def _without_peer(report: Callable[[str], None], x: Any) -> list[dict[str, Any]]:
+    """8-bit formats that no package has: the ratio is to the ml_dtypes type next of kin, and the
+    bits are held against the general path."""
+    import ml_dtypes
+
+    from .. import golden
+
+    rows = []
+    for name, kin in NEXT_OF_KIN.items():
+        report(f"quantize to {name}")
+        peer = getattr(ml_dtypes, kin)
+        peer_rate = x.size / best(lambda p=peer: x.astype(p))  # type: ignore[misc]
+        same = bool((golden.quantize(x, name) == golden.quantize(x.astype(np.float64), name)).all())
+        for which in engines():
+            with engine(which):
+                rate = x.size / best(lambda n=name: golden.quantize(x, n))  # type: ignore[misc]
+            label = f"ml_dtypes ({kin.removeprefix('float8_')})"
+            rows.append(_row(f"quantize {name}", which, rate, label, peer_rate, same))
+    return rows
 
 
 def _gemm(report: Callable[[str], None]) -> list[dict[str, Any]]:
