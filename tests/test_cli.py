@@ -149,7 +149,12 @@ def test_verify_without_a_simulator(cli: Cli, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from hfp8_hw.cli.main import run; run()"]
+    # A shell that starts this suite in the background has it ignore SIGINT, and so its children.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from hfp8_hw.cli.main import run; run()"
+    )
+    command = [sys.executable, "-c", program]
     env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     words = ["verify", "mac", "--sim", "icarus", "--jobs", "2"]
     process = subprocess.Popen(
