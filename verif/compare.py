@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from hfp8_hw.rounding import FLAGS
 from rtl_gen.package import Package
 
 from .apply import apply
-from .expect import signed
+from .expect import golden_call
 
 
 @dataclass
@@ -105,7 +104,9 @@ def compare(
         port = ports[f"i_{name}"]
         codes[name], reals[name] = _codes(name, arrays[name], port, rest, arrays)
     done = apply(package, simulator, {**codes, **rest}, seed)
-    want_codes, want_flags = _golden(package, codes, rest)
+    given = {f"i_{name}": value for name, value in {**codes, **rest}.items()}
+    function, arguments = golden_call(package.manifest, given)
+    want_codes, want_flags = function(**arguments)
     wrong = (done.codes != want_codes) | (done.flags != want_flags)
     out_format = parse_operand(ports["o_y"]["format"])[0]
     values = decode(done.codes, out_format)
@@ -202,25 +203,6 @@ def _codes(
     ]
     codes = per_format[0] if mode is None else np.where(mode != 0, per_format[1], per_format[0])
     return codes, np.asarray(values, np.float64)
-
-
-def _golden(
-    package: Package, codes: dict[str, NDArray[Any]], rest: dict[str, NDArray[Any]]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The golden function of the manifest on whole arrays."""
-    golden = package.manifest["golden"]
-    widths = {port["name"]: port["width"] for port in package.manifest["ports"]}
-    module, name = golden["function"].split(":")
-    function = getattr(importlib.import_module(module), name)
-    given = {f"i_{key}": value for key, value in {**codes, **rest}.items()}
-    arguments = {}
-    for argument, port in golden["inputs"].items():
-        value = given[port]
-        if "bias" in argument:
-            value = signed(value & ((1 << widths[port]) - 1), widths[port])
-        arguments[argument] = value
-    result = function(**arguments, **golden["arguments"])
-    return result[0], result[1]
 
 
 def _reference(package: Package, reals: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
