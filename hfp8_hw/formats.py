@@ -28,6 +28,9 @@ RUNTIME_BIAS_RANGE = (-16, 47)
 
 RUNTIME_BIAS_WIDTH = 7
 
+SCALE_RANGE = (-64, 63)
+"""What a power-of-two scale input carries; it is a 7-bit two's complement port."""
+
 
 @dataclass(frozen=True)
 class FloatFormat:

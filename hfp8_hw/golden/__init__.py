@@ -4,7 +4,26 @@
 """
 
 from .convert import decode, quantize
-from .dot import SEMANTICS, dot, fma, matmul
+from .dot import SEMANTICS, dot, fixed_dot, fma, matmul
+from .elementwise import add, maximum, relu
 from .multiply import mul
+from .random import xorshift32
+from .scaling import loss_scale
+from .update import weight_update
 
-__all__ = ["SEMANTICS", "decode", "dot", "fma", "matmul", "mul", "quantize"]
+__all__ = [
+    "SEMANTICS",
+    "add",
+    "decode",
+    "dot",
+    "fixed_dot",
+    "fma",
+    "loss_scale",
+    "matmul",
+    "maximum",
+    "mul",
+    "quantize",
+    "relu",
+    "weight_update",
+    "xorshift32",
+]

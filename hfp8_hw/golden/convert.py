@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..formats import FloatFormat, parse_format, parse_operand
+from ..errors import ParameterError, check_choice
+from ..formats import SCALE_RANGE, FloatFormat, parse_format, parse_operand
 from ..rounding import Rounding, check_overflow, parse_rounding
 from . import fast
 from .bits import Parts, split
@@ -19,6 +20,7 @@ from .operands import (
     real_values,
 )
 from .pack import code_dtype, pack
+from .random import xorshift32
 
 
 def pack_values(
@@ -53,6 +55,9 @@ def quantize(
     src: FloatFormat | str | None = None,
     src_bias: ArrayLike | None = None,
     src_mode: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    random: str | None = None,
+    seed: int = 1,
 ) -> Any:
     """Round values to the codes of a format: what the `quantizer` and `dequantizer` units compute.
 
@@ -78,6 +83,11 @@ def quantize(
     src, src_bias, src_mode
         The format of the codes in ``x`` (``"HFP8"`` with ``src_mode`` 0 or 1 an element), and
         its run-time bias.
+    scale : array_like of int, optional
+        Round ``x * 2**scale``; -64 to 63, broadcast.
+    random : str, optional
+        ``xorshift32``: the random bits of SR(n) are not given but are the top n bits of
+        `xorshift32` with this ``seed``, one word for each index of the first axis, in order.
 
     Returns
     -------
@@ -95,23 +105,53 @@ def quantize(
     fmt = parse_format(fmt, "fmt")
     rounding = parse_rounding(rounding)
     overflow = check_overflow(overflow, fmt)
-    random = check_rbits(rbits, rounding)
-    biases = check_bias(bias)
-
     array = np.asarray(x)
+    if random is not None:
+        rbits = _generated(random, seed, rounding, array.shape, rbits)
+    words = check_rbits(rbits, rounding)
+    biases = check_bias(bias)
+    scales = None if scale is None else check_scale(scale)
+
     if src is None and src_bias is None and src_mode is None:
-        plain = biases is None and random is None and not flags
+        plain = biases is None and words is None and scales is None and not flags
         if plain and array.dtype == np.float32 and fast.applies(fmt):
             return fast.quantize(array, fmt, rounding, overflow, table_builder=_table)
-    rest = optional(random, biases, src_bias, src_mode)
+    rest = optional(words, biases, src_bias, src_mode, scales)
     shape = broadcast_shape(array, *rest)
     codes = np.empty(shape, code_dtype(fmt))
     marks = np.empty(shape, np.uint8)
-    for where, (part, r, b, sb, sm) in blocks(shape, array, *rest):
+    for where, (part, r, b, sb, sm, power) in blocks(shape, array, *rest):
         values = real_values(part, src, sb, sm)
+        if power is not None:
+            values = np.ldexp(values, power)
         done = pack_values(values, fmt, rounding, overflow, bias=b, rbits=r)
         codes.reshape(-1)[where], marks.reshape(-1)[where] = done
     return (codes, marks) if flags else codes
+
+
+def check_scale(scale: ArrayLike) -> NDArray[np.int64]:
+    """Scales as integers; raises ParameterError for others."""
+    array = np.asarray(scale)
+    low, high = SCALE_RANGE
+    if array.dtype.kind not in "iu" or (
+        array.size and not low <= int(array.min()) <= int(array.max()) <= high
+    ):
+        raise ParameterError(f"scale={scale!r} is not allowed: integers from {low} to {high}")
+    return array.astype(np.int64)
+
+
+def _generated(
+    random: str, seed: int, rounding: Rounding, shape: tuple[int, ...], rbits: ArrayLike | None
+) -> NDArray[np.int64]:
+    """The random bits of the hardware's generator, one word for each index of the first axis."""
+    check_choice("random", random, ("xorshift32",))
+    if rbits is not None or rounding.mode != "SR" or not shape:
+        raise ParameterError(
+            f"random={random!r} is not allowed here: only for SR(n), without rbits, and for an "
+            "array"
+        )
+    words = xorshift32(seed, shape[0]).astype(np.int64) >> (32 - rounding.sr_bits)
+    return words.reshape(-1, *(1,) * (len(shape) - 1))
 
 
 def _table(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ParameterError, check_choice, check_int
+from ..fixed import fixed_point
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
 from . import gemm
@@ -87,6 +88,7 @@ def dot(
     semantics: str = "chunked",
     chunk: int = 64,
     lanes: int = 2,
+    drop: int = 0,
     rounding: str | Rounding | None = None,
     overflow: str = "special",
     bias_a: ArrayLike | None = None,
@@ -113,6 +115,10 @@ def dot(
         exactly and rounded once, then added in order. ``exact``: one rounding in all.
     chunk, lanes : int
         1 to 65536 products.
+    drop : int
+        ``exact`` and ``exact_chunk``: cut every product off toward zero, ``drop`` bits above the
+        lowest bit any product has (`hfp8_hw.fixed.fixed_point`). Before roundings, a sum of n
+        products is then less than ``n * 2**lsb`` away from the exact one.
     rounding : str, optional
         A deterministic rounding; by default RNA for DLFLOAT16, else RNE.
     overflow : str
@@ -136,7 +142,11 @@ def dot(
     check_choice("semantics", semantics, SEMANTICS)
     check_int("chunk", chunk, 1, 65536)
     check_int("lanes", lanes, 1, 65536)
+    check_int("drop", drop, 0, 32)
     x, y = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
+    grid: NDArray[np.float64] | None = None
+    if drop and semantics in ("exact", "exact_chunk"):
+        grid = _grid(fmt_a, fmt_b, drop, bias_a, bias_b)
     try:
         shape = np.broadcast_shapes(x.shape, y.shape)
     except ValueError:
@@ -148,7 +158,7 @@ def dot(
         )
     rows = int(np.prod(shape[:-1], dtype=np.int64))
     depth = shape[-1]
-    wide = [np.broadcast_to(v, shape) for v in (x, y)]
+    wide = [np.broadcast_to(v, shape) for v in (x, y, 1.0 if grid is None else grid)]
     codes = np.zeros(rows, code_dtype(how.fmt))
     marks = np.zeros(rows, np.uint8)
     per_block = max(1, BLOCK // max(depth, 1))
@@ -156,10 +166,83 @@ def dot(
         stop = min(start + per_block, rows)
         pick = np.unravel_index(np.arange(start, stop), shape[:-1]) if shape[:-1] else ()
         part = [v[pick].reshape(stop - start, depth) for v in wide]
-        done = sum_products(products(*part), semantics, chunk, lanes, how)
+        terms = products(*part[:2])
+        if grid is not None:
+            terms = terms._replace(values=cut_off(terms.values, part[2]))
+        done = sum_products(terms, semantics, chunk, lanes, how)
         codes[start:stop], marks[start:stop] = done
     result = codes.reshape(shape[:-1])
     return (result, marks.reshape(shape[:-1])) if flags else result
+
+
+def cut_off(values: NDArray[np.float64], grid: Any) -> NDArray[np.float64]:
+    """The nearest multiple of a power of two toward zero; zeros become +0, as in fixed point."""
+    return np.trunc(values / grid) * grid + 0.0
+
+
+def _grid(fmt_a: Any, fmt_b: Any, drop: int, bias_a: Any, bias_b: Any) -> NDArray[np.float64]:
+    """What products are cut off to: the fixed-point number's last bit, an item at a time."""
+    formats = operand_formats(fmt_a, "a"), operand_formats(fmt_b, "b")
+    runtime = bias_a is not None or bias_b is not None
+    lsb = np.asarray(fixed_point(*formats, 1, runtime, drop).lsb, dtype=np.int64)
+    for bias in (bias_a, bias_b):
+        if bias is not None:
+            lsb = lsb - np.asarray(bias, dtype=np.int64)
+    return np.ldexp(1.0, lsb)
+
+
+def fixed_dot(
+    a: ArrayLike,
+    b: ArrayLike,
+    fmt_a: FloatFormat | str,
+    fmt_b: FloatFormat | str,
+    *,
+    terms: int = 1024,
+    drop: int = 0,
+    bias_a: ArrayLike | None = None,
+    bias_b: ArrayLike | None = None,
+    mode_a: ArrayLike | None = None,
+    mode_b: ArrayLike | None = None,
+    flags: bool = False,
+) -> Any:
+    """The exact sum of a * b over the last axis, as a two's complement number.
+
+    What the `mac` unit with ``acc=fixed`` puts out: the sum in units of ``2**lsb``, ``lsb`` and
+    the width from `hfp8_hw.fixed.fixed_point` for sums of up to ``terms`` products; longer ones
+    wrap. With run-time biases, the same for all items of a sum, the unit is
+    ``2**(lsb - bias_a - bias_b)``.
+
+    Other parameters as in `dot`.
+
+    Returns
+    -------
+    codes, or (codes, flag_bytes) with ``flags=True``
+        Unsigned integers, Python's where they have more than 64 bits. The flag ``invalid`` says
+        that there was a NaN or an infinity, and then the code is 0.
+    """
+    check_int("terms", terms, 1, 1 << 24)
+    formats = operand_formats(fmt_a, "a"), operand_formats(fmt_b, "b")
+    runtime = bias_a is not None or bias_b is not None
+    check_int("drop", drop, 0, 32)
+    fixed = fixed_point(*formats, terms, runtime, drop)
+    # The sum is of unbiased operands where biases are run-time inputs.
+    zero_a, zero_b = (None if v is None else np.zeros_like(v) for v in (bias_a, bias_b))
+    x, y = decoded_operands(a, b, fmt_a, fmt_b, zero_a, zero_b, mode_a, mode_b)
+    values = products(x, y).values
+    finite = np.isfinite(values)
+    scaled = np.trunc(np.where(finite, values, 0.0) * 2.0**-fixed.lsb)
+    if fixed.width <= 53 and terms >= values.shape[-1]:
+        total = scaled.sum(axis=-1).astype(np.int64).astype(np.uint64)  # exact: below 2**53
+        total &= np.uint64((1 << fixed.width) - 1)
+    else:
+        mask = (1 << fixed.width) - 1
+        integers = np.asarray(np.frompyfunc(int, 1, 1)(scaled), dtype=object)
+        total = np.asarray(integers.sum(axis=-1) & mask, dtype=object)
+        if fixed.width <= 64:
+            total = total.astype(np.uint64)
+    lost = ~finite.all(axis=-1)
+    total = np.where(lost, 0, total).astype(total.dtype)
+    return (total, (lost * 8).astype(np.uint8)) if flags else total
 
 
 def sum_products(

@@ -1,0 +1,71 @@
+"""The parameters of each unit: one validated object for hardware, golden model and manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import check_choice
+from .base import UnitParameters
+from .convert import (
+    ConverterParameters,
+    ConvertParameters,
+    DequantizerParameters,
+    QuantizerParameters,
+)
+from .elementwise import FpAddParameters, FpMaxParameters, FpMulParameters, ReluParameters
+from .product import MulParameters, TwoOperandParameters
+from .scaling import LossScaleParameters
+from .sums import DotParameters, MacParameters
+from .update import WeightUpdateParameters
+
+UNITS: dict[str, type[UnitParameters]] = {
+    cls.unit: cls
+    for cls in (
+        QuantizerParameters,
+        DequantizerParameters,
+        ConvertParameters,
+        MulParameters,
+        MacParameters,
+        DotParameters,
+        FpAddParameters,
+        FpMulParameters,
+        FpMaxParameters,
+        ReluParameters,
+        WeightUpdateParameters,
+        LossScaleParameters,
+    )
+}
+"""Every unit by name."""
+
+
+def unit_parameters(unit: object, given: Mapping[str, Any]) -> Any:
+    """The parameter object of a unit, from a mapping of names to values.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown unit, an unknown parameter or a value that is not allowed.
+    """
+    return UNITS[check_choice("unit", unit, UNITS)].from_mapping(given)
+
+
+__all__ = [
+    "UNITS",
+    "ConvertParameters",
+    "ConverterParameters",
+    "DequantizerParameters",
+    "DotParameters",
+    "FpAddParameters",
+    "FpMaxParameters",
+    "FpMulParameters",
+    "LossScaleParameters",
+    "MacParameters",
+    "MulParameters",
+    "QuantizerParameters",
+    "ReluParameters",
+    "TwoOperandParameters",
+    "UnitParameters",
+    "WeightUpdateParameters",
+    "unit_parameters",
+]

@@ -1,0 +1,41 @@
+"""Parameters of automatic loss scaling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..errors import check_int
+from ..formats import SCALE_RANGE
+from .base import Ports, UnitParameters, parameter
+
+
+@dataclass(frozen=True)
+class LossScaleParameters(UnitParameters):
+    """The loss scale after each step; see `hfp8_hw.golden.loss_scale`."""
+
+    unit: ClassVar[str] = "loss_scale"
+    summary: ClassVar[str] = "halves the loss scale on overflow, doubles it after clean steps"
+    golden: ClassVar[str] = "hfp8_hw.golden:loss_scale"
+    max_stages: ClassVar[int] = 1
+
+    stages: int = parameter(1, "register stages, 1")
+    initial: int = parameter(16, "exponent of the scale after reset, floor to ceiling")
+    growth: int = parameter(2000, "steps without overflow that double it, 1 to 65536")
+    floor: int = parameter(0, "least exponent, -64 to 63")
+    ceiling: int = parameter(24, "greatest exponent, floor to 63")
+
+    def __post_init__(self) -> None:
+        self._check_stages()
+        check_int("floor", self.floor, *SCALE_RANGE)
+        check_int("ceiling", self.ceiling, self.floor, SCALE_RANGE[1])
+        check_int("initial", self.initial, self.floor, self.ceiling)
+        check_int("growth", self.growth, 1, 65536)
+
+    @property
+    def golden_arguments(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("initial", "growth", "floor", "ceiling")}
+
+    @property
+    def golden_ports(self) -> Ports:
+        return {"overflow": "i_overflow"}

@@ -1,0 +1,227 @@
+"""Parameters of the units that sum products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from ..errors import ParameterError, check_choice, check_int
+from ..fixed import FixedPoint, add_clocks, fixed_point, serial_clocks
+from ..formats import HFP8, FloatFormat, parse_format
+from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
+from .base import Ports, check_runtime, parameter
+from .product import TwoOperandParameters
+
+MAC_SEMANTICS = ("fma", "chunked", "exact", "exact_chunk")
+LANES = (2, 4, 8, 16, 32, 64)
+MAX_FIXED = 62
+"""Bits of a fixed-point result: what fits a 64-bit integer on the way to a simulator."""
+
+
+@dataclass(frozen=True)
+class MacParameters(TwoOperandParameters):
+    """A running sum of products; see `hfp8_hw.golden.dot`."""
+
+    unit: ClassVar[str] = "mac"
+    summary: ClassVar[str] = "sum of products, floating-point or exact, one product a clock"
+    golden: ClassVar[str] = "hfp8_hw.golden:dot"
+    max_stages: ClassVar[int] = 4
+
+    stages: int = parameter(0, "register stages, 1 to 4, exact sums 2 to 6; 0: 3, or 4 if exact")
+    a: str = parameter(HFP8, "format of the input a (HFP8: by input mode_a)")
+    b: str = parameter(HFP8, "format of the input b (HFP8: by input mode_b)")
+    acc: str = parameter("DLFLOAT16", "format of the accumulator and of the output y; or fixed")
+    semantics: str = parameter("chunked", "fma, chunked, exact or exact_chunk")
+    chunk: int = parameter(64, "products a chunk, 1 to 65536 (chunked, exact_chunk)")
+    terms: int = parameter(1024, "products of a sum, at most, 1 to 2**24 (exact)")
+    rounding: str = parameter("", "deterministic; by default RNA for DLFLOAT16, else RNE")
+    overflow: str = parameter("special", "saturate or special")
+    bias: str = parameter("static", "static, or runtime: the biases of a and b are inputs")
+    segments: int = parameter(1, "pieces of the exact sum's carry chain, 1 to 8")
+    drop: int = parameter(0, "bits cut off below the exact products, 0 to 32 (exact sums)")
+
+    def __post_init__(self) -> None:
+        check_choice("semantics", self.semantics, MAC_SEMANTICS)
+        self._check_sum()
+
+    def _check_sum(self) -> None:
+        if self.stages == 0:
+            self._set(stages=4 if self.is_exact else 3)
+        check_int("stages", self.stages, *((2, 6) if self.is_exact else (1, 4)))
+        check_runtime(self.bias, "a", self.a_formats)
+        check_runtime(self.bias, "b", self.b_formats)
+        check_int("chunk", self.chunk, 1, 65536)
+        check_int("terms", self.terms, 1, 1 << 24)
+        check_int("segments", self.segments, 1, 8)
+        check_int("drop", self.drop, 0, 32)
+        if self.drop and not self.is_exact:
+            raise ParameterError(
+                f"drop={self.drop!r} is not allowed for semantics={self.semantics!r}: "
+                "only exact sums can leave out low bits"
+            )
+        if self.is_fixed:
+            self._check_fixed()
+            return
+        if self.rounding == "":
+            self._set(rounding=str(default_rounding(self.acc_format)))
+        rounding = parse_rounding(self.rounding)
+        if rounding.mode == "SR":
+            raise ParameterError(
+                f"rounding={self.rounding!r} is not allowed for an accumulator: a deterministic one"
+            )
+        check_overflow(self.overflow, self.acc_format)
+
+    def _check_fixed(self) -> None:
+        """The parameters of a fixed-point result, which is never rounded."""
+        if self.semantics != "exact":
+            raise ParameterError(
+                f"acc={self.acc!r} is not allowed for semantics={self.semantics!r}: only for exact"
+            )
+        if self.rounding not in ("", "none"):
+            raise ParameterError(
+                f"rounding={self.rounding!r} is not allowed for acc='fixed': it is never rounded"
+            )
+        if self.fixed.width > MAX_FIXED:
+            raise ParameterError(
+                f"terms={self.terms!r} is not allowed for {self.a} x {self.b} with acc='fixed': "
+                f"the sum needs {self.fixed.width} bits, at most {MAX_FIXED}"
+            )
+        self._set(rounding="none")
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether products are summed in fixed point."""
+        return self.semantics in ("exact", "exact_chunk")
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the fixed-point sum itself is the result."""
+        return self.acc == "fixed"
+
+    @cached_property
+    def fixed(self) -> FixedPoint:
+        """The fixed-point accumulator of an exact sum."""
+        terms = self.terms if self.semantics == "exact" else self.chunk
+        runtime = self.bias == "runtime"
+        return fixed_point(self.a_formats, self.b_formats, terms, runtime, self.drop)
+
+    @property
+    def products(self) -> int:
+        """Products a clock."""
+        return 1
+
+    @property
+    def chunk_clocks(self) -> int:
+        """Clocks in which a full chunk's items come in."""
+        return self.chunk // self.products
+
+    @property
+    def rate(self) -> int:
+        """Bits a clock in the bit-serial back end: as few as keep up with full chunks."""
+        for rate in (1, 2):
+            if self.semantics == "exact" or serial_clocks(self.fixed, rate) <= self.chunk_clocks:
+                return rate
+        return 4
+
+    @property
+    def interval(self) -> int:
+        """Clocks an item, in a long sum: more than 1 where chunks are too short to be rounded."""
+        if self.semantics != "exact_chunk":
+            return 1
+        return -(-self.rest // self.chunk_clocks)
+
+    @property
+    def rest(self) -> int:
+        """Clocks from one end of a chunk (or an exact sum) to the next that never make it wait."""
+        if not self.is_exact or self.is_fixed:
+            return 1
+        clocks = serial_clocks(self.fixed, self.rate)
+        add = add_clocks(self.acc_format) if self.semantics == "exact_chunk" else 0
+        return max(clocks, add)
+
+    @property
+    def golden_function(self) -> str:
+        return "hfp8_hw.golden:fixed_dot" if self.is_fixed else self.golden
+
+    @property
+    def latency(self) -> int | None:
+        if self.is_exact:
+            back = 0
+            if not self.is_fixed:
+                serial = serial_clocks(self.fixed, self.rate)
+                chunked = self.semantics == "exact_chunk"
+                back = serial + (add_clocks(self.acc_format) - 1 if chunked else 2)
+            return self.stages + self.segments - 1 + back
+        return self.stages + (self.semantics == "chunked")
+
+    @cached_property
+    def acc_format(self) -> FloatFormat:
+        """The format of the accumulator; not for ``acc=fixed``."""
+        return parse_format(self.acc, "acc")
+
+    @cached_property
+    def rounding_mode(self) -> Rounding:
+        """The rounding, parsed."""
+        return parse_rounding(self.rounding)
+
+    @property
+    def golden_arguments(self) -> dict[str, Any]:
+        given: dict[str, Any] = {"fmt_a": self.a, "fmt_b": self.b}
+        if self.is_fixed:
+            given |= {"terms": self.terms}
+        else:
+            given |= {
+                "rounding": self.rounding,
+                "overflow": self.overflow,
+                "acc": self.acc,
+                "semantics": self.semantics,
+                "chunk": self.chunk,
+            }
+        return given | ({"drop": self.drop} if self.drop else {})
+
+    @property
+    def framed(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class DotParameters(MacParameters):
+    """A running sum of several products a clock; see `hfp8_hw.golden.dot`."""
+
+    unit: ClassVar[str] = "dot"
+    summary: ClassVar[str] = "exact sum of several products a clock, in fixed point"
+
+    semantics: str = parameter("exact_chunk", "exact or exact_chunk")
+    chunk: int = parameter(0, "products a chunk, a multiple of lanes; 0: 64 a lane (exact_chunk)")
+    lanes: int = parameter(8, "products a clock: 2, 4, 8, 16, 32 or 64")
+
+    def __post_init__(self) -> None:
+        check_choice("semantics", self.semantics, ("exact", "exact_chunk"))
+        if self.lanes not in LANES:
+            raise ParameterError(
+                f"lanes={self.lanes!r} is not allowed: one of {', '.join(map(str, LANES))}"
+            )
+        if self.chunk == 0:
+            self._set(chunk=64 * self.lanes)
+        self._check_sum()
+        if self.chunk % self.lanes:
+            raise ParameterError(
+                f"chunk={self.chunk!r} is not allowed for lanes={self.lanes!r}: a multiple of lanes"
+            )
+
+    @property
+    def products(self) -> int:
+        return self.lanes
+
+    @property
+    def latency(self) -> int | None:
+        # One more clock for each level of the adder tree.
+        before = super().latency
+        assert before is not None
+        return before + (self.lanes - 1).bit_length()
+
+    @property
+    def golden_ports(self) -> Ports:
+        lanes = {name: [f"i_{name}{k}" for k in range(self.lanes)] for name in ("a", "b")}
+        return {**super().golden_ports, **lanes}
