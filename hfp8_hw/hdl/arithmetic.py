@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
 from ..rounding import Rounding
-from .raw import Raw, any_of, is_const, leading_zeros, wire
+from .raw import Raw, any_of, is_const, leading_zeros, shifted_exp, wire
+from .scaled import TABLE_BITS, table
 from .shape import Amaranth, range_shape, zero_extended
 
 
-def multiply(m: Module, x: Raw, y: Raw, name: str) -> tuple[Raw, Amaranth]:
+def multiply(m: Module, x: Raw, y: Raw, name: str, *, gated: bool = True) -> tuple[Raw, Amaranth]:
     """The exact product, and whether it is invalid (0 x Inf). Combinational.
 
-    The significand has the bits of both, normalised.
+    The significand has the bits of both, normalised. Unless ``gated``, it is not 0 for a product
+    of zero, which saves a gate a bit where the user goes by ``zero`` alone.
     """
-    product = wire(m, x.sig * y.sig, f"{name}_product")
-    carry = product[-1]
     low, high = x.low + y.low, x.high + y.high + 1
-    exp = Signal(range_shape(low, high), name=f"{name}_exp")
-    m.d.comb += exp.eq(x.exp + y.exp + carry)
-    sig = wire(m, Mux(carry, product, Cat(Const(0, 1), product[:-1])), f"{name}_sig")
+    width = len(x.sig) + len(y.sig)
+    if width - 2 <= TABLE_BITS:
+        # Hidden bits are 1 but for zero, so a table of the fractions gives the normalised product.
+        fractions = Cat(x.sig[:-1], y.sig[:-1])
+        one_x, one_y = 1 << (len(x.sig) - 1), 1 << (len(y.sig) - 1)
+        rows = [(one_x | u) * (one_y | v) for v in range(one_y) for u in range(one_x)]
+        full = (1 << width) - 1
+        rows = [p << 1 & full if p >> (width - 1) == 0 else p | 1 << width for p in rows]
+        looked_up = table(m, fractions, rows, width + 1, f"{name}_table")
+        carry, sig = looked_up[-1], looked_up[:-1]
+        if gated:
+            sig = Mux(x.zero | y.zero, 0, sig)[:width]
+    else:
+        product = wire(m, x.sig * y.sig, f"{name}_product")
+        carry = product[-1]
+        sig = Mux(carry, product, Cat(Const(0, 1), product[:-1]))
+    sig = wire(m, sig, f"{name}_sig")
+    offset = x.offset + y.offset
+    exp = Signal(range_shape(low + offset, high + offset), name=f"{name}_exp")
+    # The carry enters as the carry out of one more bit below.
+    both = Cat(Const(1, 1), x.exp).as_signed() if x.exp.shape().signed else Cat(Const(1, 1), x.exp)
+    other = Cat(carry, y.exp).as_signed() if y.exp.shape().signed else Cat(carry, y.exp)
+    m.d.comb += exp.eq((both + other) >> 1)
     infinite = any_of(x.inf, y.inf)
     zero = x.zero | y.zero
     bad: Amaranth = Const(0, 1)
@@ -39,6 +61,7 @@ def multiply(m: Module, x: Raw, y: Raw, name: str) -> tuple[Raw, Amaranth]:
         sig,
         low,
         high,
+        offset,
     )
     return raw, bad
 
@@ -53,6 +76,7 @@ def add(m: Module, x: Raw, y: Raw, rounding: Rounding, name: str) -> tuple[Raw, 
     an exact zero sum is that of IEEE 754-2019 section 6.3.
     """
     widest = max(len(x.sig), len(y.sig))
+    x, y = replace(x, exp=shifted_exp(x, 0), offset=0), replace(y, exp=shifted_exp(y, 0), offset=0)
     total = 2 * widest + 2
     bigger = (y.exp > x.exp) | ((y.exp == x.exp) & (_top(y, widest) > _top(x, widest)))
     swap = wire(m, ~y.zero & (x.zero | bigger), f"{name}_swap")

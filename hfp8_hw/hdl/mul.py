@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Module, unsigned
 
-from ..parameters import MacParameters, MulParameters
+from ..parameters import FpMulParameters, MacParameters, MulParameters
 from .arithmetic import multiply
 from .pipeline import Pipeline, registered_cuts
 from .raw import Raw
@@ -15,11 +15,12 @@ from .shape import Amaranth
 from .stream_unit import StreamUnit, field_value, operand_fields, result_fields
 from .unpack import unpack
 
-_CUTS = ("output", "product", "align", "unpack", "input")
+Operands = MulParameters | MacParameters | FpMulParameters
+_CUTS = ("output", "product", "align", "unpack", "place", "input")
 _FIELDS = ("a", "mode_a", "bias_a", "b", "mode_b", "bias_b")
 
 
-def two_operand_fields(p: MulParameters | MacParameters) -> dict[str, Any]:
+def two_operand_fields(p: Operands) -> dict[str, Any]:
     """The payload fields of operands a and b."""
     runtime = p.bias == "runtime"
     return {
@@ -29,7 +30,7 @@ def two_operand_fields(p: MulParameters | MacParameters) -> dict[str, Any]:
 
 
 def product_stages(
-    m: Module, pipe: Pipeline, payload: Any, p: MulParameters | MacParameters, also: tuple[str, ...]
+    m: Module, pipe: Pipeline, payload: Any, p: Operands, also: tuple[str, ...]
 ) -> tuple[Raw, Amaranth, dict[str, Amaranth]]:
     """The cuts ``input``, ``unpack`` and ``product`` with the multiplication between them.
 
@@ -61,7 +62,7 @@ def product_stages(
     x = x.through(lambda name, value: cut(f"a_{name}", value))
     y = y.through(lambda name, value: cut(f"b_{name}", value))
     extra = {name: cut(name, item[name]) for name in also if name in item}
-    product, invalid = multiply(m, x, y, "p")
+    product, invalid = multiply(m, x, y, "p", gated=isinstance(p, MacParameters))
     cut = pipe.cut("product")
     product = product.through(lambda name, value: cut(f"p_{name}", value))
     invalid = cut("invalid", invalid)
@@ -80,7 +81,7 @@ class Mul(StreamUnit):
     o : stream of ``y`` (code of ``out``), ``flags`` (overflow, underflow, inexact, invalid)
     """
 
-    def __init__(self, parameters: MulParameters) -> None:
+    def __init__(self, parameters: MulParameters | FpMulParameters) -> None:
         self.parameters = parameters
         inputs = two_operand_fields(parameters)
         if parameters.rounding_mode.mode == "SR":
@@ -98,7 +99,7 @@ class Mul(StreamUnit):
             name="y",
             invalid=invalid,
             rbits=extra.get("rbits"),
-            cut=pipe.cut("align"),
+            cut=pipe.cut,
         )
         self.put_out(m, pipe, code, flags)
         return m

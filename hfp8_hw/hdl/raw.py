@@ -20,14 +20,18 @@ class Raw:
         Class flags; at most one is set. ``sig`` and ``exp`` mean nothing under ``nan`` and
         ``inf``; under ``zero`` ``sig`` is 0.
     sign : 1 bit
-    exp : signed
-        ``floor(log2(abs(value)))``.
+    exp
+        ``floor(log2(abs(value))) + offset``.
     sig : unsigned
         Significand with the hidden bit as its top bit, which is 1 unless zero:
-        ``abs(value) = 2**exp * sig / 2**(len(sig)-1)``. Where arithmetic had to drop bits, the
-        lowest bit is their sticky bit (rounding to odd), far enough below any rounding point.
+        ``abs(value) = 2**(exp-offset) * sig / 2**(len(sig)-1)``. Where arithmetic had to drop
+        bits, the lowest bit is their sticky bit (rounding to odd), far enough below any rounding
+        point.
     low, high : int
-        The least and greatest ``exp`` of a nonzero value.
+        The least and greatest ``exp - offset`` of a nonzero value.
+    offset : int
+        A constant, such as a format's bias, that was not subtracted so that it can be merged
+        with the next one.
     """
 
     nan: Amaranth
@@ -38,12 +42,21 @@ class Raw:
     sig: Amaranth
     low: int
     high: int
+    offset: int = 0
 
     def through(self, cut: Callable[[str, Amaranth], Amaranth]) -> Raw:
         """The same number with every signal passed through ``cut(name, signal)``."""
         names = ("nan", "inf", "zero", "sign", "exp", "sig")
         crossed = {name: cut(name, getattr(self, name)) for name in names}
         return replace(self, **crossed)
+
+
+def shifted_exp(raw: Raw, bias: int) -> Amaranth:
+    """``floor(log2(abs(value))) + bias``."""
+    difference = bias - raw.offset
+    if difference == 0:
+        return raw.exp
+    return raw.exp + difference if difference > 0 else raw.exp - -difference
 
 
 def is_const(value: Amaranth) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
-from ..formats import RUNTIME_BIAS_RANGE, FloatFormat
+from ..formats import FloatFormat
 from ..rounding import Rounding
-from .raw import Raw, any_of, wire
-from .shape import Amaranth, range_shape, zero_extended
+from .exponent import ExponentField
+from .raw import Raw, any_of, is_const, wire
+from .shape import Amaranth, at_least, zero_extended
 
 Cut = Callable[[str, Amaranth], Amaranth]
 
@@ -43,7 +44,7 @@ class Rounder:
         invalid: Amaranth,
         bias: Amaranth | None = None,
         rbits: Amaranth | None = None,
-        cut: Cut | None = None,
+        cut: Callable[[str], Cut] | None = None,
     ) -> tuple[Amaranth, Amaranth]:
         """Add the rounder to ``m``: (code, flags).
 
@@ -58,91 +59,141 @@ class Rounder:
         rbits : unsigned, optional
             The random bits of SR.
         cut : callable, optional
-            Registers a signal: where a pipeline may be cut, between alignment and increment.
+            Gives the registers of a cut by its name: ``place`` and ``align`` are where a pipeline
+            may be cut, before and after the choice between the number and special results.
         """
         place = _Place(m, self, raw, name, bias, rbits)
         if cut is not None:
-            raw = raw.through(lambda n, v: v if n in ("exp", "sig") else cut(n, v))
-            place.through(cut)
-            invalid = cut("invalid", invalid)
-        return self._finish(m, raw, place, name, invalid)
-
-    def _finish(
-        self, m: Module, raw: Raw, place: _Place, name: str, invalid: Amaranth
-    ) -> tuple[Amaranth, Amaranth]:
-        """Increment, overflow, specials and flags."""
-        fmt = self.fmt
-        rounded = wire(m, place.base + place.up, f"{name}_rounded")
-        over = rounded > fmt.max_code if place.top > fmt.max_code else Const(0, 1)
-        mag: Amaranth = rounded[: fmt.width - 1]
-        if place.gap is not None:
-            over = over & ~place.gap
-            mag = Mux(place.gap, Mux(place.gap_up, fmt.min_code, 0), mag)
-        special = any_of(raw.nan, raw.inf, raw.zero)
-        over = wire(m, over & ~special, f"{name}_over")
-        plain = ~special
-
-        mag = Mux(over, self._overflowed(raw.sign), mag)
-        mag = Mux(raw.zero, 0, mag)
-        mag = wire(m, mag[: fmt.width - 1], f"{name}_mag")
-        infinite = fmt.max_code if self.overflow == "saturate" else self._infinity
-        nan_code = fmt.max_code if fmt.nan_code is None else fmt.nan_code
-        code = Cat(mag, self._sign(raw, over, mag))
-        code = Mux(raw.inf, self._signed(infinite, raw.sign), code)
-        code = Mux(raw.nan, nan_code, code)
-
-        overflow = any_of(over, raw.inf)
-        underflow = place.tiny & place.inexact & plain
-        inexact = (place.inexact & plain) | overflow
-        bad = any_of(invalid, raw.nan if fmt.nan_code is None else Const(0, 1))
-        return (
-            wire(m, code[: fmt.width], f"{name}_code"),
-            wire(m, Cat(overflow, underflow, inexact, bad), f"{name}_flags"),
+            register = cut("place")
+            place.through(register)
+            invalid = register("invalid", invalid)
+            raw = raw.through(lambda n, v: v if n in ("exp", "sig") else register(n, v))
+        set_up = _SetUp.of(m, self, raw, place, invalid, name)
+        if cut is not None:
+            set_up = set_up.through(cut("align"))
+        code = Cat(
+            wire(m, (set_up.base + set_up.up)[: self.fmt.width - 1], f"{name}_mag"), set_up.sign
         )
+        return wire(m, code, f"{name}_code"), wire(m, set_up.flags, f"{name}_flags")
 
     @property
-    def _infinity(self) -> int:
+    def infinity(self) -> int:
         """The magnitude that `special` puts where there is overflow, NaN's sign bit included."""
         fmt = self.fmt
+        if self.overflow == "saturate":
+            return fmt.max_code
         code = fmt.nan_code if fmt.inf_code is None else fmt.inf_code
         assert code is not None
         return code
 
-    def _overflowed(self, sign: Amaranth) -> Amaranth:
+    @property
+    def overflow_is_nan(self) -> bool:
+        """Whether an overflow gives NaN, which has a sign of its own."""
+        return self.overflow == "special" and self.fmt.inf_code is None
+
+    def overflow_mag(self, sign: Amaranth) -> Amaranth:
         """The magnitude of an overflow; `fnuz` NaN is all sign, so its magnitude is 0."""
         fmt = self.fmt
-        if self.overflow == "saturate" or self.rounding.mode in ("RTZ", "RTO"):
-            return Const(fmt.max_code, fmt.width - 1)
-        infinity = self._infinity & fmt.mag_mask
+        infinity = self.infinity & fmt.mag_mask
         match self.rounding.mode:
+            case "RTZ" | "RTO":
+                infinity = fmt.max_code
             case "RUP":
                 return Mux(sign, fmt.max_code, infinity)
             case "RDN":
                 return Mux(sign, infinity, fmt.max_code)
         return Const(infinity, fmt.width - 1)
 
-    def _sign(self, raw: Raw, over: Amaranth, mag: Amaranth) -> Amaranth:
-        """The sign of a result that came neither from NaN nor from an infinity."""
-        fmt, sign = self.fmt, raw.sign
-        if not fmt.has_neg_zero:
-            sign = sign & (mag != 0)
-        if self.overflow == "special" and fmt.inf_code is None:
-            nan_sign = int(self._infinity > fmt.mag_mask)
-            match self.rounding.mode:
-                case "RTZ" | "RTO":
-                    return sign
-                case "RUP":
-                    over = over & ~raw.sign
-                case "RDN":
-                    over = over & raw.sign
-            sign = Mux(over, nan_sign, sign)
-        return sign
+    def overflow_sign(self, sign: Amaranth) -> Amaranth:
+        """The sign of an overflow."""
+        if not self.overflow_is_nan:
+            return sign
+        nan_sign = Const(int(self.infinity > self.fmt.mag_mask), 1)
+        match self.rounding.mode:
+            case "RTZ" | "RTO":
+                return sign
+            case "RUP":
+                return sign | nan_sign
+            case "RDN":
+                return sign & nan_sign
+        return nan_sign
 
-    def _signed(self, code: int, sign: Amaranth) -> Amaranth:
-        """A constant magnitude with the sign, or NaN, which has its own."""
-        if code == self.fmt.nan_code:
-            return Const(code, self.fmt.width)
-        return Cat(Const(code, self.fmt.width - 1), sign)
+    def overflow_nan(self, sign: Amaranth) -> Amaranth:
+        """Whether an overflow of this sign gives NaN."""
+        mode = self.rounding.mode
+        if not self.overflow_is_nan or mode in ("RTZ", "RTO"):
+            return Const(0, 1)
+        return {"RUP": ~sign, "RDN": sign}.get(mode, Const(1, 1))
+
+
+@dataclass(frozen=True)
+class _SetUp:
+    """All but the increment; where the pipeline may be cut.
+
+    Overflow is known already: it takes the largest number and an increment.
+
+    Members
+    -------
+    base, up
+        ``base + up`` is the magnitude.
+    sign : 1 bit
+    flags : 4 bits
+    """
+
+    base: Amaranth
+    up: Amaranth
+    sign: Amaranth
+    flags: Amaranth
+
+    def through(self, cut: Cut) -> _SetUp:
+        """The same with every signal passed through ``cut(name, signal)``."""
+        return _SetUp(*(cut(f.name, getattr(self, f.name)) for f in fields(self)))
+
+    @classmethod
+    def of(
+        cls, m: Module, rounder: Rounder, raw: Raw, place: _Place, invalid: Amaranth, name: str
+    ) -> _SetUp:
+        """Choose between a number on its place on the grid and special results."""
+        fmt = rounder.fmt
+        special = any_of(raw.nan, raw.inf, raw.zero)
+        plain = ~special
+        over: Amaranth = Const(0, 1)
+        if not is_const(place.huge) or not is_const(place.full):
+            over = wire(m, any_of(place.huge, place.full & place.up) & plain, f"{name}_over")
+        gap: Amaranth = Const(0, 1)
+        value: Amaranth = Const(0, fmt.width - 1)
+        if place.gap is not None:
+            gap = place.gap
+            value = Mux(place.gap_up.any() & plain, fmt.min_code, 0)[: fmt.width - 1]
+        nan_code = fmt.max_code if fmt.nan_code is None else fmt.nan_code
+        nan, sign = raw.nan, raw.sign
+        if not is_const(over):
+            value = Mux(over, rounder.overflow_mag(raw.sign), value)
+            sign = Mux(over, rounder.overflow_sign(raw.sign), sign)
+            nan = any_of(nan, over & rounder.overflow_nan(raw.sign))
+        if not is_const(raw.inf):
+            value = Mux(raw.inf, rounder.infinity & fmt.mag_mask, value)
+            if rounder.overflow_is_nan:
+                sign = Mux(raw.inf, int(rounder.infinity > fmt.mag_mask), sign)
+                nan = any_of(nan, raw.inf)
+        if not is_const(raw.nan):
+            value = Mux(raw.nan, nan_code & fmt.mag_mask, value)
+            sign = Mux(raw.nan, int(nan_code > fmt.mag_mask), sign)
+        forced = wire(m, any_of(special, over, gap), f"{name}_forced")
+        base = place.base if is_const(forced) else Mux(forced, value, place.base)
+        base = wire(m, base[: fmt.width - 1], f"{name}_set_up")
+        up = place.up if is_const(place.up) else wire(m, place.up & ~forced, f"{name}_set_up_up")
+        if not fmt.has_neg_zero:
+            # The sign bit alone is NaN there.
+            sign = sign & any_of(base.any(), up, nan)
+        overflow = any_of(over, raw.inf)
+        inexact = place.inexact if is_const(place.inexact) else place.inexact & plain
+        underflow: Amaranth = Const(0, 1)
+        if not is_const(place.tiny) and not is_const(place.inexact):
+            underflow = place.tiny & inexact
+        bad = any_of(invalid, raw.nan if fmt.nan_code is None else Const(0, 1))
+        flags = Cat(overflow, underflow, any_of(inexact, overflow), bad)
+        return cls(base, up, wire(m, sign[:1], f"{name}_sign"), flags)
 
 
 class _Place:
@@ -152,12 +203,13 @@ class _Place:
     -------
     base : exponent field and mantissa before the increment
     up : 1 bit, the increment
-    gap, gap_up : 1 bit
-        `normal` and `flush`: the value lies between zero and the smallest, and goes up to it.
+    huge, full : 1 bit
+        The number is above the largest even without the increment, and just the largest.
+    gap, gap_up
+        `normal` and `flush`: the value lies between zero and the smallest, and, if any bit of
+        ``gap_up`` is set, goes up to it.
     tiny : 1 bit, below the smallest normal
     inexact : 1 bit, for finite nonzero values
-    top : int
-        The largest that base + up can be.
     """
 
     def __init__(
@@ -173,12 +225,10 @@ class _Place:
         man = fmt.man_bits
         keep = max(rounding.sr_bits, 1)
         floor = 0 if fmt.zero_exp == "normal" else 1
-        biases = (fmt.bias, fmt.bias) if bias is None else RUNTIME_BIAS_RANGE
-        low, high = raw.low + biases[0], raw.high + biases[1]
-        field = Signal(range_shape(low, high), name=f"{name}_field")
-        m.d.comb += field.eq(raw.exp + (fmt.bias if bias is None else bias))
+        field = ExponentField(m, raw, fmt, bias, name)
+        low, high = field.low, field.high
         never = Const(0, 1)
-        tiny = wire(m, field < floor, f"{name}_tiny") if low < floor else never
+        tiny = wire(m, ~field.reaches(floor), f"{name}_tiny") if low < floor else never
 
         # Fraction bits below the mantissa: `keep` bits, the guard or those that SR compares, and
         # whether any bit below them is set.
@@ -187,7 +237,7 @@ class _Place:
         shifts = low < floor and (fmt.zero_exp == "gradual" or rounding.mode == "SR")
         if shifts:
             most = min(man + 1 + keep, floor - low)
-            count = wire(m, floor - field, f"{name}_shift_full")
+            count = wire(m, floor - field.value, f"{name}_shift_full")
             width = most.bit_length()
             amount = Signal(width, name=f"{name}_shift")
             bounded = count[:width] if most == floor - low else Mux(count > most, most, count)
@@ -201,16 +251,24 @@ class _Place:
         if exact and not shifts:
             inexact = never
 
-        field_out = Mux(tiny, 0, field) if fmt.zero_exp == "gradual" else field
-        width = max(fmt.exp_bits, max(high, 1).bit_length())
-        self.base = wire(m, Cat(kept[:man], field_out.as_unsigned()[:width]), f"{name}_base")
-        if len(self.base) < man + width:
-            self.base = wire(m, Cat(self.base, Const(0, man + width - len(self.base))), name)
+        last, most = fmt.max_code >> man, fmt.max_code & ((1 << man) - 1)
+        self.huge: Amaranth = never
+        self.full: Amaranth = never
+        if high >= last:
+            at_last = wire(m, field.equals(last), f"{name}_last")
+            self.huge = at_last & at_least(kept[:man], most + 1)
+            if high > last:
+                self.huge = any_of(self.huge, field.reaches(last + 1))
+            self.huge = wire(m, self.huge, f"{name}_huge")
+            self.full = wire(m, at_last & (kept[:man] == most), f"{name}_full")
+        exponent = field.bits(fmt.exp_bits)
+        if fmt.zero_exp == "gradual":
+            exponent = Mux(tiny, 0, exponent)[: fmt.exp_bits]
+        self.base = wire(m, Cat(kept[:man], exponent), f"{name}_base")
         self.up = never
         if not exact or shifts:
             up = _round_up(rounding, kept[0], fraction, sticky, raw.sign, rbits)
             self.up = wire(m, up, f"{name}_up")
-        self.top = (max(high, 0) << man) + (1 << man) - 1 + (self.up is not never)
         self.tiny, self.inexact = tiny, inexact
         self.gap: Amaranth | None = None
         self.gap_up: Amaranth = never
@@ -220,7 +278,7 @@ class _Place:
             self.gap_up = wire(m, _flush_up(rounding, field, raw, sig, rbits), f"{name}_gap_up")
         if fmt.zero_exp == "normal" and low < 1:
             # The code that would be 2**-B is zero's.
-            bottom = (field == 0) & (kept[:man] == 0)
+            bottom = field.equals(0) & (kept[:man] == 0)
             self.gap = wire(m, tiny | bottom, f"{name}_gap")
             self.tiny = self.gap
             self.inexact = wire(m, inexact | self.gap, f"{name}_inexact")
@@ -230,13 +288,11 @@ class _Place:
 
     def through(self, cut: Cut) -> None:
         """Pass every member through a register."""
-        self.base, self.up = cut("base", self.base), cut("up", self.up)
         same = self.tiny is self.gap
-        self.tiny = cut("tiny", self.tiny)
-        self.inexact = cut("inexact", self.inexact)
+        for name in ("base", "up", "huge", "full", "tiny", "inexact", "gap_up"):
+            setattr(self, name, cut(name, getattr(self, name)))
         if self.gap is not None:
             self.gap = self.tiny if same else cut("gap", self.gap)
-            self.gap_up = cut("gap_up", self.gap_up)
 
 
 def _directed(rounding: Rounding, sign: Amaranth) -> Amaranth | None:
@@ -268,13 +324,13 @@ def _round_up(
 
 
 def _flush_up(
-    rounding: Rounding, field: Amaranth, raw: Raw, sig: Amaranth, rbits: Amaranth | None
+    rounding: Rounding, field: ExponentField, raw: Raw, sig: Amaranth, rbits: Amaranth | None
 ) -> Amaranth:
     """`flush`, 0 < |x| < 2**(1-B): whether x goes up to 2**(1-B)."""
     away = _directed(rounding, raw.sign)
     if away is not None:
         return away
-    half = field == 0  # 2**-B <= |x|, half way or more
+    half = field.equals(0)  # 2**-B <= |x|, half way or more
     match rounding.mode:
         case "RNE":
             return half & raw.sig[:-1].any()
@@ -289,7 +345,7 @@ def _flush_up(
 
 def _normal_up(
     rounding: Rounding,
-    field: Amaranth,
+    field: ExponentField,
     raw: Raw,
     sig: Amaranth,
     man: int,
@@ -315,5 +371,8 @@ def _normal_up(
     leading, below = fraction[len(fraction) - man :], fraction[: len(fraction) - man]
     above = leading != 0
     if rounding.mode == "RNE":
-        above = (leading > 1) | ((leading == 1) & below.any()) if len(below) else leading > 1
-    return (field == 0) | ((field == -1) & above)
+        above = leading[1:].any() if len(leading) > 1 else Const(0, 1)
+        if len(below):
+            above = any_of(above, (leading == 1) & below.any())
+    # Two bits, any of which is enough: their OR can wait for the next stage.
+    return Cat(field.equals(0), field.equals(-1) & above)

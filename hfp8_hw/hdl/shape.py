@@ -49,3 +49,44 @@ def range_shape(low: int, high: int) -> ShapeLike:
 def zero_extended(value: Amaranth, width: int) -> Amaranth:
     """``value`` followed by zeros below it, up to ``width`` bits."""
     return Cat(Const(0, width - len(value)), value) if width > len(value) else value
+
+
+def at_least(value: Amaranth, constant: int) -> Amaranth:
+    """``value >= constant`` for an unsigned value, as a tree of AND and OR: for constants with
+    runs of equal bits, where that is smaller than a carry chain."""
+    if constant <= 0:
+        return Const(1, 1)
+    if constant >> len(value):
+        return Const(0, 1)
+    result: Amaranth | None = None
+    k = 0
+    while k < len(value):
+        run = k
+        while run < len(value) and (constant >> run & 1) == (constant >> k & 1):
+            run += 1
+        bits = value[k:run]
+        if constant >> k & 1:
+            result = bits.all() if result is None else bits.all() & result
+        elif result is not None:
+            result = bits.any() | result
+        k = run
+    assert result is not None
+    return result
+
+
+def plus(value: Amaranth, constant: int, width: int) -> Amaranth:
+    """``value + constant`` to ``width`` bits, as plain logic: for narrow values, where a carry
+    chain would cost more than it saves."""
+    value = value if len(value) >= width else Cat(value, Const(0, width - len(value)))
+    constant &= (1 << width) - 1
+    bits: list[Amaranth] = []
+    carry: Amaranth = Const(0, 1)
+    for k in range(width):
+        add, bit = constant >> k & 1, value[k]
+        if isinstance(carry, Const) and carry.value == 0:
+            bits.append(~bit if add else bit)
+            carry = bit if add else carry
+        else:
+            bits.append(~(bit ^ carry) if add else bit ^ carry)
+            carry = bit | carry if add else bit & carry
+    return Cat(*bits)

@@ -1,0 +1,92 @@
+"""Products set on the fixed-point grid, for a few LUTs a bit.
+
+A product of w bits goes to any of ``span`` places in two steps: a shift by less than a word
+(2**k >= w - 1 bits), then each word of the sum takes the low part of the shifted product, its
+high part, or a fill. A negative product is inverted before the first step, where the XOR shares
+the shifter's LUTs; with the fill inverted too, a carry into the sum's lowest bit completes the
+two's complement. So a bit of the sum costs one LUT of four inputs beside its carry cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from amaranth.hdl import Cat, Module, Mux
+
+from ..fixed import FixedPoint
+from .raw import wire
+from .scaled import Scaled
+from .shape import Amaranth
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """A product after the first step.
+
+    Members
+    -------
+    parts : two words: the product, inverted if negative
+    some, which : one bit a word of the sum
+        ``some``: the word takes the low (``which`` = 1) or the high part (0); else all its bits
+        are ``which``.
+    carry : 1 bit
+        What to add at the lowest bit.
+    """
+
+    parts: Amaranth
+    some: Amaranth
+    which: Amaranth
+    carry: Amaranth
+
+    def through(self, cut: Callable[[str, Amaranth], Amaranth]) -> Coarse:
+        """The same with every signal passed through ``cut(name, signal)``."""
+        names = ("parts", "some", "which", "carry")
+        return replace(self, **{name: cut(name, getattr(self, name)) for name in names})
+
+
+def word_bits(width: int) -> int:
+    """Bits of a word for products of ``width`` bits: the low and the high part are enough."""
+    return 1 << max(1, (width - 2).bit_length())
+
+
+def shift_within_word(m: Module, term: Scaled, fixed: FixedPoint, name: str) -> Coarse:
+    """The first step: the shift by less than a word, and where each word takes its bits from."""
+    word = word_bits(len(term.sig))
+    steps = word.bit_length() - 1
+    negative = term.sign & ~term.zero
+    parts = wire(m, term.sig ^ term.sign.replicate(len(term.sig)), f"{name}_inverted")
+    for k in range(steps):
+        by = 1 << k
+        fill = term.sign.replicate(by)
+        parts = wire(m, Mux(term.shift[k], Cat(fill, parts), Cat(parts, fill)), f"{name}_by{by}")
+    parts = Cat(parts, term.sign.replicate(2 * word - len(parts)))
+    place = term.shift[steps:]
+    words = -(-(fixed.reach + fixed.position) // word)
+    some, which = [], []
+    for k in range(words):
+        low = place == k if k < 1 << len(place) else 0
+        high = place == k - 1 if 0 <= k - 1 < 1 << len(place) else 0
+        some.append((low | high) & ~term.zero)
+        which.append(Mux(some[-1], low, negative))
+    return Coarse(
+        wire(m, parts[: 2 * word], f"{name}_parts"),
+        wire(m, Cat(*some), f"{name}_some"),
+        wire(m, Cat(*which), f"{name}_which"),
+        wire(m, negative, f"{name}_negative"),
+    )
+
+
+def place_words(m: Module, coarse: Coarse, fixed: FixedPoint, width: int, name: str) -> Amaranth:
+    """The second step: ``width`` bits of two's complement that lack ``carry`` at the lowest."""
+    word = len(coarse.parts) // 2
+    offset = fixed.position
+    bits = []
+    for position in range(offset, offset + width):
+        k, j = divmod(position, word)
+        if position >= fixed.reach + offset or k >= len(coarse.some):
+            bits.append(coarse.carry)
+            continue
+        taken = Mux(coarse.which[k], coarse.parts[j], coarse.parts[word + j])
+        bits.append(Mux(coarse.some[k], taken, coarse.which[k]))
+    return wire(m, Cat(*bits), f"{name}_addend")
