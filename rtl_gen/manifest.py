@@ -11,12 +11,6 @@ from importlib.resources import files
 from typing import Any
 
 from hfp8_hw import __version__
-from hfp8_hw.parameters import (
-    DequantizerParameters,
-    MacParameters,
-    MulParameters,
-    QuantizerParameters,
-)
 
 from .verilog import Port
 
@@ -26,34 +20,21 @@ def golden_call(parameters: Any, ports: list[Port]) -> dict[str, Any]:
 
     ``inputs`` maps arguments to ports, ``outputs`` names the ports that carry what the function
     returns, and ``sum`` the ports that frame the sums of an accumulating unit: its arguments
-    are the items of one sum along the last axis.
+    are the items of one sum along the last axis. An argument with a list of ports takes their
+    values as consecutive items.
     """
     names = {port.name for port in ports}
-    p = parameters
-    arguments: dict[str, Any] = {"rounding": p.rounding, "overflow": p.overflow, "flags": True}
-    candidates = {"rbits": "i_rbits"}
-    match p:
-        case QuantizerParameters():
-            arguments |= {"fmt": p.dst_format.literal, "src": p.src}
-            candidates |= {"x": "i_x", "src_mode": "i_mode", "bias": "i_bias"}
-        case DequantizerParameters():
-            arguments |= {"fmt": p.dst_format.literal, "src": p.src}
-            candidates |= {"x": "i_x", "src_mode": "i_mode", "src_bias": "i_bias"}
-        case MulParameters() | MacParameters():
-            arguments |= {"fmt_a": p.a, "fmt_b": p.b}
-            for name in ("a", "b", "mode_a", "mode_b", "bias_a", "bias_b"):
-                candidates[name] = f"i_{name}"
-            if isinstance(p, MulParameters):
-                arguments["out"] = p.out
-            else:
-                arguments |= {"acc": p.acc, "semantics": p.semantics, "chunk": p.chunk}
-    framed = isinstance(p, MacParameters)
+    fed = {
+        argument: port
+        for argument, port in parameters.golden_ports.items()
+        if (port if isinstance(port, str) else port[0]) in names
+    }
     return {
-        "function": p.golden,
-        "arguments": arguments,
-        "inputs": {name: port for name, port in candidates.items() if port in names},
-        "outputs": ["o_y", "o_flags"],
-        "sum": {"first": "i_first", "last": "i_last"} if framed else None,
+        "function": parameters.golden_function,
+        "arguments": {**parameters.golden_arguments, "flags": True},
+        "inputs": fed,
+        "outputs": parameters.golden_outputs,
+        "sum": {"first": "i_first", "last": "i_last"} if parameters.framed else None,
     }
 
 

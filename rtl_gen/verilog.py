@@ -46,7 +46,14 @@ class Port:
     format: str | None = None
 
 
-_ROLES = {"mode": "config", "bias": "config", "first": "flag", "last": "flag", "flags": "flag"}
+_ROLES = {
+    "mode": "config",
+    "bias": "config",
+    "scale": "config",
+    "first": "flag",
+    "last": "flag",
+    "flags": "flag",
+}
 
 
 def _role(field: str) -> str:
@@ -75,7 +82,7 @@ class _Flat:
         self._port(m, f"{prefix}_ready", back, stream.ready, "ready")
         for name, shape in fields.items():
             code_format = shape.fmt.name if isinstance(shape, FloatShape) else None
-            if code_format is None and f"mode_{name}" in fields:
+            if code_format is None and f"mode_{name.rstrip('0123456789')}" in fields:
                 code_format = "HFP8"
             if code_format is None and name == "x":
                 code_format = "HFP8"

@@ -44,6 +44,8 @@ class Writer:
         """The output bits that get a wire; arithmetic needs all below the highest live one."""
         if cell.is_register or cell.kind in BITWISE or cell.kind in ("$mux", "$pmux"):
             return cell.live
+        if _is_table(cell):
+            return (0,)
         if cell.kind in ARITHMETIC or cell.kind == "$shl":
             return tuple(range(cell.live[-1] + 1))
         return tuple(range(len(cell.output) + _shifted(cell)))
@@ -116,6 +118,14 @@ class Writer:
         return self._vector([operand_bit(cell, pin, k) for k in range(width)])
 
     def _combinational(self, cell: Cell) -> list[str]:
+        if _is_table(cell):
+            index = cell.connections["B"]
+            size = 1 << len(index)
+            truth = self._vector((cell.connections["A"] + ["0"] * size)[:size])
+            return [
+                f"  wire {_range(size)}{cell.name}_table = {truth};",
+                f"  wire {cell.name} = {cell.name}_table[{self._vector(index)}];",
+            ]
         kept = self._kept(cell)
         head = f"  wire {_range(len(kept))}{cell.name} ="
         return [f"{head} {self._expression(cell, kept)};"]
@@ -187,9 +197,15 @@ class Writer:
         return [f"  always @(posedge {clock})", f"    {clear}", f"    else {enable}{steps}"]
 
 
+def _is_table(cell: Cell) -> bool:
+    """Whether a right shift picks one bit of a constant: a truth table."""
+    constant = all(isinstance(bit, str) for bit in cell.connections.get("A", [0]))
+    return cell.kind == "$shr" and cell.live == (0,) and constant
+
+
 def _shifted(cell: Cell) -> int:
     """Bits by which a right shift's operand is wider than its result."""
-    if cell.kind != "$shr":
+    if cell.kind != "$shr" or _is_table(cell):
         return 0
     return max(0, len(cell.connections["A"]) - len(cell.output))
 

@@ -60,12 +60,14 @@ def apply(
         raise ParameterError(f"shape {shape!r} is not allowed: there is nothing to compute")
     groups = -(-rows // LANES)
     widths = {port["name"]: port["width"] for port in package.manifest["ports"]}
-    columns: dict[str, NDArray[np.int64]] = {}
+    flat: dict[str, NDArray[np.int64]] = {}
     for name, values in arrays.items():
-        port = f"i_{name}"
-        flat = np.broadcast_to(values, shape).reshape(rows, depth).astype(np.int64)
-        flat = flat & ((1 << widths[port]) - 1)
-        padded = np.resize(flat, (groups * LANES, depth))
+        wide = np.broadcast_to(values, shape).reshape(rows, depth).astype(np.int64)
+        flat |= _by_port(package, name, wide)
+    depth = next(iter(flat.values())).shape[1]
+    columns: dict[str, NDArray[np.int64]] = {}
+    for port, values in flat.items():
+        padded = np.resize(values & ((1 << widths[port]) - 1), (groups * LANES, depth))
         columns[port] = padded.reshape(groups, LANES, depth).transpose(0, 2, 1)
     phases = _phases(columns, groups, depth, framed)
     outcome = run(package, simulator, phases, seed=seed)
@@ -76,6 +78,33 @@ def apply(
         for port in ("o_y", "o_flags")
     )
     return Applied(code.reshape(out_shape), flag.reshape(out_shape), outcome)
+
+
+def _by_port(
+    package: Package, name: str, values: NDArray[np.int64]
+) -> dict[str, NDArray[np.int64]]:
+    """(rows, items) of an input field, for the port or ports that take it.
+
+    A unit with several products a clock takes that many items at once; zeros fill the last clock.
+    """
+    fed = package.manifest["golden"]["inputs"]
+    lanes = max((len(port) for port in fed.values() if isinstance(port, list)), default=1)
+    if lanes == 1:
+        return {f"i_{name}": values}
+    rows, depth = values.shape
+    clocks = -(-depth // lanes)
+    if isinstance(fed.get(name), list):
+        padded = np.pad(values, ((0, 0), (0, clocks * lanes - depth)))
+        items = padded.reshape(rows, clocks, lanes)
+        return {port: items[:, :, k] for k, port in enumerate(fed[name])}
+    padded = np.pad(values, ((0, 0), (0, clocks * lanes - depth)), mode="edge")
+    items = padded.reshape(rows, clocks, lanes)
+    if (items != items[:, :, :1]).any():
+        raise ParameterError(
+            f"array {name!r} is not allowed: it changes within {lanes} items, which "
+            f"{package.manifest['unit']} takes in one clock"
+        )
+    return {f"i_{name}": items[:, :, 0]}
 
 
 def _phases(

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.formats import parse_operand
 from hfp8_hw.golden import decode, quantize
+from hfp8_hw.parameters import unit_parameters
 from hfp8_hw.rounding import FLAGS
 from rtl_gen.package import Package
 
 from .apply import apply
-from .expect import golden_call
+from .expect import golden_call, signed
 
 
 @dataclass
@@ -53,15 +54,32 @@ class Comparison:
         return asdict(self)
 
 
+SIGNED = ("bias", "bias_a", "bias_b", "scale")
+"""Inputs in two's complement."""
+
+
 def data_names(package: Package) -> tuple[list[str], list[str]]:
     """The arrays a unit needs, and those it takes besides."""
     inputs = [
         port
-        for port in package.manifest["ports"]
+        for port in merged(package.manifest)["ports"]
         if port["dir"] == "in" and port["role"] in ("data", "config")
     ]
     needed = [p["name"][2:] for p in inputs if "format" in p]
     return needed, [p["name"][2:] for p in inputs if "format" not in p]
+
+
+def merged(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest as if the ports of an argument that has several were one: ``i_a``."""
+    golden, ports = manifest["golden"], {p["name"]: p for p in manifest["ports"]}
+    fed: dict[str, str] = {}
+    for argument, port in golden["inputs"].items():
+        if isinstance(port, list):
+            ports[f"i_{argument}"] = {**ports[port[0]], "name": f"i_{argument}"}
+            for name in port:
+                del ports[name]
+        fed[argument] = f"i_{argument}" if isinstance(port, list) else port
+    return {**manifest, "ports": list(ports.values()), "golden": {**golden, "inputs": fed}}
 
 
 def compare(
@@ -83,7 +101,20 @@ def compare(
     ParameterError
         For missing or unknown arrays, wrong dtypes or shapes.
     """
+    if package.manifest["golden"]["outputs"] != ["o_y", "o_flags"]:
+        raise ParameterError(
+            f"unit={package.manifest['unit']!r} is not allowed: compare takes units with one result"
+        )
+    if not any("format" in port for port in package.manifest["ports"] if port["dir"] == "in"):
+        raise ParameterError(
+            f"unit={package.manifest['unit']!r} is not allowed: it takes no numbers to compare"
+        )
     needed, optional = data_names(package)
+    if package.manifest["golden"]["arguments"].get("random"):
+        raise ParameterError(
+            "random='xorshift32' is not allowed for compare: which word an element gets depends on "
+            "the order of the whole run; use random='input'"
+        )
     for name in needed:
         if name not in arrays:
             raise ParameterError(
@@ -96,7 +127,8 @@ def compare(
                 f"array {name!r} is not allowed: {package.manifest['unit']} takes "
                 f"{', '.join((*needed, *optional))}"
             )
-    ports = {port["name"]: port for port in package.manifest["ports"]}
+    manifest = merged(package.manifest)
+    ports = {port["name"]: port for port in manifest["ports"]}
     rest = _rest(package, arrays, needed, optional, seed)
     codes: dict[str, NDArray[Any]] = {}
     reals: dict[str, NDArray[np.float64]] = {}
@@ -105,11 +137,10 @@ def compare(
         codes[name], reals[name] = _codes(name, arrays[name], port, rest, arrays)
     done = apply(package, simulator, {**codes, **rest}, seed)
     given = {f"i_{name}": value for name, value in {**codes, **rest}.items()}
-    function, arguments = golden_call(package.manifest, given)
+    function, arguments = golden_call(manifest, given)
     want_codes, want_flags = function(**arguments)
     wrong = (done.codes != want_codes) | (done.flags != want_flags)
-    out_format = parse_operand(ports["o_y"]["format"])[0]
-    values = decode(done.codes, out_format)
+    values = _values(package, done.codes, ports["o_y"], rest)
     statistics = _errors(values, _reference(package, reals))
     return Comparison(
         unit=package.manifest["unit"],
@@ -125,6 +156,22 @@ def compare(
     )
 
 
+def _values(
+    package: Package, codes: NDArray[Any], port: dict[str, Any], rest: dict[str, NDArray[Any]]
+) -> NDArray[np.float64]:
+    """What the results are worth: codes of a format, or fixed point."""
+    if "format" in port:
+        return decode(codes, parse_operand(port["format"])[0])
+    fixed = unit_parameters(package.manifest["unit"], package.manifest["parameters"]).fixed
+    unit = fixed.lsb
+    for name in ("bias_a", "bias_b"):
+        if name in rest:
+            # One bias a sum: that of its first item.
+            bias = rest[name] if rest[name].ndim == 0 else rest[name][..., 0]
+            unit = unit - bias
+    return np.ldexp(signed(codes, port["width"]).astype(np.float64), unit)
+
+
 def _rest(
     package: Package,
     arrays: Mapping[str, NDArray[Any]],
@@ -133,14 +180,14 @@ def _rest(
     seed: int,
 ) -> dict[str, NDArray[Any]]:
     """Modes, biases and random bits: given, or by default."""
-    ports = {port["name"]: port for port in package.manifest["ports"]}
+    ports = {port["name"]: port for port in merged(package.manifest)["ports"]}
     rng = np.random.default_rng(seed)
     rest: dict[str, NDArray[Any]] = {}
     for name in optional:
         width = ports[f"i_{name}"]["width"]
         if name in arrays:
             given = np.asarray(arrays[name])
-            low, high = (-(1 << width - 1), (1 << width - 1) - 1) if "bias" in name else (
+            low, high = (-(1 << width - 1), (1 << width - 1) - 1) if name in SIGNED else (
                 0, (1 << width) - 1)  # fmt: skip
             if given.dtype.kind not in "uib" or (
                 given.size and not low <= int(given.min()) <= int(given.max()) <= high
@@ -152,7 +199,7 @@ def _rest(
         elif name == "rbits":
             shape = np.broadcast_shapes(*(np.shape(arrays[n]) for n in needed))
             rest[name] = rng.integers(0, 1 << width, shape)
-        elif name.startswith("mode"):
+        elif name.startswith("mode") or name == "scale":
             rest[name] = np.zeros((), np.int64)
         else:
             rest[name] = np.array(_own_bias(package, name), np.int64)
@@ -161,7 +208,7 @@ def _rest(
 
 def _own_bias(package: Package, name: str) -> int:
     """The bias that a run-time bias input replaces."""
-    ports = {port["name"]: port for port in package.manifest["ports"]}
+    ports = {port["name"]: port for port in merged(package.manifest)["ports"]}
     operand = name.replace("bias_", "i_") if name != "bias" else "i_x"
     if name == "bias" and package.manifest["unit"] == "quantizer":
         operand = "o_y"
@@ -208,6 +255,13 @@ def _codes(
 def _reference(package: Package, reals: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """The same operation in binary64 on the numbers as the user gave them."""
     with np.errstate(all="ignore"):
+        match package.manifest["unit"]:
+            case "relu":
+                return np.maximum(reals["x"], 0.0)
+            case "fp_add":
+                return reals["a"] + reals["b"]
+            case "fp_max":
+                return np.maximum(reals["a"], reals["b"])
         if "x" in reals:
             return reals["x"]
         product = reals["a"] * reals["b"]

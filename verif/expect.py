@@ -36,16 +36,33 @@ def signed(values: NDArray[Any], width: int) -> NDArray[np.int64]:
 def golden_call(
     manifest: dict[str, Any], inputs: dict[str, NDArray[Any]]
 ) -> tuple[Callable[..., Any], dict[str, NDArray[Any]]]:
-    """The golden function with its constant arguments bound, and the others from port values."""
+    """The golden function with its constant arguments bound, and the others from port values.
+
+    Where an argument has several ports, all get a last axis for them.
+    """
     golden = manifest["golden"]
     module, name = golden["function"].split(":")
     function = getattr(importlib.import_module(module), name)
     widths = {port["name"]: port["width"] for port in manifest["ports"]}
-    arguments = {
-        argument: signed(inputs[port], widths[port]) if "bias" in argument else inputs[port]
-        for argument, port in golden["inputs"].items()
-    }
+    grouped = any(isinstance(port, list) for port in golden["inputs"].values())
+    arguments = {}
+    for argument, port in golden["inputs"].items():
+        if isinstance(port, list):
+            arguments[argument] = np.stack([inputs[p] for p in port], axis=-1)
+            continue
+        two_s = "bias" in argument or argument == "scale"
+        values = signed(inputs[port], widths[port]) if two_s else inputs[port]
+        arguments[argument] = values[..., None] if grouped else values
     return partial(function, **golden["arguments"]), arguments
+
+
+def _items_last(values: NDArray[Any], arguments: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """(sums, items, lanes) or (sums, items, lanes, ports) to (sums, lanes, items * ports)."""
+    if values.ndim == 3:
+        return values.transpose(0, 2, 1)
+    ports = max(value.shape[-1] for value in arguments.values())
+    values = np.broadcast_to(values, (*values.shape[:-1], ports)).transpose(0, 2, 1, 3)
+    return values.reshape(*values.shape[:2], -1)
 
 
 def expected(
@@ -67,7 +84,7 @@ def expected(
         which = np.flatnonzero(lengths == length)
         items = np.array([np.arange(*spans[k]) for k in which])
         # (sums, items, lanes) with the items last, as the golden function sums the last axis.
-        batch = {key: value[items].transpose(0, 2, 1) for key, value in arguments.items()}
+        batch = {key: _items_last(value[items], arguments) for key, value in arguments.items()}
         results = function(**batch)
         for port, result in zip(golden["outputs"], results, strict=True):
             outputs.setdefault(port, np.zeros((len(spans), lanes), result.dtype))

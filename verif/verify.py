@@ -78,7 +78,9 @@ def phases(package: Package, seed: int) -> list[Phase]:
         edges = vectors.directed(package, rng)
         if edges is not None:
             found.append(Phase("edges", edges))
-        count = 6000 if package.manifest["golden"]["sum"] else 2500
+        # The slow simulator's time goes with the products: fewer items where each has many.
+        lanes = int(package.manifest["parameters"].get("lanes", 1))
+        count = max(1500, 6000 // lanes) if package.manifest["golden"]["sum"] else 2500
         found.append(Phase("random", vectors.random_inputs(package, rng, count, vectors.LANES)))
     shaken = vectors.random_inputs(package, rng, 1200, vectors.LANES)
     found.append(Phase("back-pressure", shaken, stall=0.4, resets=4))
@@ -105,10 +107,11 @@ def describe(port: dict[str, Any], codes: Any, inputs: dict[str, Any]) -> str:
     for k, code in enumerate(codes[:80]):
         text = f"0x{code:0{digits}x}"
         if "format" in port:
-            mode = inputs.get(f"i_mode_{port['name'][2:]}") or inputs.get("i_mode")
+            operand = port["name"][2:].rstrip("0123456789")
+            mode = inputs.get(f"i_mode_{operand}") or inputs.get("i_mode")
             formats = parse_operand(port["format"])
             fmt = formats[mode[k] if mode and len(formats) > 1 else 0]
-            bias = inputs.get(f"i_bias_{port['name'][2:]}")
+            bias = inputs.get(f"i_bias_{operand}")
             if bias is not None:
                 fmt = fmt.with_bias(bias[k] - ((bias[k] >> 6) << 7))
             text += f" ({fmt.value(code)!r})"
