@@ -23,7 +23,8 @@ test-all: $(READY) icarus ## everything, the heavy sweeps too
 	@$(RUN)/python -m pytest -n auto $(ARGS)
 	@$(RUN)/hfp8 verify
 
-bench: $(READY) ## the golden model's speed against other packages
+bench: $(READY) ## LUTs and clocks against the committed ones; the golden model's speed
+	@$(RUN)/hfp8 bench units
 	@$(RUN)/hfp8 bench golden --json docs/results/golden.json
 	@$(RUN)/python docs/tables.py
 

