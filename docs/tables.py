@@ -14,6 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fpga.devices import DEVICES
+from fpga.figures import committed
+from fpga.rows import ROWS
 from hfp8_hw.formats import CATALOGUE
 from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen.package import generate
@@ -101,8 +104,68 @@ def units() -> str:
     return "\n\n".join(parts)
 
 
+def _fmax(report: dict[str, Any]) -> str:
+    low, high = min(report["fmax"]), max(report["fmax"])
+    return f"{report['fmax_median']:.0f} ({low:.0f}-{high:.0f})"
+
+
+def figures() -> str:
+    """README: LUTs and clock beside the peers', from ``fpga/results/ecp5-85k.json``."""
+    data = committed("ecp5-85k")
+    lines = []
+    for name, row in ROWS.items():
+        report = data[name]
+        peer, luts, clock = row.peer or ("", "", "")
+        lines.append([
+            f"`{row.unit}`", row.name, f"{report['luts'] / row.lanes:.0f}",
+            f"{report['ffs'] / row.lanes:.0f}", _fmax(report), peer, luts, clock,
+        ])  # fmt: skip
+    tools = ", ".join(next(iter(data.values()))["tools"])
+    head = ["unit", "job", "LUT", "FF", "MHz", "open peer", "LUT", "MHz"]
+    return f"{table(head, lines, 2)}\n\n{DEVICES['ecp5-85k'].title}, no DSP block; {tools}."
+
+
+def goals() -> str:
+    """docs/area.md: goals, figures and critical paths."""
+    data = committed("ecp5-85k")
+    lines = []
+    for name, row in ROWS.items():
+        report = data[name]
+        luts = report["luts"] / row.lanes
+        cells = [f"`{row.unit}`: {row.name}", f"{luts:.0f}", _fmax(report)]
+        if row.goal is None:
+            lines.append([*cells, "", "", ""])
+            continue
+        area, clock = luts <= row.goal[0], report["fmax_median"] >= row.goal[1]
+        verdict = "both" if area and clock else "clock" if clock else "area" if area else "neither"
+        lines.append([*cells, row.goal[0], row.goal[1], verdict])
+    head = ["unit", "LUT", "MHz", "goal: at most", "at least", "reached"]
+    paths = []
+    for name in ROWS:
+        steps = [step.split()[:2] for step in data[name]["critical"]]
+        wires = sum(float(t) for t, kind in steps if kind == "routing")
+        logic = 1000 / data[name]["fmax_median"] - wires
+        last = data[name]["critical"][-1].split()[2] if steps else ""
+        target = last.replace("unit.", "").split("_TRELLIS")[0]
+        paths.append([f"`{name}`", f"{logic:.1f}", f"{wires:.1f}", f"`{target}`"])
+    critical = table(["row", "ns in cells", "ns in wires", "ends at"], paths, 1)
+    return f"{table(head, lines, 1)}\n\nThe longest path of the median placement:\n\n{critical}"
+
+
+def experiments() -> str:
+    """docs/area.md: from ``fpga/results/experiments.json``."""
+    data = json.loads((ROOT / "fpga" / "results" / "experiments.json").read_text())
+    lines = [
+        [r["idea"], r["what"], *(f"{luts} / {clock}" for luts, clock in (r["before"], r["after"]))]
+        for r in data["rows"]
+    ]
+    head = ["idea", "in", "before: LUT / MHz", "after"]
+    return f"{table(head, lines, 2)}\n\n{data['flow']}; {', '.join(data['tools'])}."
+
+
 PARTS = {
-    ROOT / "README.md": {"results": results, "speed": speed},
+    ROOT / "README.md": {"results": results, "figures": figures, "speed": speed},
+    DOCS / "area.md": {"goals": goals, "experiments": experiments},
     DOCS / "numerics.md": {"catalogue": catalogue},
     DOCS / "units.md": {"units": units},
 }

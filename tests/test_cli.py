@@ -76,7 +76,7 @@ def test_gen_from_toml(cli: Cli, tmp_path: Path) -> None:
         ('unit = "mul"', "is for 'mul'"),
         ('[formats]\nE5M2 = "E4M3"', "'E5M2' is already a format"),
         ('[formats]\nX = "E99"', "X='E99' is not allowed"),
-        ("[parameters]\nstages = 2.5", "stages=2.5 is not allowed: an integer from 1 to 4"),
+        ("[parameters]\nstages = 2.5", "stages=2.5 is not allowed: an integer from 1 to 5"),
         ("[parameters]\nsrc = 3", "src=3 is not allowed"),
         ("[parameters]\nrounding = [1]", "rounding=[1] is not allowed"),
     ],
@@ -91,7 +91,7 @@ def test_bad_toml(cli: Cli, tmp_path: Path, text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["gen"], "unit=None is not allowed: one of quantizer, dequantizer, mul, mac"),
+        (["gen"], "unit=None is not allowed: one of quantizer, dequantizer, convert, mul, mac"),
         (["gen", "adder"], "unit='adder' is not allowed"),
         (["gen", "mac", "--src", "FP32"], "src='FP32' is not allowed: mac has no such parameter"),
         (["gen", "mac", "--chunk", "many"], "chunk='many' is not allowed: an integer"),
@@ -167,7 +167,9 @@ def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and err.splitlines()[-1] == "hfp8: error: interrupted"
+    assert process.returncode == 130, err
+    # A worker's last words may come after it.
+    assert err.splitlines().count("hfp8: error: interrupted") == 1, err
     assert time.monotonic() - start < 15
     assert "Traceback" not in err and list(tmp_path.glob("hfp8-*")) == []
 

@@ -42,13 +42,37 @@ def any_parameters(rng: np.random.Generator, unit: str) -> dict[str, Any]:
     operand = lambda: "HFP8" if rng.random() < 0.2 else any_format(rng, 8)  # noqa: E731
     match unit:
         case "quantizer":
-            return given | {"src": any_format(rng, None), "dst": any_format(rng, 8)}
+            if rounding.startswith("SR") and rng.random() < 0.5:
+                given |= {"random": "xorshift32", "random_seed": int(rng.integers(1, 1 << 32))}
+            scale = str(rng.choice(["none", "runtime"]))
+            return given | {
+                "src": any_format(rng, None), "dst": any_format(rng, 8), "scale": scale
+            }  # fmt: skip
         case "dequantizer":
             return given | {"src": operand(), "dst": any_format(rng, None)}
         case "mul":
             out = "exact" if rng.random() < 0.2 else any_format(rng, None)
             return given | {"a": operand(), "b": operand(), "out": out}
+        case "convert":
+            del given["bias"]
+            return given | {"src": any_format(rng, None), "dst": any_format(rng, None)}
+        case "fp_add" | "fp_mul":
+            del given["bias"]
+            return given | {"fmt": any_format(rng, None)}
+        case "fp_max" | "relu":
+            return {"stages": given["stages"], "fmt": any_format(rng, None)}
+        case "weight_update":
+            acc = any_format(rng, None)
+            return {"stages": given["stages"], "fmt": any_format(rng, 8), "acc": acc}
+        case "loss_scale":
+            return {
+                name: int(rng.integers(-64, 64)) for name in ("floor", "initial", "ceiling")
+            } | {"growth": int(rng.choice([1, 2, 5, 300]))}
+        case "dot":
+            return given | any_sum(rng) | {"lanes": int(rng.choice([2, 4])), "chunk": 16}
         case _:
+            if rng.random() < 0.5:
+                return given | any_sum(rng)
             return given | {
                 "a": operand(),
                 "b": operand(),
@@ -56,6 +80,25 @@ def any_parameters(rng: np.random.Generator, unit: str) -> dict[str, Any]:
                 "semantics": str(rng.choice(["fma", "chunked"])),
                 "chunk": int(rng.choice([1, 2, 7, 64])),
             }
+
+
+def any_sum(rng: np.random.Generator) -> dict[str, Any]:
+    """Parameters of an exact sum."""
+    operands = ["HFP8" if rng.random() < 0.2 else any_format(rng, 8) for _ in range(2)]
+    given = {
+        "a": operands[0],
+        "b": operands[1],
+        "acc": "fixed" if rng.random() < 0.3 else any_format(rng, None),
+        "semantics": str(rng.choice(["exact", "exact_chunk"])),
+        "chunk": int(rng.choice([1, 2, 7, 64])),
+        "terms": int(rng.choice([300, 4096])),
+        "segments": int(rng.integers(1, 5)),
+        "drop": int(rng.choice([0, 0, 3, 9])),
+        "stages": int(rng.integers(2, 7)),
+    }
+    if given["acc"] == "fixed":
+        given |= {"rounding": "", "overflow": "special"}
+    return given
 
 
 def allowed(unit: str, seed: int) -> dict[str, Any]:
