@@ -128,18 +128,27 @@ def _versions(names: list[str]) -> str:
 
 
 def _start_worker() -> None:
-    """Lead a process group, which the simulators join, and end on SIGTERM cleaning up."""
+    """Lead a process group, which the simulators join."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _end_task(number: int, frame: object) -> None:
+    """On SIGTERM clean up, and let no other SIGTERM break in: when the first worker has gone, the
+    pool sends one of its own to those that are still cleaning up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _work(task: Task) -> Result:
     """Run a task; once ended by a signal, clean up and go, and start no other."""
     from verif.verify import run_task
 
+    signal.signal(signal.SIGTERM, _end_task)
     try:
-        return run_task(task)
+        result = run_task(task)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        return result
     except KeyboardInterrupt:
         os._exit(1)
 
