@@ -31,6 +31,8 @@ RUNTIME_BIAS_WIDTH = 7
 SCALE_RANGE = (-64, 63)
 """What a power-of-two scale input carries; it is a 7-bit two's complement port."""
 
+SCALE_WIDTH = 7
+
 
 @dataclass(frozen=True)
 class FloatFormat:

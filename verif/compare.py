@@ -17,7 +17,7 @@ from hfp8_hw.rounding import FLAGS
 from rtl_gen.package import Package
 
 from .apply import apply
-from .expect import golden_call, signed
+from .expect import golden_call, is_signed, signed
 
 
 @dataclass
@@ -52,10 +52,6 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """All members."""
         return asdict(self)
-
-
-SIGNED = ("bias", "bias_a", "bias_b", "scale")
-"""Inputs in two's complement."""
 
 
 def data_names(package: Package) -> tuple[list[str], list[str]]:
@@ -187,7 +183,7 @@ def _rest(
         width = ports[f"i_{name}"]["width"]
         if name in arrays:
             given = np.asarray(arrays[name])
-            low, high = (-(1 << width - 1), (1 << width - 1) - 1) if name in SIGNED else (
+            low, high = (-(1 << width - 1), (1 << width - 1) - 1) if is_signed(name) else (
                 0, (1 << width) - 1)  # fmt: skip
             if given.dtype.kind not in "uib" or (
                 given.size and not low <= int(given.min()) <= int(given.max()) <= high

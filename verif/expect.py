@@ -33,6 +33,11 @@ def signed(values: NDArray[Any], width: int) -> NDArray[np.int64]:
     return wide - ((wide >> (width - 1)) << width)
 
 
+def is_signed(name: str) -> bool:
+    """Whether an input, by its name as a port's or an argument's, is in two's complement."""
+    return "bias" in name or name == "scale"
+
+
 def golden_call(
     manifest: dict[str, Any], inputs: dict[str, NDArray[Any]]
 ) -> tuple[Callable[..., Any], dict[str, NDArray[Any]]]:
@@ -50,8 +55,7 @@ def golden_call(
         if isinstance(port, list):
             arguments[argument] = np.stack([inputs[p] for p in port], axis=-1)
             continue
-        two_s = "bias" in argument or argument == "scale"
-        values = signed(inputs[port], widths[port]) if two_s else inputs[port]
+        values = signed(inputs[port], widths[port]) if is_signed(argument) else inputs[port]
         arguments[argument] = values[..., None] if grouped else values
     return partial(function, **golden["arguments"]), arguments
 

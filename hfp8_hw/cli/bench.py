@@ -247,8 +247,8 @@ def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: 
     figures: dict[str, Any] = {}
     regressions = []
     table = Table(title=f"{device}, a lane where there are lanes", title_justify="left")
-    table.add_column("row")
-    for column in ("LUT", "FF", "DSP", "MHz", "min-max", "peer LUT", "peer MHz"):
+    table.add_column("row", no_wrap=True)
+    for column in ("LUT", "FF", "DSP", "MHz", "peer: LUT", "MHz"):
         table.add_column(column, justify="right")
     chosen = names or tuple(ROWS)
     with console.status("") as status:
@@ -261,8 +261,8 @@ def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: 
             peer = ("", "") if row.peer is None else (str(row.peer[1]), row.peer[2])
             table.add_row(
                 name, f"{report.luts / row.lanes:.0f}", f"{report.ffs / row.lanes:.0f}",
-                str(report.dsps), f"{report.median:.1f}",
-                f"{min(report.fmax):.1f}-{max(report.fmax):.1f}", *peer,
+                str(report.dsps),
+                f"{report.median:.0f} ({min(report.fmax):.0f}-{max(report.fmax):.0f})", *peer,
             )  # fmt: skip
     console.print(table)
     if path is not None:

@@ -9,7 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from ..rounding import Rounding
 from .raw import Raw, any_of, is_const, leading_zeros, shifted_exp, wire
 from .scaled import TABLE_BITS, table
-from .shape import Amaranth, range_shape, zero_extended
+from .shape import Amaranth, add_with_carry, range_shape, zero_extended
 
 
 def multiply(m: Module, x: Raw, y: Raw, name: str, *, gated: bool = True) -> tuple[Raw, Amaranth]:
@@ -38,10 +38,7 @@ def multiply(m: Module, x: Raw, y: Raw, name: str, *, gated: bool = True) -> tup
     sig = wire(m, sig, f"{name}_sig")
     offset = x.offset + y.offset
     exp = Signal(range_shape(low + offset, high + offset), name=f"{name}_exp")
-    # The carry enters as the carry out of one more bit below.
-    both = Cat(Const(1, 1), x.exp).as_signed() if x.exp.shape().signed else Cat(Const(1, 1), x.exp)
-    other = Cat(carry, y.exp).as_signed() if y.exp.shape().signed else Cat(carry, y.exp)
-    m.d.comb += exp.eq((both + other) >> 1)
+    m.d.comb += exp.eq(add_with_carry(x.exp, y.exp, carry))
     infinite = any_of(x.inf, y.inf)
     zero = x.zero | y.zero
     bad: Amaranth = Const(0, 1)

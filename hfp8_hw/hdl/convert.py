@@ -7,7 +7,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, ShapeLike, Signal, signed, unsigned
 
-from ..formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, SCALE_RANGE, FloatFormat
+from ..formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, SCALE_RANGE, SCALE_WIDTH, FloatFormat
 from ..parameters import (
     ConverterParameters,
     ConvertParameters,
@@ -22,7 +22,6 @@ from .shape import Amaranth, range_shape
 from .stream_unit import StreamUnit, field_value, operand_fields, result_fields
 from .unpack import unpack
 
-SCALE_WIDTH = 7
 _CUTS = ("output", "align", "place", "unpack", "input")
 
 

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 
 from .pipeline import Pipeline, Register
 from .raw import is_const, wire
-from .shape import Amaranth
+from .shape import Amaranth, add_with_carry
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ def tree_level(
             for n, a in enumerate(addends[k : k + 2])
         )
         size = min(len(x.bits) + 1, width)
-        both = Cat(Const(1, 1), x.bits).as_signed() + Cat(x.carry, y.bits).as_signed()
-        sums.append(Addend(wire(m, both[1 : size + 1], f"tree{level}_{k // 2}"), y.carry))
+        both = add_with_carry(x.bits.as_signed(), y.bits.as_signed(), x.carry)
+        sums.append(Addend(wire(m, both[:size], f"tree{level}_{k // 2}"), y.carry))
     return sums
 
 
@@ -114,8 +114,7 @@ def fixed_sum(
         size = cuts[k + 1] - cuts[k]
         running = Signal(size, name=f"sum{k}")
         total = Signal(size + 1, name=f"sum{k}_next")
-        # The carry enters as the carry out of one more bit below.
-        m.d.comb += total.eq((Cat(Const(1, 1), running) + Cat(carry, bits[:size]))[1:])
+        m.d.comb += total.eq(add_with_carry(running, bits[:size], carry))
         with m.If(clear):
             m.d.sync += running.eq(0)
         with m.Elif(update):

@@ -90,3 +90,13 @@ def plus(value: Amaranth, constant: int, width: int) -> Amaranth:
             bits.append(~(bit ^ carry) if add else bit ^ carry)
             carry = bit | carry if add else bit & carry
     return Cat(*bits)
+
+
+def add_with_carry(x: Amaranth, y: Amaranth, carry: Amaranth) -> Amaranth:
+    """``x + y + carry`` on one carry chain: the carry enters as that out of one more bit below."""
+
+    def lower(value: Amaranth, bit: Amaranth) -> Amaranth:
+        longer = Cat(bit, value)
+        return longer.as_signed() if value.shape().signed else longer
+
+    return (lower(x, Const(1, 1)) + lower(y, carry)) >> 1

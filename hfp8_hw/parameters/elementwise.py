@@ -16,28 +16,34 @@ from .base import Ports, UnitParameters, parameter
 class _Rounded(UnitParameters):
     """Two operands, one rounded result, all in one format."""
 
+    max_stages: ClassVar[int] = 6
+
+    stages: int = parameter(4, "register stages, 1 to 6")
+    fmt: str = parameter("DLFLOAT16", "format of a, b and y")
+    rounding: str = parameter("", "deterministic; by default RNA for DLFLOAT16, else RNE")
+    overflow: str = parameter("special", "saturate or special")
+
     def __post_init__(self) -> None:
         self._check_stages()
-        given: Any = self  # fmt, rounding and overflow are the subclasses' fields
-        if given.rounding == "":
+        if self.rounding == "":
             self._set(rounding=str(default_rounding(self.format)))
-        rounding = parse_rounding(given.rounding)
+        rounding = parse_rounding(self.rounding)
         if rounding.mode == "SR":
             raise ParameterError(
-                f"rounding={given.rounding!r} is not allowed for {self.unit}: a deterministic one"
+                f"rounding={self.rounding!r} is not allowed for {self.unit}: a deterministic one"
             )
         self._set(rounding=str(rounding))
-        check_overflow(given.overflow, self.format)
+        check_overflow(self.overflow, self.format)
 
     @cached_property
     def format(self) -> FloatFormat:
         """The format of operands and result."""
-        return parse_format(self.fmt, "fmt")  # type: ignore[attr-defined]
+        return parse_format(self.fmt, "fmt")
 
     @cached_property
     def rounding_mode(self) -> Rounding:
         """The rounding, parsed."""
-        return parse_rounding(self.rounding)  # type: ignore[attr-defined]
+        return parse_rounding(self.rounding)
 
     @property
     def golden_ports(self) -> Ports:
@@ -51,12 +57,6 @@ class FpAddParameters(_Rounded):
     unit: ClassVar[str] = "fp_add"
     summary: ClassVar[str] = "sum of two numbers of one format, rounded once"
     golden: ClassVar[str] = "hfp8_hw.golden:add"
-    max_stages: ClassVar[int] = 6
-
-    stages: int = parameter(4, "register stages, 1 to 6")
-    fmt: str = parameter("DLFLOAT16", "format of a, b and y")
-    rounding: str = parameter("", "deterministic; by default RNA for DLFLOAT16, else RNE")
-    overflow: str = parameter("special", "saturate or special")
 
     @property
     def golden_arguments(self) -> dict[str, Any]:
@@ -70,12 +70,6 @@ class FpMulParameters(_Rounded):
     unit: ClassVar[str] = "fp_mul"
     summary: ClassVar[str] = "product of two numbers of one format, rounded once"
     golden: ClassVar[str] = "hfp8_hw.golden:mul"
-    max_stages: ClassVar[int] = 6
-
-    stages: int = parameter(4, "register stages, 1 to 6")
-    fmt: str = parameter("DLFLOAT16", "format of a, b and y")
-    rounding: str = parameter("", "deterministic; by default RNA for DLFLOAT16, else RNE")
-    overflow: str = parameter("special", "saturate or special")
 
     @property
     def golden_arguments(self) -> dict[str, Any]:
