@@ -4,8 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from hfp8_hw import CATALOGUE, ParameterError
+from hfp8_hw import CATALOGUE, FloatFormat, ParameterError
 from hfp8_hw.fixed import fixed_point
 from hfp8_hw.golden import (
     add,
@@ -15,11 +16,14 @@ from hfp8_hw.golden import (
     loss_scale,
     maximum,
     quantize,
+    quantize_tracked,
     relu,
     scalar,
+    sgd_update,
     weight_update,
     xorshift32,
 )
+from hfp8_hw.golden.random import lane_seeds
 from hfp8_hw.rounding import default_rounding, parse_rounding
 
 PAIRS = [("HFP8_FWD", "HFP8_FWD"), ("HFP8_BWD", "HFP8_FWD"), ("E4M3FN", "E5M2"), ("P3109_8P3",) * 2]
@@ -194,6 +198,105 @@ def test_weight_update() -> None:
         code, marks = scalar.quantize(target, fmt, parse_rounding("RNE"), "saturate")
         rest = rounded(target, scalar.decode(code ^ fmt.sign_mask, fmt))
         assert (int(new[k]), int(left[k]), int(flags[k])) == (code, rest, marks)
+
+
+def test_sgd_update() -> None:
+    """Both steps in exact rationals, the weight by the definition of stochastic rounding."""
+    rng = np.random.default_rng(38)
+    fmt, acc = CATALOGUE["HFP8_FWD"], CATALOGUE["DLFLOAT16"]
+    w = rng.integers(0, 256, 300)
+    v, g = (quantize(rng.standard_normal(300) * s, acc).astype(np.int64) for s in (1.0, 0.3))
+    rate, decay = (int(quantize(x, acc)) for x in (0.05, 0.9))
+    rbits = rng.integers(0, 1 << 9, 300)
+    new, moved, flags = sgd_update(
+        w, v, g, rate, decay, fmt=fmt, rounding="SR(9)", rbits=rbits, flags=True
+    )
+    how = default_rounding(acc)
+
+    def value(code: int, of: FloatFormat) -> Fraction:
+        return Fraction(of.value(code))
+
+    for k in range(300):
+        total = value(int(g[k]), acc) + value(decay, acc) * value(int(v[k]), acc)
+        momentum, _ = scalar.quantize(total, acc, how, "special")
+        assert int(moved[k]) == momentum
+        step = value(int(w[k]), fmt) - value(rate, acc) * value(momentum, acc)
+        code, marks = scalar.quantize(
+            step, fmt, parse_rounding("SR(9)"), "saturate", random=int(rbits[k])
+        )
+        assert (int(new[k]), int(flags[k])) == (code, marks)
+    made = sgd_update(w, v, g, rate, decay, fmt=fmt, rounding="SR(9)", random="xorshift32", seed=3)
+    words = xorshift32(3, 300).astype(np.int64) >> 23
+    given = sgd_update(w, v, g, rate, decay, fmt=fmt, rounding="SR(9)", rbits=words)
+    for one, other in zip(made, given, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("src", ["FP32", "E4M3FNUZ", "HFP8_FWD"])
+def test_quantize_tracked(src: str) -> None:
+    """The largest magnitude and the flags by going through the list again for every element."""
+    rng = np.random.default_rng(39)
+    fmt = CATALOGUE[src]
+    x = rng.integers(0, 1 << fmt.width, (40, 3))
+    x[:35] = quantize(rng.standard_normal((35, 3)) * 8, fmt)
+    clear = rng.random(40) < 0.2
+    codes, marks, amax, sticky = quantize_tracked(
+        x, "HFP8_BWD", src=fmt, clear=clear, lanes=3, overflow="special"
+    )
+    plain = quantize(x, "HFP8_BWD", src=fmt, overflow="special", flags=True)
+    np.testing.assert_array_equal(codes, plain[0])
+    np.testing.assert_array_equal(marks, plain[1])
+    for t in range(40):
+        start = max([s for s in range(t + 1) if clear[s]], default=0)
+        sizes = [abs(fmt.value(int(c))) for c in x[start : t + 1].ravel()]
+        largest = fmt.value(int(amax[t]))
+        assert (largest != largest) if any(s != s for s in sizes) else largest == max(sizes)
+        seen = 0
+        for mark in marks[start : t + 1].ravel().tolist():
+            seen |= mark
+        assert int(sticky[t]) == seen
+
+
+def test_lanes_have_random_words_far_apart() -> None:
+    """Lane k starts 2**26 words after lane k - 1: by steps of the images of single bits."""
+    seeds = lane_seeds(12345, 3)
+    assert seeds[0] == 12345 and lane_seeds(seeds[1], 2)[1] == seeds[2]
+    one = {1 << k: int(xorshift32(1 << k, 1)[0]) for k in range(32)}
+    word, steps = 12345, one
+    for _ in range(5):
+        word = _apply(one, word)
+    assert word == xorshift32(12345, 5)[-1]
+    for _ in range(26):
+        steps = {bit: _apply(steps, image) for bit, image in steps.items()}
+    assert _apply(steps, 12345) == seeds[1]
+
+
+def _apply(images: dict[int, int], word: int) -> int:
+    result = 0
+    for bit, image in images.items():
+        result ^= image if word & bit else 0
+    return result
+
+
+@pytest.mark.parametrize("semantics", ["chunked", "fma", "fmma", "dotN"])
+def test_sums_take_turns(semantics: str) -> None:
+    rng = np.random.default_rng(40)
+    a, b = rng.integers(0, 128, (2, 4, 48))
+    item = {"fmma": 2, "dotN": 4}.get(semantics, 1)
+
+    def sums(x: NDArray[np.int64], y: NDArray[np.int64], interleave: int) -> NDArray[np.int64]:
+        formats = "HFP8_FWD", "HFP8_FWD", "DLFLOAT16"
+        codes: NDArray[np.int64] = dot(
+            x, y, *formats, semantics=semantics, chunk=5, lanes=4, interleave=interleave
+        )
+        return codes
+
+    got = sums(a, b, 3)
+    for k in range(3):
+        own = [n for n in range(48) if n // item % 3 == k]
+        np.testing.assert_array_equal(got[:, k], sums(a[:, own], b[:, own], 1))
+    with pytest.raises(ParameterError, match="interleave=5 is not allowed for 48 products a row"):
+        sums(a, b, 5)
 
 
 def test_loss_scale() -> None:

@@ -9,7 +9,8 @@ from .elementwise import add, maximum, relu
 from .multiply import mul
 from .random import xorshift32
 from .scaling import loss_scale
-from .update import weight_update
+from .track import quantize_tracked
+from .update import sgd_update, weight_update
 
 __all__ = [
     "SEMANTICS",
@@ -23,7 +24,9 @@ __all__ = [
     "maximum",
     "mul",
     "quantize",
+    "quantize_tracked",
     "relu",
+    "sgd_update",
     "weight_update",
     "xorshift32",
 ]

@@ -20,7 +20,7 @@ from .operands import (
     real_values,
 )
 from .pack import code_dtype, pack
-from .random import xorshift32
+from .random import lane_seeds, xorshift32
 
 
 def pack_values(
@@ -58,6 +58,7 @@ def quantize(
     scale: ArrayLike | None = None,
     random: str | None = None,
     seed: int = 1,
+    lanes: int = 1,
 ) -> Any:
     """Round values to the codes of a format: what the `quantizer` and `dequantizer` units compute.
 
@@ -88,6 +89,9 @@ def quantize(
     random : str, optional
         ``xorshift32``: the random bits of SR(n) are not given but are the top n bits of
         `xorshift32` with this ``seed``, one word for each index of the first axis, in order.
+    lanes : int
+        More than 1: the last axis has that many lanes, as a `quantizer` of several does; each
+        has random words of its own, from `hfp8_hw.golden.random.lane_seeds`.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def quantize(
     overflow = check_overflow(overflow, fmt)
     array = np.asarray(x)
     if random is not None:
-        rbits = _generated(random, seed, rounding, array.shape, rbits)
+        rbits = generated_bits(random, seed, rounding, array.shape, rbits, lanes)
     words = check_rbits(rbits, rounding)
     biases = check_bias(bias)
     scales = None if scale is None else check_scale(scale)
@@ -140,8 +144,13 @@ def check_scale(scale: ArrayLike) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _generated(
-    random: str, seed: int, rounding: Rounding, shape: tuple[int, ...], rbits: ArrayLike | None
+def generated_bits(
+    random: str,
+    seed: int,
+    rounding: Rounding,
+    shape: tuple[int, ...],
+    rbits: ArrayLike | None,
+    lanes: int = 1,
 ) -> NDArray[np.int64]:
     """The random bits of the hardware's generator, one word for each index of the first axis."""
     check_choice("random", random, ("xorshift32",))
@@ -150,8 +159,13 @@ def _generated(
             f"random={random!r} is not allowed here: only for SR(n), without rbits, and for an "
             "array"
         )
-    words = xorshift32(seed, shape[0]).astype(np.int64) >> (32 - rounding.sr_bits)
-    return words.reshape(-1, *(1,) * (len(shape) - 1))
+    if lanes > 1 and (len(shape) < 2 or shape[-1] != lanes):
+        raise ParameterError(f"lanes={lanes!r} is not allowed for shape {shape!r}: its last axis")
+    own = [xorshift32(s, shape[0]) for s in lane_seeds(seed, lanes)]
+    words = np.stack(own, axis=-1).astype(np.int64) >> (32 - rounding.sr_bits)
+    if lanes == 1:
+        return words.reshape(-1, *(1,) * (len(shape) - 1))
+    return words.reshape(shape[0], *(1,) * (len(shape) - 2), lanes)
 
 
 def _table(

@@ -19,6 +19,7 @@ from .pack import code_dtype
 from .steps import Accumulator, run, step
 
 SEMANTICS = ("fma", "fmma", "dotN", "chunked", "exact_chunk", "exact")
+MAX_INTERLEAVE = 8
 BLOCK = 1 << 16
 """Products worked on at a time."""
 
@@ -89,6 +90,7 @@ def dot(
     chunk: int = 64,
     lanes: int = 2,
     drop: int = 0,
+    interleave: int = 1,
     rounding: str | Rounding | None = None,
     overflow: str = "special",
     bias_a: ArrayLike | None = None,
@@ -119,6 +121,10 @@ def dot(
         ``exact`` and ``exact_chunk``: cut every product off toward zero, ``drop`` bits above the
         lowest bit any product has (`hfp8_hw.fixed.fixed_point`). Before roundings, a sum of n
         products is then less than ``n * 2**lsb`` away from the exact one.
+    interleave : int
+        1 to 8 sums that take turns, as in the units with that parameter: item t of the last
+        axis, ``lanes`` (``fmma``: 2) products in ``fmma`` and ``dotN``, else one, belongs to sum
+        t mod ``interleave``. The result has a last axis for the sums. The default has none.
     rounding : str, optional
         A deterministic rounding; by default RNA for DLFLOAT16, else RNE.
     overflow : str
@@ -143,6 +149,7 @@ def dot(
     check_int("chunk", chunk, 1, 65536)
     check_int("lanes", lanes, 1, 65536)
     check_int("drop", drop, 0, 32)
+    check_int("interleave", interleave, 1, MAX_INTERLEAVE)
     x, y = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
     grid: NDArray[np.float64] | None = None
     if drop and semantics in ("exact", "exact_chunk"):
@@ -156,9 +163,13 @@ def dot(
             f"shapes {x.shape!r} and {y.shape!r} are not allowed: "
             "they must broadcast and have a last axis to sum"
         )
+    wide = [np.broadcast_to(v, shape) for v in (x, y, 1.0 if grid is None else grid)]
+    if interleave > 1:
+        item = {"fmma": 2, "dotN": lanes}.get(semantics, 1)
+        wide = [_take_turns(v, interleave, item) for v in wide]
+        shape = wide[0].shape
     rows = int(np.prod(shape[:-1], dtype=np.int64))
     depth = shape[-1]
-    wide = [np.broadcast_to(v, shape) for v in (x, y, 1.0 if grid is None else grid)]
     codes = np.zeros(rows, code_dtype(how.fmt))
     marks = np.zeros(rows, np.uint8)
     per_block = max(1, BLOCK // max(depth, 1))
@@ -173,6 +184,18 @@ def dot(
         codes[start:stop], marks[start:stop] = done
     result = codes.reshape(shape[:-1])
     return (result, marks.reshape(shape[:-1])) if flags else result
+
+
+def _take_turns(values: NDArray[np.float64], interleave: int, item: int) -> NDArray[np.float64]:
+    """(..., items) to (..., interleave, items of one sum)."""
+    depth = values.shape[-1]
+    if depth % (interleave * item):
+        raise ParameterError(
+            f"interleave={interleave!r} is not allowed for {depth} products a row: "
+            f"a multiple of {interleave * item}"
+        )
+    dealt = values.reshape(*values.shape[:-1], -1, interleave, item).swapaxes(-2, -3)
+    return dealt.reshape(*values.shape[:-1], interleave, depth // interleave)
 
 
 def cut_off(values: NDArray[np.float64], grid: Any) -> NDArray[np.float64]:

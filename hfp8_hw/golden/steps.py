@@ -29,15 +29,19 @@ def step(
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """acc' = round(acc + term), or + all terms along an extra last axis: (codes, flags)."""
     if terms.values.ndim == state.ndim:
-        return _step_one(state, terms, acc)
+        return add_term(state, terms, acc)
     if terms.values.shape[-1] == 1:
-        return _step_one(state, terms.part(0), acc)
+        return add_term(state, terms.part(0), acc)
     return _step_many(state, terms, acc)
 
 
-def _step_one(
-    state: NDArray[np.float64], terms: Products, acc: Accumulator
+def add_term(
+    state: NDArray[np.float64],
+    terms: Products,
+    acc: Accumulator,
+    rbits: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """acc' = round(acc + term), element by element: (codes, flags)."""
     with np.errstate(invalid="ignore"):
         total = add_to_odd(state, terms.values)
     finite = np.isfinite(state) & np.isfinite(terms.values)
@@ -50,7 +54,7 @@ def _step_one(
     if acc.rounding.mode == "RDN":
         cancelled = (total == 0) & (np.signbit(state) != np.signbit(terms.values))
         total = np.where(cancelled, -0.0, total)
-    return pack_values(total, acc.fmt, acc.rounding, acc.overflow, invalid=invalid)
+    return pack_values(total, acc.fmt, acc.rounding, acc.overflow, invalid=invalid, rbits=rbits)
 
 
 def _step_many(

@@ -1,4 +1,4 @@
-"""The weight update of HFP8 training."""
+"""The weight updates of 8-bit training."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from numpy.typing import ArrayLike
 
 from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format
-from ..rounding import Rounding
-from .convert import quantize
+from ..rounding import Rounding, parse_rounding
+from .blocks import blocks, broadcast_shape, optional
+from .convert import generated_bits, quantize
+from .dot import fma
 from .elementwise import add
+from .multiply import Products, products
+from .operands import check_rbits, decode_one
+from .pack import code_dtype
+from .steps import Accumulator, add_term
 
 
 def weight_update(
@@ -65,3 +71,67 @@ def weight_update(
     kept = quantize(codes, wide, src=fmt, overflow="special")
     left = add(target, negative(kept), wide)
     return (codes, left, marks) if flags else (codes, left)
+
+
+def sgd_update(
+    weight: ArrayLike,
+    momentum: ArrayLike,
+    gradient: ArrayLike,
+    rate: ArrayLike,
+    decay: ArrayLike,
+    *,
+    fmt: FloatFormat | str = "DLFLOAT16",
+    acc: FloatFormat | str = "DLFLOAT16",
+    rounding: str | Rounding = "SR(12)",
+    rbits: ArrayLike | None = None,
+    random: str | None = None,
+    seed: int = 1,
+    flags: bool = False,
+) -> Any:
+    """Stochastic gradient descent with momentum, the weight rounded stochastically.
+
+    v' = round_acc(gradient + decay * v), w' = round_fmt(w - rate * v'): each one exact sum and one
+    rounding, v' as an accumulator rounds, w' by ``rounding`` and saturating (Wang et al.,
+    "Training Deep Neural Networks with 8-bit Floating Point Numbers", NeurIPS 2018, section 3.2:
+    weight updates in (1,6,9) with stochastic rounding).
+
+    Parameters
+    ----------
+    weight : array_like of int
+        Codes of ``fmt``.
+    momentum, gradient, rate, decay : array_like of int
+        Codes of ``acc``; all broadcast.
+    rounding, rbits, random, seed
+        Of the weight, as in `quantize`.
+    flags : bool
+        Whether to return the flags of the weight's rounding too; invalid also marks
+        Inf - Inf and 0 * Inf.
+
+    Returns
+    -------
+    (weight codes, momentum codes), or (weight codes, momentum codes, flag_bytes)
+
+    Raises
+    ------
+    ParameterError
+        For any argument that is not allowed.
+    """
+    narrow, wide = parse_format(fmt, "fmt"), parse_format(acc, "acc")
+    chosen = parse_rounding(rounding)
+    given = [np.asarray(v) for v in (weight, momentum, gradient, rate, decay)]
+    shape = broadcast_shape(*given)
+    if random is not None:
+        rbits = generated_bits(random, seed, chosen, shape, rbits)
+    arrays = [*given, *optional(check_rbits(rbits, chosen))]
+    codes, marks = np.empty(shape, code_dtype(narrow)), np.empty(shape, np.uint8)
+    moved = np.empty(shape, code_dtype(wide))
+    for where, (w, v, g, eta, mu, r) in blocks(shape, *arrays):
+        new = fma(v, mu, g, wide, wide, wide)
+        x, y = decode_one(new, wide, None, "momentum"), decode_one(eta, wide, None, "rate")
+        step = products(x, y)
+        how = Accumulator(narrow, chosen, "saturate")
+        less = Products(-step.values, step.invalid)
+        done = add_term(decode_one(w, narrow, None, "weight"), less, how, r)
+        codes.reshape(-1)[where], marks.reshape(-1)[where] = done
+        moved.reshape(-1)[where] = new
+    return (codes, moved, marks) if flags else (codes, moved)

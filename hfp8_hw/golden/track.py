@@ -1,0 +1,78 @@
+"""What a quantizer keeps of all it has seen: the largest magnitude, and which flags were set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ParameterError
+from ..formats import FloatFormat, parse_format
+from .convert import decode, quantize
+
+
+def quantize_tracked(
+    x: ArrayLike,
+    fmt: FloatFormat | str,
+    *,
+    src: FloatFormat | str,
+    clear: ArrayLike,
+    lanes: int = 1,
+    flags: bool = True,
+    **rest: Any,
+) -> tuple[NDArray[Any], ...]:
+    """Round a stream of codes, and keep the largest magnitude and the flags seen so far.
+
+    Parameters
+    ----------
+    x : array_like of int
+        Codes of ``src``: the first axis is time; with ``lanes`` above 1 the last one is the lanes.
+    clear : array_like of bool
+        Whether to forget, before an element or all lanes of one time, what came before.
+    flags : bool
+        Must be True: the flags are part of what is kept.
+    rest
+        As in `quantize`.
+
+    Returns
+    -------
+    codes, flag_bytes : ndarray
+        As from `quantize`.
+    amax : ndarray
+        Codes of ``src``, without the axis of lanes: the largest magnitude since `clear`, this
+        time included; NaN if there was one.
+    sticky : ndarray of uint8
+        The flags since ``clear``, ORed.
+
+    Raises
+    ------
+    ParameterError
+        For any argument that is not allowed.
+    """
+    if not flags:
+        raise ParameterError(f"flags={flags!r} is not allowed: they are part of what is kept")
+    source = parse_format(src, "src")
+    arrays = {name: np.asarray(value) for name, value in rest.items() if np.ndim(value)}
+    if lanes > 1:
+        rest["lanes"] = lanes
+    codes, marks = quantize(x, fmt, src=src, flags=True, **(rest | arrays))
+    sizes = np.abs(decode(np.broadcast_to(np.asarray(x), codes.shape), source))
+    ored = marks
+    if lanes > 1:
+        # The largest of numbers with a NaN among them is NaN for NumPy too.
+        sizes, ored = sizes.max(axis=-1), np.bitwise_or.reduce(marks, axis=-1)
+    forget = np.asarray(clear).astype(bool)
+    forget = np.broadcast_to(forget[..., 0] if forget.ndim > sizes.ndim else forget, sizes.shape)
+    largest, sticky = np.zeros(sizes.shape[1:]), np.zeros(sizes.shape[1:], np.uint8)
+    amax, seen = np.empty_like(sizes), np.empty_like(ored)
+    for k in range(len(sizes)):
+        largest = np.maximum(np.where(forget[k], 0.0, largest), sizes[k])
+        sticky = np.where(forget[k], 0, sticky) | ored[k]
+        amax[k], seen[k] = largest, sticky
+    return codes, marks, quantize(amax, source, overflow=_kept(source)), seen
+
+
+def _kept(fmt: FloatFormat) -> str:
+    """An overflow policy under which every value of a format stays as it is."""
+    return "special" if fmt.has_nan else "saturate"
