@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from ..parameters import MacParameters, UnitParameters
+from ..parameters import DotParameters, MacParameters, UnitParameters
 from .convert import Convert, Dequantizer, Quantizer
 from .elementwise import FpAdd, FpMax, Relu
+from .fused import PairDot, WideDot
 from .mac import Mac
 from .mac_exact import ExactMac
 from .mul import Mul
 from .scaling import LossScale
+from .sgd import SgdUpdate
 from .stream_unit import StreamUnit
 from .update import WeightUpdate
 
@@ -24,6 +26,7 @@ _COMPONENTS: dict[str, Any] = {
     "fp_max": FpMax,
     "relu": Relu,
     "weight_update": WeightUpdate,
+    "sgd_update": SgdUpdate,
     "loss_scale": LossScale,
 }
 
@@ -32,6 +35,8 @@ def create(parameters: UnitParameters) -> StreamUnit:
     """The component that these parameters describe."""
     if isinstance(parameters, MacParameters) and parameters.is_exact:
         return ExactMac(parameters)
+    if isinstance(parameters, DotParameters):
+        return (PairDot if parameters.semantics == "fmma" else WideDot)(parameters)
     component: StreamUnit = _COMPONENTS[parameters.unit](parameters)
     return component
 
@@ -45,9 +50,12 @@ __all__ = [
     "LossScale",
     "Mac",
     "Mul",
+    "PairDot",
     "Quantizer",
     "Relu",
+    "SgdUpdate",
     "StreamUnit",
     "WeightUpdate",
+    "WideDot",
     "create",
 ]

@@ -8,11 +8,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from ..formats import FloatFormat
 from ..parameters import FpAddParameters, FpMaxParameters, ReluParameters
-from .arithmetic import add
+from .add import add
 from .pipeline import Pipeline, registered_cuts
 from .raw import any_of, wire
 from .round import Rounder
-from .shape import Amaranth, FloatShape
+from .shape import Amaranth, FloatShape, less
 from .stream_unit import StreamUnit, result_fields
 from .unpack import specials, unpack
 
@@ -28,7 +28,9 @@ class FpAdd(StreamUnit):
     o : stream of ``y`` (code of ``fmt``), ``flags`` (overflow, underflow, inexact, invalid)
     """
 
-    _CUTS = ("output", "sum", "unpack", "place", "align", "input")
+    _CUTS = (
+        "output", "sum", "operands", "normalised", "align", "aligned", "ordered", "coarse", "input",
+    )  # fmt: skip
 
     def __init__(self, parameters: FpAddParameters) -> None:
         self.parameters = parameters
@@ -41,17 +43,12 @@ class FpAdd(StreamUnit):
         pipe = Pipeline(m, self.i.valid, registered_cuts(p.stages, self._CUTS))
         cut = pipe.cut("input")
         codes = {name: cut(name, Value.cast(self.i.payload[name])) for name in ("a", "b")}
-        x, y = (unpack(m, code, (p.format,), name=name) for name, code in codes.items())
-        cut = pipe.cut("unpack")
-        x = x.through(lambda name, value: cut(f"a_{name}", value))
-        y = y.through(lambda name, value: cut(f"b_{name}", value))
-        total, invalid = add(m, x, y, p.rounding_mode, "sum")
-        cut = pipe.cut("sum")
-        total, invalid = total.through(cut), cut("invalid", invalid)
-        code, flags = Rounder(p.format, p.rounding_mode, p.overflow).build(
-            m, total, name="y", invalid=invalid, cut=pipe.cut
+        x, y = (unpack(m, code, (p.format,), name=n, loose=True) for n, code in codes.items())
+        total = add(m, x, y, p.rounding_mode, "sum", cut=pipe.cut, loose=True)
+        rounded = Rounder(p.format, p.rounding_mode, p.overflow).build(
+            m, total.raw, name="y", invalid=total.invalid, cut=pipe.cut
         )
-        self.put_out(m, pipe, code, flags)
+        self.put_out(m, pipe, rounded.code, rounded.flags)
         return m
 
 
@@ -107,7 +104,7 @@ class FpMax(_Ordered):
             wire(m, Cat(c[:-1] ^ c[-1].replicate(fmt.width - 1), ~c[-1]), f"key_{name}")
             for name, c in zip(self._NAMES, codes, strict=True)
         ]
-        return Mux(keys[0] > keys[1], codes[0], codes[1])
+        return Mux(less(keys[1], keys[0]), codes[0], codes[1])
 
 
 class Relu(_Ordered):

@@ -1,22 +1,52 @@
-"""The multiply-accumulate unit."""
+"""The multiply-accumulate unit with a floating-point accumulator."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Const, Module, Signal, unsigned
 
 from ..parameters import MacParameters
-from .arithmetic import add
+from .add import Sum, add
 from .mul import product_stages, two_operand_fields
 from .pipeline import Pipeline, registered_cuts
-from .raw import Raw, any_of
-from .round import Rounder
+from .raw import Raw, any_of, is_const, wire
+from .ring import Ring, turns
+from .round import Rounded, Rounder
 from .shape import Amaranth
+from .slot import CONTROL, Slot
 from .stream_unit import StreamUnit, result_fields
-from .unpack import unpack
 
-_CUTS = ("product", "unpack", "input")
+RING_CUTS = (
+    "sum", "operands", "normalised", "coarse", "align", "aligned", "ordered",
+)  # fmt: skip
+"""Where the loop is cut besides its end: most valuable first."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """What an item adds to its sum.
+
+    Members
+    -------
+    raw : Raw
+    invalid, first, last : 1 bit
+    lsb : int
+        ``raw`` is a multiple of ``2**lsb``.
+    clash : 1 bit
+        Inf - Inf in it, which is invalid unless there is a NaN.
+    pair : Sum or None
+        The two that ``raw`` is the sum of, where it may have lost bits.
+    """
+
+    raw: Raw
+    invalid: Amaranth
+    first: Amaranth
+    last: Amaranth
+    lsb: int
+    clash: Amaranth
+    pair: Sum | None = None
 
 
 class Mac(StreamUnit):
@@ -25,8 +55,18 @@ class Mac(StreamUnit):
     Golden function: `hfp8_hw.golden.dot`. ``first`` starts a sum from +0 whatever came before,
     ``last`` ends it and puts out the result; the item after a ``last`` starts a sum by itself.
     Sums may follow one another without a gap. ``fma`` rounds after every product; ``chunked``
-    adds up chunks of ``chunk`` products that way, and the chunk sums in a second adder.
-    Latency from the ``last`` item is ``stages`` clocks, one more for ``chunked``.
+    adds up chunks of ``chunk`` products that way, and the chunk sums likewise.
+
+    With ``interleave`` L the loop has L registers, and L sums take turns: item t belongs to sum
+    t mod L, counted from reset. ``first`` and ``last`` are the item's own sum's. An item that
+    comes after a pause waits until its sum comes by. Results come in the order of the last items.
+
+    There is one adder. It adds a chunk's sum to the total when the next chunk's first product
+    comes, which goes to the second one's addition in its place. A product that ends a sum there
+    waits for the next round, and so does every first one where products may need rounding.
+
+    Latency from the ``last`` item: ``stages - 1 + interleave`` clocks, ``interleave`` more for
+    ``chunked``, and up to ``interleave - 1`` more for an item that comes after a pause.
 
     Members
     -------
@@ -35,6 +75,13 @@ class Mac(StreamUnit):
     o : stream of ``y`` (code of ``acc``), ``flags`` (overflow, underflow, inexact, invalid; each
         ORed over all roundings of the sum)
     """
+
+    _below = 2
+
+    @property
+    def _cuts(self) -> tuple[str, ...]:
+        """Where the stages ahead of the loop are cut: most valuable first."""
+        return ("product", "unpack", "input")
 
     def __init__(self, parameters: MacParameters) -> None:
         self.parameters = parameters
@@ -45,113 +92,57 @@ class Mac(StreamUnit):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         p = self.parameters
-        pipe = Pipeline(m, self.i.valid, registered_cuts(p.stages - 1, _CUTS))
-        product, invalid, frame = product_stages(m, pipe, self.i.payload, p, ("first", "last"))
+        pipe = Pipeline(m, self.i.valid, registered_cuts(p.stages - 1, self._cuts))
+        term = self._term(m, pipe)
         m.d.comb += self.i.ready.eq(pipe.ready)
-        if p.semantics == "fma":
-            ready = self._sum(
-                m, "sum", pipe.valid, product, invalid, Const(0, 4), frame["first"], frame["last"]
-            )
-        else:
-            ready = self._chunks(m, pipe.valid, product, invalid, frame["first"], frame["last"])
+
+        move = Signal(name="move")
+        accept = Signal(name="accept")
+        ring = Ring(m, move, registered_cuts(p.interleave - 1, RING_CUTS), CONTROL)
+        turn: Amaranth = Const(1, 1)
+        if p.interleave > 1:
+            turn = wire(m, turns(m, move, accept, p.interleave), "turn")
+        have = wire(m, pipe.valid & turn, "have")
+        slot = Slot(m, p)
+        taken, x, y = slot.next(m, have, term.first, term.last, term.raw, term.invalid)
+        ready = wire(m, move & turn & taken, "ready")
+        m.d.comb += accept.eq(pipe.valid & ready)
         pipe.finish(ready)
+        ring.carried = {**slot.carried, **self._beside(m, x, term, have)}
+        if not is_const(term.clash):
+            ring.carried["clash"] = term.clash & have & ~x.nan
+        total = add(m, x, y, p.rounding_mode, "sum", cut=ring.cut, lsb=term.lsb, below=self._below)
+        bad = any_of(total.invalid, *(ring.carried.pop(n, Const(0, 1)) for n in ("bad", "clash")))
+        rounded = Rounder(p.acc_format, p.rounding_mode, p.overflow).build(
+            m, self._mended(m, ring.carried, total.raw), name="y", invalid=bad, cut=ring.cut
+        )
+        rounded = self._flags_mended(ring.carried, rounded)
+        ring.close(slot.state, slot.after(ring.carried, rounded))
+        m.d.comb += [
+            move.eq(~slot.state["final"] | self.o.ready),
+            self.o.valid.eq(slot.state["final"]),
+            self.o.payload.y.eq(slot.result),
+            self.o.payload.flags.eq(slot.state["seen"]),
+        ]
         return m
 
-    def _sum(
-        self,
-        m: Module,
-        name: str,
-        valid: Amaranth,
-        term: Raw,
-        invalid: Amaranth,
-        flags: Amaranth,
-        first: Amaranth,
-        last: Amaranth,
-    ) -> Amaranth:
-        """Add terms to a running sum and put it out at ``last``; returns ready."""
-        running = Signal(self.parameters.acc_format.width, name=f"{name}_running")
-        seen = Signal(4, name=f"{name}_seen")
-        code, marks = self._step(m, name, Mux(first, 0, running), term, invalid)
-        marks = marks | flags | Mux(first, 0, seen)
-        o = self.o
-        held_valid = Signal(name="o_held")
-        y = Signal.like(running, name="o_y_held", reset_less=True)
-        y_flags = Signal(4, name="o_flags_held", reset_less=True)
-        ready = Signal(name=f"{name}_ready")
-        m.d.comb += [
-            ready.eq(~(last & held_valid & ~o.ready)),
-            o.valid.eq(held_valid),
-            o.payload.y.eq(y),
-            o.payload.flags.eq(y_flags),
-        ]
-        with m.If(o.ready):
-            m.d.sync += held_valid.eq(0)
-        with m.If(valid & ready):
-            m.d.sync += [running.eq(Mux(last, 0, code)), seen.eq(Mux(last, 0, marks))]
-            with m.If(last):
-                m.d.sync += [held_valid.eq(1), y.eq(code), y_flags.eq(marks)]
-        return ready
-
-    def _chunks(
-        self,
-        m: Module,
-        valid: Amaranth,
-        product: Raw,
-        invalid: Amaranth,
-        first: Amaranth,
-        last: Amaranth,
-    ) -> Amaranth:
-        """Sum each chunk of products, and hand the chunk sums to `_sum`; returns ready."""
+    def _term(self, m: Module, pipe: Pipeline) -> Term:
+        """The stages ahead of the loop."""
         p = self.parameters
-        running = Signal(p.acc_format.width, name="chunk_running")
-        seen = Signal(4, name="chunk_seen")
-        opening = Signal(init=1, name="opening")  # the next item is in a sum's first chunk
-        now_opening = Signal(name="now_opening")
-        start, end = Signal(name="chunk_start"), Signal(name="chunk_end")
-        count = Signal(range(p.chunk), name="count") if p.chunk > 1 else Const(0, 1)
-        now = Mux(first, 0, count)
-        m.d.comb += [
-            now_opening.eq(first | opening),
-            start.eq(now == 0),
-            end.eq(last | (now == p.chunk - 1)),
-        ]
-        code, marks = self._step(m, "chunk", Mux(start, 0, running), product, invalid)
-        marks = marks | Mux(start, 0, seen)
-
-        held = Signal(name="part_valid")
-        part = Signal(p.acc_format.width, name="part", reset_less=True)
-        part_flags = Signal(4, name="part_flags", reset_less=True)
-        part_first = Signal(name="part_first", reset_less=True)
-        part_last = Signal(name="part_last", reset_less=True)
-        addend = unpack(m, part, (p.acc_format,), name="part")
-        onward = self._sum(m, "total", held, addend, Const(0, 1), part_flags, part_first, part_last)
-        ready = Signal(name="chunk_ready")
-        m.d.comb += ready.eq(~(end & held & ~onward))
-        with m.If(onward):
-            m.d.sync += held.eq(0)
-        with m.If(valid & ready):
-            m.d.sync += [running.eq(code), seen.eq(marks), opening.eq(Mux(end, last, now_opening))]
-            if p.chunk > 1:
-                m.d.sync += count.eq(Mux(end, 0, now + 1))
-            with m.If(end):
-                m.d.sync += [
-                    held.eq(1),
-                    part.eq(code),
-                    part_flags.eq(marks),
-                    part_first.eq(now_opening),
-                    part_last.eq(last),
-                ]
-        return ready
-
-    def _step(
-        self, m: Module, name: str, state: Amaranth, term: Raw, invalid: Amaranth
-    ) -> tuple[Amaranth, Amaranth]:
-        """round(state + term): (code, flags)."""
-        p = self.parameters
-        now = Signal(p.acc_format.width, name=f"{name}_state")
-        m.d.comb += now.eq(state)
-        augend = unpack(m, now, (p.acc_format,), name=f"{name}_augend")
-        total, clash = add(m, augend, term, p.rounding_mode, f"{name}_add")
-        return Rounder(p.acc_format, p.rounding_mode, p.overflow).build(
-            m, total, name=f"{name}_round", invalid=any_of(invalid, clash)
+        product, invalid, frame = product_stages(
+            m, pipe, self.i.payload, p, ("first", "last"), p.acc_format.bias
         )
+        lsb = product.low - len(product.sig) + 1
+        return Term(product, invalid, frame["first"], frame["last"], lsb, Const(0, 1))
+
+    def _beside(self, m: Module, x: Raw, term: Term, have: Amaranth) -> dict[str, Amaranth]:
+        """What goes along with the addition of a term to x."""
+        return {}
+
+    def _mended(self, m: Module, carried: dict[str, Amaranth], total: Raw) -> Raw:
+        """The sum where the adder is not right."""
+        return total
+
+    def _flags_mended(self, carried: dict[str, Amaranth], rounded: Rounded) -> Rounded:
+        """The flags where the sum is not exact although it looks so, and the other way round."""
+        return rounded

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, unsigned
+from amaranth.hdl import Module, ShapeLike, unsigned
 
 from ..parameters import FpMulParameters, MacParameters, MulParameters
-from .arithmetic import multiply
-from .pipeline import Pipeline, registered_cuts
-from .raw import Raw
+from .multiply import multiply
+from .pipeline import Pipeline, prefixed, registered_cuts
+from .raw import Raw, with_offset
 from .round import Rounder
 from .shape import Amaranth
 from .stream_unit import StreamUnit, field_value, operand_fields, result_fields
@@ -17,22 +17,37 @@ from .unpack import unpack
 
 Operands = MulParameters | MacParameters | FpMulParameters
 _CUTS = ("output", "product", "align", "unpack", "place", "input")
-_FIELDS = ("a", "mode_a", "bias_a", "b", "mode_b", "bias_b")
 
 
-def two_operand_fields(p: Operands) -> dict[str, Any]:
-    """The payload fields of operands a and b."""
-    runtime = p.bias == "runtime"
-    return {
-        **operand_fields("a", p.a_formats, "mode_a", "bias_a" if runtime else None),
-        **operand_fields("b", p.b_formats, "mode_b", "bias_b" if runtime else None),
-    }
+def lane_tags(p: Operands) -> list[str]:
+    """What tells the lanes' names apart."""
+    lanes = getattr(p, "lanes", 1)
+    return [""] if lanes == 1 else [str(k) for k in range(lanes)]
+
+
+def two_operand_fields(p: Operands) -> dict[str, ShapeLike]:
+    """The payload fields of operands a and b: codes lane by lane, one mode and bias for all."""
+    fields: dict[str, ShapeLike] = {}
+    bias = p.bias == "runtime"
+    for name, formats in (("a", p.a_formats), ("b", p.b_formats)):
+        own = operand_fields(name, formats, f"mode_{name}", f"bias_{name}" if bias else None)
+        code = own.pop(name)
+        fields |= {f"{name}{tag}": code for tag in lane_tags(p)} | own
+    return fields
 
 
 def product_stages(
-    m: Module, pipe: Pipeline, payload: Any, p: Operands, also: tuple[str, ...]
+    m: Module,
+    pipe: Pipeline,
+    payload: Any,
+    p: Operands,
+    also: tuple[str, ...],
+    offset: int | None = None,
+    tag: str = "",
 ) -> tuple[Raw, Amaranth, dict[str, Amaranth]]:
-    """The cuts ``input``, ``unpack`` and ``product`` with the multiplication between them.
+    """The cuts ``input``, ``unpack`` and ``product`` with a lane's multiplication between them.
+
+    With ``offset`` that is the product's.
 
     Returns
     -------
@@ -42,30 +57,34 @@ def product_stages(
         The payload fields in ``also`` that there are, delayed alike.
     """
     cut = pipe.cut("input")
+    fields = (f"a{tag}", "mode_a", "bias_a", f"b{tag}", "mode_b", "bias_b")
     item = {
         name: cut(name, value)
-        for name in (*_FIELDS, *also)
+        for name in (*fields, *also)
         if (value := field_value(payload, name)) is not None
     }
+    least = 0 if offset is None else offset - max(fmt.bias for fmt in p.b_formats)
     x, y = (
         unpack(
             m,
-            item[name],
+            item[f"{name}{tag}"],
             formats,
-            name=name,
+            name=f"{name}{tag}",
             mode=item.get(f"mode_{name}"),
             bias=item.get(f"bias_{name}"),
+            offset=more,
         )
-        for name, formats in (("a", p.a_formats), ("b", p.b_formats))
+        for name, formats, more in (("a", p.a_formats, least), ("b", p.b_formats, 0))
     )
     cut = pipe.cut("unpack")
-    x = x.through(lambda name, value: cut(f"a_{name}", value))
-    y = y.through(lambda name, value: cut(f"b_{name}", value))
+    x, y = x.through(prefixed(cut, f"a{tag}_")), y.through(prefixed(cut, f"b{tag}_"))
     extra = {name: cut(name, item[name]) for name in also if name in item}
-    product, invalid = multiply(m, x, y, "p", gated=isinstance(p, MacParameters))
+    product, invalid = multiply(m, x, y, f"p{tag}")
+    if offset is not None:
+        product = with_offset(m, product, offset, f"p{tag}")
     cut = pipe.cut("product")
-    product = product.through(lambda name, value: cut(f"p_{name}", value))
-    invalid = cut("invalid", invalid)
+    product = product.through(prefixed(cut, f"p{tag}_"))
+    invalid = cut(f"invalid{tag}", invalid)
     return product, invalid, {name: cut(name, value) for name, value in extra.items()}
 
 
@@ -93,7 +112,7 @@ class Mul(StreamUnit):
         p = self.parameters
         pipe = Pipeline(m, self.i.valid, registered_cuts(p.stages, _CUTS))
         product, invalid, extra = product_stages(m, pipe, self.i.payload, p, ("rbits",))
-        code, flags = Rounder(p.out_format, p.rounding_mode, p.overflow).build(
+        y = Rounder(p.out_format, p.rounding_mode, p.overflow).build(
             m,
             product,
             name="y",
@@ -101,5 +120,5 @@ class Mul(StreamUnit):
             rbits=extra.get("rbits"),
             cut=pipe.cut,
         )
-        self.put_out(m, pipe, code, flags)
+        self.put_out(m, pipe, y.code, y.flags)
         return m

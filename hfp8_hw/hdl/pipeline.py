@@ -12,6 +12,11 @@ from .shape import Amaranth
 Register = Callable[[str, Amaranth], Amaranth]
 
 
+def prefixed(cut: Register, prefix: str) -> Register:
+    """The register of a cut, with a prefix to its names."""
+    return lambda name, value: cut(f"{prefix}{name}", value)
+
+
 class Pipeline:
     """Builds a linear pipeline through named cuts, some of which are registered.
 
@@ -34,16 +39,28 @@ class Pipeline:
         Whether there is an item where the pipeline has been built up to.
     ready : 1 bit
         Whether the pipeline moves.
+    carried : dict
+        What goes along by itself, where the pipeline has been built up to; the owner adds to it.
     """
 
     def __init__(self, m: Module, valid: Amaranth, cuts: Collection[str]) -> None:
         self.m, self.valid, self._cuts = m, valid, cuts
         self.ready = Signal(name="pipe_ready")
+        self.carried: dict[str, Amaranth] = {}
+        self._crossed: dict[str, Register] = {}
 
     def cut(self, name: str) -> Register:
-        """Cross a cut: the function to pass every signal of the item through."""
+        """Cross a cut: the function to pass every signal of the item through.
+
+        Parts of a unit that work side by side cross each cut as if they were alone.
+        """
         if name not in self._cuts:
             return lambda _, value: value
+        if name not in self._crossed:
+            self._crossed[name] = self._cross(name)
+        return self._crossed[name]
+
+    def _cross(self, name: str) -> Register:
         valid = Signal(name=f"{name}_valid")
         with self.m.If(self.ready):
             self.m.d.sync += valid.eq(self.valid)
@@ -57,6 +74,7 @@ class Pipeline:
                 self.m.d.sync += held.eq(value)
             return held
 
+        self.carried = {label: register(label, value) for label, value in self.carried.items()}
         return register
 
     def finish(self, ready: Amaranth) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
-from .shape import Amaranth
+from .shape import Amaranth, plus, range_shape, zero_extended
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,7 @@ class Raw:
     Members
     -------
     nan, inf, zero : 1 bit
-        Class flags; at most one is set. ``sig`` and ``exp`` mean nothing under ``nan`` and
-        ``inf``; under ``zero`` ``sig`` is 0.
+        Class flags; at most one is set. ``sig`` and ``exp`` mean nothing where one is.
     sign : 1 bit
     exp
         ``floor(log2(abs(value))) + offset``.
@@ -91,19 +90,70 @@ def any_of(*values: Amaranth) -> Amaranth:
     return result
 
 
-def leading_zeros(m: Module, value: Amaranth, name: str) -> tuple[Amaranth, Amaranth]:
+def select(m: Module, condition: Amaranth, one: Raw, other: Raw, name: str) -> Raw:
+    """One of two numbers of one offset, significands aligned at the hidden bit."""
+    assert one.offset == other.offset
+    width = max(len(one.sig), len(other.sig))
+    low, high = min(one.low, other.low), max(one.high, other.high)
+    exp = Signal(range_shape(low + one.offset, high + one.offset), name=f"{name}_exp")
+    m.d.comb += exp.eq(Mux(condition, one.exp, other.exp))
+    sig = Mux(condition, zero_extended(one.sig, width), zero_extended(other.sig, width))
+    nan, inf, zero, sign = (
+        wire(m, choose(condition, getattr(one, n), getattr(other, n)), f"{name}_{n}")
+        for n in ("nan", "inf", "zero", "sign")
+    )
+    return Raw(nan, inf, zero, sign, exp, wire(m, sig, f"{name}_sig"), low, high, one.offset)
+
+
+def with_offset(m: Module, raw: Raw, offset: int, name: str) -> Raw:
+    """The same number with another offset."""
+    if raw.offset == offset:
+        return raw
+    low, high = raw.low + offset, raw.high + offset
+    if raw.exp.shape().signed or low < 0:
+        exp = Signal(range_shape(low, high), name=f"{name}_offset_exp")
+        m.d.comb += exp.eq(shifted_exp(raw, offset))
+    else:
+        exp = plus(raw.exp, offset - raw.offset, high.bit_length())
+    return replace(raw, exp=exp, offset=offset)
+
+
+def leading_zeros(
+    m: Module, value: Amaranth, name: str, *, least: int = 1, most: int | None = None
+) -> tuple[Amaranth, Amaranth]:
     """(count, value shifted left until its top bit is set), by a logarithmic shifter.
 
-    For value 0 the count is all ones.
+    For value 0 the count is all ones. With ``least`` or ``most``, powers of two, only the shifts
+    from or up to that one; the count then lacks the bits below ``least``. Shifts are made two at
+    a time, both decided on the value as it comes.
     """
     count: list[Amaranth] = []
-    stages = max(1, (len(value) - 1).bit_length())
-    for k in reversed(range(stages)):
-        step = 1 << k
-        if step >= len(value):
-            continue
-        empty = wire(m, value[-step:] == 0, f"{name}_empty{step}")
-        shifted = Cat(Const(0, step), value[:-step])
-        value = wire(m, Mux(empty, shifted, value), f"{name}_by{step}")
-        count.insert(0, empty)
+    if len(value) < 2:
+        return Cat(), value
+    highest = 1 << ((len(value) - 1).bit_length() - 1)
+    step = highest if most is None else min(most, highest)
+    while step >= least:
+        twice, step = step, step >> 1
+        if step < least:
+            empty = wire(m, value[-twice:] == 0, f"{name}_empty{twice}")
+            count.insert(0, empty)
+            value = wire(m, Mux(empty, _left(value, twice), value), f"{name}_by{twice}")
+            break
+        groups = [
+            wire(m, value[max(0, len(value) - (k + 1) * step) : len(value) - k * step] == 0,
+                 f"{name}_empty{step}_{k}")
+            for k in range(3)
+        ]  # fmt: skip
+        high = wire(m, groups[0] & groups[1], f"{name}_count{twice}")
+        low = wire(m, groups[0] & (~groups[1] | groups[2]), f"{name}_count{step}")
+        count[:0] = [low, high]
+        near = Mux(low, _left(value, step), value)
+        far = Mux(low, _left(value, step + twice), _left(value, twice))
+        value = wire(m, Mux(high, far, near), f"{name}_by{step}")
+        step >>= 1
     return Cat(*count), value
+
+
+def _left(value: Amaranth, step: int) -> Amaranth:
+    """``value`` shifted left within its bits."""
+    return Cat(Const(0, min(step, len(value))), value[: max(0, len(value) - step)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
@@ -14,6 +15,22 @@ from .raw import Raw, any_of, is_const, wire
 from .shape import Amaranth, at_least, zero_extended
 
 Cut = Callable[[str, Amaranth], Amaranth]
+
+
+class Rounded(NamedTuple):
+    """What a rounder puts out.
+
+    Members
+    -------
+    code, flags
+    nan, zero : 1 bit or None
+        Whether the code is NaN, or a zero; None where nothing but the code says it.
+    """
+
+    code: Amaranth
+    flags: Amaranth
+    nan: Amaranth
+    zero: Amaranth | None
 
 
 @dataclass(frozen=True)
@@ -45,8 +62,8 @@ class Rounder:
         bias: Amaranth | None = None,
         rbits: Amaranth | None = None,
         cut: Callable[[str], Cut] | None = None,
-    ) -> tuple[Amaranth, Amaranth]:
-        """Add the rounder to ``m``: (code, flags).
+    ) -> Rounded:
+        """Add the rounder to ``m``.
 
         Parameters
         ----------
@@ -74,7 +91,10 @@ class Rounder:
         code = Cat(
             wire(m, (set_up.base + set_up.up)[: self.fmt.width - 1], f"{name}_mag"), set_up.sign
         )
-        return wire(m, code, f"{name}_code"), wire(m, set_up.flags, f"{name}_flags")
+        zero = None if self.fmt.zero_exp == "gradual" else set_up.zero
+        return Rounded(
+            wire(m, code, f"{name}_code"), wire(m, set_up.flags, f"{name}_flags"), set_up.nan, zero
+        )
 
     @property
     def infinity(self) -> int:
@@ -138,12 +158,16 @@ class _SetUp:
         ``base + up`` is the magnitude.
     sign : 1 bit
     flags : 4 bits
+    nan, zero : 1 bit
+        NaN is put out, or a zero, subnormals aside.
     """
 
     base: Amaranth
     up: Amaranth
     sign: Amaranth
     flags: Amaranth
+    nan: Amaranth
+    zero: Amaranth
 
     def through(self, cut: Cut) -> _SetUp:
         """The same with every signal passed through ``cut(name, signal)``."""
@@ -193,7 +217,11 @@ class _SetUp:
             underflow = place.tiny & inexact
         bad = any_of(invalid, raw.nan if fmt.nan_code is None else Const(0, 1))
         flags = Cat(overflow, underflow, any_of(inexact, overflow), bad)
-        return cls(base, up, wire(m, sign[:1], f"{name}_sign"), flags)
+        zero = raw.zero
+        if place.gap is not None:
+            zero = zero | (gap & ~place.gap_up.any() & plain)
+        nan = nan if fmt.has_nan else Const(0, 1)
+        return cls(base, up, wire(m, sign[:1], f"{name}_sign"), flags, nan, zero)
 
 
 class _Place:

@@ -24,7 +24,7 @@ from .raw import Raw, any_of, choose, is_const, wire
 from .round import Rounder
 from .scaled import unpack_scaled
 from .serial import Snapshots, serial_add, serial_magnitude
-from .shape import Amaranth, at_least, range_shape
+from .shape import Amaranth, at_least, less, range_shape
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,8 @@ class SerialTotal:
             return register if name == "align" else lambda _, value: value
 
         raw, invalid = raw.through(register), register("invalid_in", invalid)
-        return self.rounder.build(m, raw, name="rounded", invalid=invalid, cut=cut)
+        rounded = self.rounder.build(m, raw, name="rounded", invalid=invalid, cut=cut)
+        return rounded.code, rounded.flags
 
     def _output(
         self, m: Module, done: Amaranth, ready: Amaranth, raw: Raw, invalid: Amaranth, o: Any
@@ -283,7 +284,7 @@ class SerialTotal:
             y = replace(y, nan=Const(0, 1), inf=Const(0, 1))
         swap = Signal(name="total_swap", reset_less=True)
         with m.If(at["compare"]):
-            m.d.sync += swap.eq(total[:-1] < part[:-1])
+            m.d.sync += swap.eq(less(total[:-1], part[:-1]))
         large = wire(m, Mux(swap, y.shift, x.shift), "large_shift")
         small = wire(m, Mux(swap, x.shift, y.shift), "small_shift")
 

@@ -9,8 +9,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
 from ..formats import FloatFormat
 from ..products import exponent_range
-from .raw import Raw, choose, leading_zeros, wire
-from .shape import Amaranth, plus, range_shape, zero_extended
+from .raw import Raw, leading_zeros, select, wire, with_offset
+from .shape import Amaranth, range_shape
 
 
 def unpack(
@@ -22,6 +22,7 @@ def unpack(
     mode: Amaranth | None = None,
     bias: Amaranth | None = None,
     loose: bool = False,
+    offset: int = 0,
 ) -> Raw:
     """Unpack a code, combinationally.
 
@@ -40,19 +41,26 @@ def unpack(
     loose : bool
         Leave subnormals as they are, with a hidden bit of 0: for users to whom all of them are
         far too small to tell apart.
+    offset : int
+        That of the exponent, at least; with a run-time bias it is 0.
     """
-    offset = 0 if bias is not None else max(fmt.bias for fmt in formats)
+    offset = 0 if bias is not None else max(offset, *(fmt.bias for fmt in formats))
     readings = []
     for k, fmt in enumerate(formats):
         prefix = name if len(formats) == 1 else f"{name}{k}"
         readings.append(_unpack_one(m, code, fmt, prefix, loose))
-    if len(readings) == 1:
-        raw = readings[0]
+    if bias is None:
+        readings = [with_offset(m, raw, offset, name) for raw in readings]
     else:
+        # Exponent fields, from which the bias is subtracted below.
+        readings = [
+            replace(raw, low=raw.low + raw.offset, high=raw.high + raw.offset, offset=0)
+            for raw in readings
+        ]
+    raw = readings[0]
+    if len(readings) == 2:
         assert mode is not None
-        if bias is None:
-            readings = [_with_offset(raw, offset) for raw in readings]
-        raw = _select(m, mode, readings[1], readings[0], name)
+        raw = select(m, mode, readings[1], readings[0], name)
     ranges = [exponent_range(fmt, bias is not None) for fmt in formats]
     if loose:
         # Subnormals count as values of the lowest normal binade.
@@ -66,17 +74,6 @@ def unpack(
         exp = Signal(range_shape(low, high), name=f"{name}_exp")
         m.d.comb += exp.eq(raw.exp - bias)
     return replace(raw, exp=exp, low=low, high=high, offset=offset)
-
-
-def _with_offset(raw: Raw, offset: int) -> Raw:
-    """The same number with a larger offset."""
-    more = offset - raw.offset
-    if more == 0:
-        return raw
-    low, high = raw.low + offset, raw.high + offset
-    if low < 0:
-        return replace(raw, exp=raw.exp + more, offset=offset)
-    return replace(raw, exp=plus(raw.exp.as_unsigned(), more, high.bit_length()), offset=offset)
 
 
 def _unpack_one(m: Module, code: Amaranth, fmt: FloatFormat, name: str, loose: bool) -> Raw:
@@ -142,20 +139,3 @@ def specials(
         case _:
             nan = wire(m, code == fmt.sign_mask, f"{name}_nan")
             return nan, wire(m, mag.all(), f"{name}_inf")
-
-
-def _select(m: Module, mode: Amaranth, one: Raw, other: Raw, name: str) -> Raw:
-    """``one`` where ``mode`` is 1, else ``other``, significands aligned at the hidden bit."""
-    width = max(len(one.sig), len(other.sig))
-    low, high = min(one.low, other.low), max(one.high, other.high)
-    sig = Mux(mode, zero_extended(one.sig, width), zero_extended(other.sig, width))
-    return Raw(
-        wire(m, choose(mode, one.nan, other.nan), f"{name}_nan"),
-        wire(m, choose(mode, one.inf, other.inf), f"{name}_inf"),
-        wire(m, choose(mode, one.zero, other.zero), f"{name}_zero"),
-        wire(m, choose(mode, one.sign, other.sign), f"{name}_sign"),
-        wire(m, Mux(mode, one.exp, other.exp), f"{name}_selected_exp"),
-        wire(m, sig, f"{name}_sig"),
-        low,
-        high,
-    )

@@ -8,15 +8,27 @@ from typing import Any
 from amaranth.hdl import Const, Module, Value, unsigned
 
 from ..parameters import WeightUpdateParameters
-from .arithmetic import add
-from .pipeline import Pipeline, registered_cuts
+from .add import add
+from .pipeline import Pipeline, Register, registered_cuts
 from .raw import Raw
 from .round import Rounder
 from .shape import Amaranth, FloatShape
 from .stream_unit import StreamUnit
 from .unpack import unpack
 
-_CUTS = ("output", "target", "weight", "before", "left", "sum1", "sum2", "sum3", "input")
+_STEPS = ("before", "target", "left")
+_CUTS = (
+    *(f"{step}_{cut}" for cut in ("rounded", "sum") for step in _STEPS),
+    "output",
+    "weight",
+    *(
+        f"{step}_{cut}"
+        for cut in ("normalised", "operands", "align", "aligned", "ordered", "coarse", "place")
+        for step in _STEPS
+    ),
+    "input",
+)
+"""Most valuable first."""
 
 
 class WeightUpdate(StreamUnit):
@@ -47,24 +59,24 @@ class WeightUpdate(StreamUnit):
         item = {name: cut(name, Value.cast(self.i.payload[name])) for name in self.inputs}
         weight = self._number(m, item["weight"], "weight")
         residual = self._number(m, item["residual"], "residual", wide=True)
-        before, (update,) = self._sum(m, pipe, weight, residual, ("sum1", "before"), item["update"])
-        minus = _negative(self._number(m, update, "update", wide=True))
-        start = self._number(m, before, "start", wide=True)
-        target, _ = self._sum(m, pipe, start, minus, ("sum2", "target"))
-        wanted = self._number(m, target, "wanted", wide=True)
-        code, flags = Rounder(p.format, p.rounding_mode, "saturate").build(
+        pipe.carried = {"update": item["update"]}
+        start = self._sum(m, pipe, weight, residual, "before")
+        minus = _negative(self._number(m, pipe.carried.pop("update"), "update", wide=True))
+        target = self._sum(m, pipe, self._number(m, start, "start", wide=True), minus, "target")
+        wanted = unpack(m, target, (p.acc_format,), name="wanted")
+        y = Rounder(p.format, p.rounding_mode, "saturate").build(
             m, wanted, name="y", invalid=Const(0, 1)
         )
         cut = pipe.cut("weight")
-        code, flags, target = cut("y", code), cut("flags", flags), cut("target", target)
-        wanted = self._number(m, target, "target", wide=True)
-        kept = _negative(self._number(m, code, "kept"))
-        left, (code, flags) = self._sum(m, pipe, wanted, kept, ("sum3", "left"), code, flags)
+        code, target = cut("y", y.code), cut("target", target)
+        pipe.carried = {"y": code, "flags": cut("flags", y.flags)}
+        wanted = self._number(m, target, "kept_target", wide=True)
+        left = self._sum(m, pipe, wanted, _negative(self._number(m, code, "kept")), "left")
         cut = pipe.cut("output")
-        m.d.comb += self.o.payload.residual.eq(cut("residual", left))
         m.d.comb += [
-            self.o.payload.y.eq(cut("y", code)),
-            self.o.payload.flags.eq(cut("flags", flags)),
+            self.o.payload.residual.eq(cut("residual", left)),
+            self.o.payload.y.eq(pipe.carried["y"]),
+            self.o.payload.flags.eq(pipe.carried["flags"]),
             self.o.valid.eq(pipe.valid),
             self.i.ready.eq(pipe.ready),
         ]
@@ -74,28 +86,26 @@ class WeightUpdate(StreamUnit):
     def _number(self, m: Module, code: Amaranth, name: str, wide: bool = False) -> Raw:
         """A code as a number; weights go to the accumulator's format first."""
         p = self.parameters
-        raw = unpack(m, code, (p.acc_format if wide else p.format,), name=name)
         if wide:
-            return raw
-        as_wide, _ = Rounder(p.acc_format, p.narrow_rounding, "special").build(
+            return unpack(m, code, (p.acc_format,), name=name, loose=True)
+        raw = unpack(m, code, (p.format,), name=name)
+        as_wide = Rounder(p.acc_format, p.narrow_rounding, "special").build(
             m, raw, name=f"{name}_wide", invalid=Const(0, 1)
         )
-        return unpack(m, as_wide, (p.acc_format,), name=f"{name}_number")
+        return unpack(m, as_wide.code, (p.acc_format,), name=f"{name}_number", loose=True)
 
-    def _sum(
-        self, m: Module, pipe: Pipeline, x: Raw, y: Raw, cuts: tuple[str, str], *extra: Amaranth
-    ) -> tuple[Amaranth, list[Amaranth]]:
-        """round(x + y) and ``extra``, through two cuts."""
+    def _sum(self, m: Module, pipe: Pipeline, x: Raw, y: Raw, step: str) -> Amaranth:
+        """round(x + y), through the cuts of a step."""
         p = self.parameters
-        total, invalid = add(m, x, y, p.acc_rounding, cuts[0])
-        cut = pipe.cut(cuts[0])
-        total, invalid = total.through(cut), cut("invalid", invalid)
-        passed = [cut(f"extra{k}", value) for k, value in enumerate(extra)]
-        code, _ = Rounder(p.acc_format, p.acc_rounding, "special").build(
-            m, total, name=cuts[1], invalid=invalid
+
+        def cut(name: str) -> Register:
+            return pipe.cut(f"{step}_{name}")
+
+        total = add(m, x, y, p.acc_rounding, step, cut=cut, loose=True)
+        rounded = Rounder(p.acc_format, p.acc_rounding, "special").build(
+            m, total.raw, name=f"{step}_rounded", invalid=total.invalid, cut=cut
         )
-        cut = pipe.cut(cuts[1])
-        return cut("code", code), [cut(f"extra{k}", value) for k, value in enumerate(passed)]
+        return cut("rounded")("code", rounded.code)
 
 
 def _negative(raw: Raw) -> Raw:

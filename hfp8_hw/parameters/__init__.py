@@ -17,7 +17,7 @@ from .elementwise import FpAddParameters, FpMaxParameters, FpMulParameters, Relu
 from .product import MulParameters, TwoOperandParameters
 from .scaling import LossScaleParameters
 from .sums import DotParameters, MacParameters
-from .update import WeightUpdateParameters
+from .update import SgdUpdateParameters, WeightUpdateParameters
 
 UNITS: dict[str, type[UnitParameters]] = {
     cls.unit: cls
@@ -33,6 +33,7 @@ UNITS: dict[str, type[UnitParameters]] = {
         FpMaxParameters,
         ReluParameters,
         WeightUpdateParameters,
+        SgdUpdateParameters,
         LossScaleParameters,
     )
 }
@@ -64,6 +65,7 @@ __all__ = [
     "MulParameters",
     "QuantizerParameters",
     "ReluParameters",
+    "SgdUpdateParameters",
     "TwoOperandParameters",
     "UnitParameters",
     "WeightUpdateParameters",

@@ -85,14 +85,19 @@ class UnitParameters:
         raise NotImplementedError
 
     @property
-    def golden_outputs(self) -> list[str]:
-        """The ports that carry what the golden function returns."""
+    def golden_outputs(self) -> list[str | list[str]]:
+        """The ports that carry what the golden function returns; a list: its last axis."""
         return ["o_y", "o_flags"]
 
     @property
     def framed(self) -> bool:
         """Whether the unit sums what comes between ``first`` and ``last``."""
         return False
+
+    @property
+    def sums(self) -> int:
+        """How many sums take turns, item by item."""
+        return 1
 
     @property
     def latency(self) -> int | None:

@@ -11,6 +11,8 @@ from ..formats import FloatFormat, parse_format, parse_operand
 from ..rounding import Rounding, check_overflow, parse_rounding
 from .base import BIASES, Ports, UnitParameters, check_runtime, parameter
 
+MAX_LANES = 64
+
 
 @dataclass(frozen=True)
 class ConverterParameters(UnitParameters):
@@ -67,6 +69,8 @@ class QuantizerParameters(ConverterParameters):
     scale: str = parameter("none", "none, or runtime: x times 2**scale is rounded, scale an input")
     random: str = parameter("input", "SR's random bits: input, or xorshift32: made in the unit")
     random_seed: int = parameter(1, "of xorshift32, 1 to 2**32-1")
+    lanes: int = parameter(1, "elements a clock, 1 to 64")
+    track: str = parameter("none", "none, or amax: keep the largest magnitude and the flags")
 
     def __post_init__(self) -> None:
         self._check(self.src_formats)
@@ -83,17 +87,38 @@ class QuantizerParameters(ConverterParameters):
                 f"random={self.random!r} is not allowed for rounding={self.rounding!r}: only SR "
                 "needs random bits"
             )
+        check_int("lanes", self.lanes, 1, MAX_LANES)
+        check_choice("track", self.track, ("none", "amax"))
+        if self.track != "none" and len(self.src_formats) > 1:
+            raise ParameterError(
+                f"track={self.track!r} is not allowed for src={self.src!r}: the largest of codes "
+                "in two formats has none of its own"
+            )
+
+    def lane(self, name: str) -> str | list[str]:
+        """A port, or those of all lanes."""
+        return [f"{name}{k}" for k in range(self.lanes)] if self.lanes > 1 else name
+
+    @property
+    def golden_function(self) -> str:
+        return self.golden if self.track == "none" else "hfp8_hw.golden:quantize_tracked"
 
     @property
     def golden_arguments(self) -> dict[str, Any]:
-        if self.random == "input":
-            return super().golden_arguments
-        return super().golden_arguments | {"random": self.random, "seed": self.random_seed}
+        given = super().golden_arguments
+        if self.random != "input":
+            given |= {"random": self.random, "seed": self.random_seed}
+        return given | ({"lanes": self.lanes} if self.lanes > 1 else {})
 
     @property
     def golden_ports(self) -> Ports:
-        ports = {"x": "i_x", "src_mode": "i_mode", "bias": "i_bias", "rbits": "i_rbits"}
-        return {**ports, "scale": "i_scale"}
+        ports: Ports = {"x": self.lane("i_x"), "src_mode": "i_mode", "bias": "i_bias"}
+        return ports | {"rbits": self.lane("i_rbits"), "scale": "i_scale", "clear": "i_clear"}
+
+    @property
+    def golden_outputs(self) -> list[str | list[str]]:
+        kept: list[str | list[str]] = ["o_amax", "o_sticky"]
+        return [self.lane("o_y"), self.lane("o_flags"), *(kept if self.track != "none" else [])]
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,9 @@ class FpAddParameters(_Rounded):
     unit: ClassVar[str] = "fp_add"
     summary: ClassVar[str] = "sum of two numbers of one format, rounded once"
     golden: ClassVar[str] = "hfp8_hw.golden:add"
+    max_stages: ClassVar[int] = 9
+
+    stages: int = parameter(4, "register stages, 1 to 9")
 
     @property
     def golden_arguments(self) -> dict[str, Any]:

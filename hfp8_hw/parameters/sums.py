@@ -14,7 +14,9 @@ from .base import Ports, check_runtime, parameter
 from .product import TwoOperandParameters
 
 MAC_SEMANTICS = ("fma", "chunked", "exact", "exact_chunk")
+DOT_SEMANTICS = ("exact", "exact_chunk", "fmma", "dotN")
 LANES = (2, 4, 8, 16, 32, 64)
+MAX_INTERLEAVE = 8
 MAX_FIXED = 62
 """Bits of a fixed-point result: what fits a 64-bit integer on the way to a simulator."""
 
@@ -40,6 +42,7 @@ class MacParameters(TwoOperandParameters):
     bias: str = parameter("static", "static, or runtime: the biases of a and b are inputs")
     segments: int = parameter(1, "pieces of the exact sum's carry chain, 1 to 8")
     drop: int = parameter(0, "bits cut off below the exact products, 0 to 32 (exact sums)")
+    interleave: int = parameter(1, "sums that take turns, item by item, 1 to 8 (fma, chunked)")
 
     def __post_init__(self) -> None:
         check_choice("semantics", self.semantics, MAC_SEMANTICS)
@@ -48,13 +51,19 @@ class MacParameters(TwoOperandParameters):
     def _check_sum(self) -> None:
         if self.stages == 0:
             self._set(stages=4 if self.is_exact else 3)
-        check_int("stages", self.stages, *((2, 6) if self.is_exact else (1, 4)))
+        check_int("stages", self.stages, *self._stages_range)
         check_runtime(self.bias, "a", self.a_formats)
         check_runtime(self.bias, "b", self.b_formats)
         check_int("chunk", self.chunk, 1, 65536)
         check_int("terms", self.terms, 1, 1 << 24)
         check_int("segments", self.segments, 1, 8)
         check_int("drop", self.drop, 0, 32)
+        check_int("interleave", self.interleave, 1, MAX_INTERLEAVE)
+        if self.interleave > 1 and self.is_exact:
+            raise ParameterError(
+                f"interleave={self.interleave!r} is not allowed for semantics={self.semantics!r}: "
+                "1, as an exact sum takes an item every clock by itself"
+            )
         if self.drop and not self.is_exact:
             raise ParameterError(
                 f"drop={self.drop!r} is not allowed for semantics={self.semantics!r}: "
@@ -90,6 +99,10 @@ class MacParameters(TwoOperandParameters):
         self._set(rounding="none")
 
     @property
+    def _stages_range(self) -> tuple[int, int]:
+        return (2, 6) if self.is_exact else (1, 4)
+
+    @property
     def is_exact(self) -> bool:
         """Whether products are summed in fixed point."""
         return self.semantics in ("exact", "exact_chunk")
@@ -102,7 +115,7 @@ class MacParameters(TwoOperandParameters):
     @cached_property
     def fixed(self) -> FixedPoint:
         """The fixed-point accumulator of an exact sum."""
-        terms = self.terms if self.semantics == "exact" else self.chunk
+        terms = {"exact": self.terms, "exact_chunk": self.chunk}.get(self.semantics, self.products)
         runtime = self.bias == "runtime"
         return fixed_point(self.a_formats, self.b_formats, terms, runtime, self.drop)
 
@@ -127,6 +140,8 @@ class MacParameters(TwoOperandParameters):
     @property
     def interval(self) -> int:
         """Clocks an item, in a long sum: more than 1 where chunks are too short to be rounded."""
+        if self.semantics == "chunked":
+            return 2 if self.chunk == 1 else 1
         if self.semantics != "exact_chunk":
             return 1
         return -(-self.rest // self.chunk_clocks)
@@ -141,6 +156,10 @@ class MacParameters(TwoOperandParameters):
         return max(clocks, add)
 
     @property
+    def sums(self) -> int:
+        return self.interleave
+
+    @property
     def golden_function(self) -> str:
         return "hfp8_hw.golden:fixed_dot" if self.is_fixed else self.golden
 
@@ -153,7 +172,8 @@ class MacParameters(TwoOperandParameters):
                 chunked = self.semantics == "exact_chunk"
                 back = serial + (add_clocks(self.acc_format) - 1 if chunked else 2)
             return self.stages + self.segments - 1 + back
-        return self.stages + (self.semantics == "chunked")
+        rounds = 2 if self.semantics == "chunked" else 1
+        return self.stages - 1 + rounds * self.interleave
 
     @cached_property
     def acc_format(self) -> FloatFormat:
@@ -190,25 +210,44 @@ class DotParameters(MacParameters):
     """A running sum of several products a clock; see `hfp8_hw.golden.dot`."""
 
     unit: ClassVar[str] = "dot"
-    summary: ClassVar[str] = "exact sum of several products a clock, in fixed point"
+    summary: ClassVar[str] = "sum of several products a clock, exact or rounded with each pair"
 
-    semantics: str = parameter("exact_chunk", "exact or exact_chunk")
+    stages: int = parameter(0, "register stages; 0: 4 for exact sums (2 to 6), else all (1 to all)")
+    semantics: str = parameter("exact_chunk", "exact, exact_chunk, fmma (2 lanes) or dotN")
     chunk: int = parameter(0, "products a chunk, a multiple of lanes; 0: 64 a lane (exact_chunk)")
     lanes: int = parameter(8, "products a clock: 2, 4, 8, 16, 32 or 64")
 
     def __post_init__(self) -> None:
-        check_choice("semantics", self.semantics, ("exact", "exact_chunk"))
+        check_choice("semantics", self.semantics, DOT_SEMANTICS)
         if self.lanes not in LANES:
             raise ParameterError(
                 f"lanes={self.lanes!r} is not allowed: one of {', '.join(map(str, LANES))}"
             )
         if self.chunk == 0:
             self._set(chunk=64 * self.lanes)
+        if self.semantics == "fmma" and self.lanes != 2:
+            raise ParameterError(
+                f"lanes={self.lanes!r} is not allowed for semantics='fmma': 2, the products "
+                "of one rounding"
+            )
+        if self.stages == 0 and not self.is_exact:
+            self._set(stages=self._stages_range[1])
         self._check_sum()
+        if self.semantics == "fmma" and self.rounding_mode.mode not in ("RNE", "RNA"):
+            raise ParameterError(
+                f"rounding={self.rounding!r} is not allowed for semantics='fmma': RNE or RNA"
+            )
         if self.chunk % self.lanes:
             raise ParameterError(
                 f"chunk={self.chunk!r} is not allowed for lanes={self.lanes!r}: a multiple of lanes"
             )
+
+    @property
+    def _stages_range(self) -> tuple[int, int]:
+        if self.is_exact:
+            return 2, 6
+        # Those of two operands' sum, or one for each level of the adder tree and seven more.
+        return 1, 10 if self.semantics == "fmma" else 8 + (self.lanes - 1).bit_length()
 
     @property
     def products(self) -> int:
@@ -216,10 +255,15 @@ class DotParameters(MacParameters):
 
     @property
     def latency(self) -> int | None:
-        # One more clock for each level of the adder tree.
         before = super().latency
         assert before is not None
-        return before + (self.lanes - 1).bit_length()
+        # One more clock for each level of the adder tree.
+        return before + (self.lanes - 1).bit_length() if self.is_exact else before
+
+    @property
+    def golden_arguments(self) -> dict[str, Any]:
+        given = super().golden_arguments
+        return given | ({"lanes": self.lanes} if self.semantics == "dotN" else {})
 
     @property
     def golden_ports(self) -> Ports:

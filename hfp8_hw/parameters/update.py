@@ -1,4 +1,4 @@
-"""Parameters of the weight update."""
+"""Parameters of the weight updates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_choice, check_int
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, default_rounding, parse_rounding
 from .base import Ports, UnitParameters, parameter
@@ -19,9 +19,9 @@ class WeightUpdateParameters(UnitParameters):
     unit: ClassVar[str] = "weight_update"
     summary: ClassVar[str] = "8-bit weight with its round-off residual, minus an update"
     golden: ClassVar[str] = "hfp8_hw.golden:weight_update"
-    max_stages: ClassVar[int] = 9
+    max_stages: ClassVar[int] = 30
 
-    stages: int = parameter(8, "register stages, 1 to 9")
+    stages: int = parameter(12, "register stages, 1 to 30")
     fmt: str = parameter("HFP8_FWD", "format of the weight, at most 8 bits")
     acc: str = parameter("DLFLOAT16", "format of residual and update, one with -0 and NaN")
     rounding: str = parameter("RNE", "of the weight, deterministic")
@@ -72,5 +72,72 @@ class WeightUpdateParameters(UnitParameters):
         return {name: f"i_{name}" for name in ("weight", "residual", "update")}
 
     @property
-    def golden_outputs(self) -> list[str]:
+    def golden_outputs(self) -> list[str | list[str]]:
         return ["o_y", "o_residual", "o_flags"]
+
+
+@dataclass(frozen=True)
+class SgdUpdateParameters(UnitParameters):
+    """One weight and its momentum; see `hfp8_hw.golden.sgd_update`."""
+
+    unit: ClassVar[str] = "sgd_update"
+    summary: ClassVar[str] = "gradient descent with momentum, the weight rounded stochastically"
+    golden: ClassVar[str] = "hfp8_hw.golden:sgd_update"
+    max_stages: ClassVar[int] = 23
+
+    stages: int = parameter(12, "register stages, 1 to 23")
+    fmt: str = parameter("DLFLOAT16", "format of the weight, at most 16 bits")
+    acc: str = parameter("DLFLOAT16", "format of momentum, gradient, rate and decay, 16 bits")
+    rounding: str = parameter("SR(12)", "of the weight: RNE, RNA, RTZ, RUP, RDN, RTO or SR(n)")
+    random: str = parameter(
+        "xorshift32", "SR's random bits: input, or xorshift32: made in the unit"
+    )
+    random_seed: int = parameter(1, "of xorshift32, 1 to 2**32-1")
+
+    def __post_init__(self) -> None:
+        self._check_stages()
+        for name, fmt in (("fmt", self.format), ("acc", self.acc_format)):
+            if fmt.width > 16:
+                raise ParameterError(
+                    f"{name}={getattr(self, name)!r} is not allowed for sgd_update: "
+                    "a format of at most 16 bits"
+                )
+        self._set(rounding=str(self.rounding_mode))
+        check_choice("random", self.random, ("input", "xorshift32"))
+        check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
+
+    @cached_property
+    def format(self) -> FloatFormat:
+        """The format of the weight."""
+        return parse_format(self.fmt, "fmt")
+
+    @cached_property
+    def acc_format(self) -> FloatFormat:
+        """The format of everything else."""
+        return parse_format(self.acc, "acc")
+
+    @cached_property
+    def rounding_mode(self) -> Rounding:
+        """The weight's rounding, parsed."""
+        return parse_rounding(self.rounding)
+
+    @property
+    def generator(self) -> bool:
+        """Whether the unit makes random bits itself."""
+        return self.rounding_mode.mode == "SR" and self.random != "input"
+
+    @property
+    def golden_arguments(self) -> dict[str, Any]:
+        given: dict[str, Any] = {"fmt": self.fmt, "acc": self.acc, "rounding": self.rounding}
+        if self.generator:
+            given |= {"random": self.random, "seed": self.random_seed}
+        return given
+
+    @property
+    def golden_ports(self) -> Ports:
+        names = ("weight", "momentum", "gradient", "rate", "decay", "rbits")
+        return {name: f"i_{name}" for name in names}
+
+    @property
+    def golden_outputs(self) -> list[str | list[str]]:
+        return ["o_y", "o_momentum", "o_flags"]
