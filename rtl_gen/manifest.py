@@ -21,7 +21,8 @@ def golden_call(parameters: Any, ports: list[Port]) -> dict[str, Any]:
     ``inputs`` maps arguments to ports, ``outputs`` names the ports that carry what the function
     returns, and ``sum`` the ports that frame the sums of an accumulating unit: its arguments
     are the items of one sum along the last axis. An argument with a list of ports takes their
-    values as consecutive items.
+    values as consecutive items, and a result's last axis goes to a list of ports. Of
+    ``interleave`` sums that take turns, item t belongs to sum t mod ``interleave``.
     """
     names = {port.name for port in ports}
     fed = {
@@ -34,7 +35,9 @@ def golden_call(parameters: Any, ports: list[Port]) -> dict[str, Any]:
         "arguments": {**parameters.golden_arguments, "flags": True},
         "inputs": fed,
         "outputs": parameters.golden_outputs,
-        "sum": {"first": "i_first", "last": "i_last"} if parameters.framed else None,
+        "sum": {"first": "i_first", "last": "i_last", "interleave": parameters.sums}
+        if parameters.framed
+        else None,
     }
 
 

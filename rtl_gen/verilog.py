@@ -51,13 +51,20 @@ _ROLES = {
     "bias": "config",
     "scale": "config",
     "first": "flag",
+    "clear": "flag",
+    "sticky": "flag",
     "last": "flag",
     "flags": "flag",
 }
 
 
 def _role(field: str) -> str:
-    return _ROLES.get(field.split("_")[0], "data")
+    return _ROLES.get(_stem(field).split("_")[0], "data")
+
+
+def _stem(field: str) -> str:
+    """A field's name without the number of its lane."""
+    return field.rstrip("0123456789")
 
 
 class _Flat:
@@ -82,9 +89,9 @@ class _Flat:
         self._port(m, f"{prefix}_ready", back, stream.ready, "ready")
         for name, shape in fields.items():
             code_format = shape.fmt.name if isinstance(shape, FloatShape) else None
-            if code_format is None and f"mode_{name.rstrip('0123456789')}" in fields:
+            if code_format is None and f"mode_{_stem(name)}" in fields:
                 code_format = "HFP8"
-            if code_format is None and name == "x":
+            if code_format is None and _stem(name) == "x":
                 code_format = "HFP8"
             self._port(m, f"{prefix}_{name}", dir, stream.payload[name], _role(name), code_format)
 

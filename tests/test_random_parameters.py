@@ -46,7 +46,9 @@ def any_parameters(rng: np.random.Generator, unit: str) -> dict[str, Any]:
                 given |= {"random": "xorshift32", "random_seed": int(rng.integers(1, 1 << 32))}
             scale = str(rng.choice(["none", "runtime"]))
             return given | {
-                "src": any_format(rng, None), "dst": any_format(rng, 8), "scale": scale
+                "src": any_format(rng, None), "dst": any_format(rng, 8), "scale": scale,
+                "lanes": int(rng.choice([1, 1, 2, 3, 6])),
+                "track": str(rng.choice(["none", "amax"])),
             }  # fmt: skip
         case "dequantizer":
             return given | {"src": operand(), "dst": any_format(rng, None)}
@@ -64,22 +66,39 @@ def any_parameters(rng: np.random.Generator, unit: str) -> dict[str, Any]:
         case "weight_update":
             acc = any_format(rng, None)
             return {"stages": given["stages"], "fmt": any_format(rng, 8), "acc": acc}
+        case "sgd_update":
+            fmt, acc = any_format(rng, 16), any_format(rng, 16)
+            random = str(rng.choice(["input", "xorshift32"]))
+            given = {"stages": given["stages"], "rounding": rounding, "random": random}
+            return given | {"fmt": fmt, "acc": acc}
         case "loss_scale":
             return {
                 name: int(rng.integers(-64, 64)) for name in ("floor", "initial", "ceiling")
             } | {"growth": int(rng.choice([1, 2, 5, 300]))}
         case "dot":
-            return given | any_sum(rng) | {"lanes": int(rng.choice([2, 4])), "chunk": 16}
+            lanes = {"lanes": int(rng.choice([2, 4]))}
+            if rng.random() < 0.5:
+                return given | any_sum(rng) | lanes | {"chunk": 16}
+            semantics = str(rng.choice(["fmma", "dotN"]))
+            stages = int(rng.choice([0, int(rng.integers(1, 11))]))
+            return given | floating_sum(rng, semantics) | lanes | {"stages": stages}
         case _:
             if rng.random() < 0.5:
                 return given | any_sum(rng)
-            return given | {
-                "a": operand(),
-                "b": operand(),
-                "acc": any_format(rng, None if rng.random() < 0.3 else 16),
-                "semantics": str(rng.choice(["fma", "chunked"])),
-                "chunk": int(rng.choice([1, 2, 7, 64])),
-            }
+            semantics = str(rng.choice(["fma", "chunked"]))
+            return given | floating_sum(rng, semantics) | {"chunk": int(rng.choice([1, 2, 7, 64]))}
+
+
+def floating_sum(rng: np.random.Generator, semantics: str) -> dict[str, Any]:
+    """Parameters of a sum that is rounded with every item."""
+    operands = ["HFP8" if rng.random() < 0.2 else any_format(rng, 8) for _ in range(2)]
+    return {
+        "a": operands[0],
+        "b": operands[1],
+        "acc": any_format(rng, None if rng.random() < 0.3 else 16),
+        "semantics": semantics,
+        "interleave": int(rng.choice([1, 2, 5, 8])),
+    }
 
 
 def any_sum(rng: np.random.Generator) -> dict[str, Any]:

@@ -65,11 +65,15 @@ def apply(
         wide = np.broadcast_to(values, shape).reshape(rows, depth).astype(np.int64)
         flat |= _by_port(package, name, wide)
     depth = next(iter(flat.values())).shape[1]
+    turns = package.manifest["golden"]["sum"]["interleave"] if framed else 1
+    groups = -(-groups // turns) * turns
     columns: dict[str, NDArray[np.int64]] = {}
     for port, values in flat.items():
         padded = np.resize(values & ((1 << widths[port]) - 1), (groups * LANES, depth))
-        columns[port] = padded.reshape(groups, LANES, depth).transpose(0, 2, 1)
-    phases = _phases(columns, groups, depth, framed)
+        # Sums that take turns: consecutive groups, item by item.
+        dealt = padded.reshape(groups // turns, turns, LANES, depth).transpose(0, 3, 1, 2)
+        columns[port] = dealt.reshape(groups // turns, depth * turns, LANES)
+    phases = _phases(columns, groups // turns, depth, turns, framed)
     outcome = run(package, simulator, phases, seed=seed)
     if outcome.error:
         raise SimulationError(f"{simulator}: the stream contract is broken: {outcome.error}")
@@ -93,6 +97,12 @@ def _by_port(
         return {f"i_{name}": values}
     rows, depth = values.shape
     clocks = -(-depth // lanes)
+    semantics = package.manifest["parameters"].get("semantics")
+    if depth % lanes and semantics in ("fmma", "dotN"):
+        raise ParameterError(
+            f"{depth} products a sum are not allowed for semantics={semantics!r}, which rounds "
+            f"{lanes} at a time: a multiple of {lanes}"
+        )
     if isinstance(fed.get(name), list):
         padded = np.pad(values, ((0, 0), (0, clocks * lanes - depth)))
         items = padded.reshape(rows, clocks, lanes)
@@ -108,10 +118,10 @@ def _by_port(
 
 
 def _phases(
-    columns: dict[str, NDArray[np.int64]], groups: int, depth: int, framed: bool
+    columns: dict[str, NDArray[np.int64]], groups: int, depth: int, turns: int, framed: bool
 ) -> list[Phase]:
     """Whole groups of rows, at most `TRANSFERS` transfers a phase (one group at least)."""
-    step = max(1, TRANSFERS // depth)
+    step = max(1, TRANSFERS // (depth * turns))
     phases = []
     for start in range(0, groups, step):
         part = {
@@ -120,7 +130,7 @@ def _phases(
         }
         if framed:
             count = len(next(iter(part.values())))
-            item = np.arange(count) % depth
+            item = np.arange(count) // turns % depth
             for port, edge in (("i_first", 0), ("i_last", depth - 1)):
                 part[port] = np.repeat((item == edge)[:, None], LANES, axis=1).astype(np.int64)
         phases.append(Phase(f"transfers from group {start}", part))

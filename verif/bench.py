@@ -132,11 +132,11 @@ class Checker:
         first = None
         if wrong.any():
             index, lane = (int(n) for n in np.argwhere(wrong)[0])
-            start, stop = self.spans[index]
+            items = list(self.spans[index])
             first = {
                 "phase": self.phase,
                 "index": index * self._lanes + lane,
-                "inputs": {p: v[start:stop, lane].tolist() for p, v in self.inputs.items()},
+                "inputs": {p: v[items, lane].tolist() for p, v in self.inputs.items()},
                 "expected": {p: int(v[index, lane]) for p, v in self.outputs.items()},
                 "got": {p: int(got[p][index, lane]) for p in self.outputs},
             }

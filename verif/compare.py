@@ -97,9 +97,11 @@ def compare(
     ParameterError
         For missing or unknown arrays, wrong dtypes or shapes.
     """
-    if package.manifest["golden"]["outputs"] != ["o_y", "o_flags"]:
+    outputs = package.manifest["golden"]["outputs"]
+    if outputs != ["o_y", "o_flags"]:
         raise ParameterError(
-            f"unit={package.manifest['unit']!r} is not allowed: compare takes units with one result"
+            f"unit={package.manifest['unit']!r} is not allowed with the outputs {outputs!r}: "
+            "compare takes units that put out one code and its flags"
         )
     if not any("format" in port for port in package.manifest["ports"] if port["dir"] == "in"):
         raise ParameterError(

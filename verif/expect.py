@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,19 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def sums(first: NDArray[Any], last: NDArray[Any]) -> list[tuple[int, int]]:
-    """The (start, stop) of every sum that is put out, by the framing of the items.
+def sums(first: NDArray[Any], last: NDArray[Any], interleave: int = 1) -> list[range]:
+    """The items of every sum that is put out, by the framing of the items, in order of its last.
 
     A sum starts at ``first`` or after ``last``, and a ``first`` in the middle discards what was
-    summed up to it; without a ``last`` nothing is put out.
+    summed up to it; without a ``last`` nothing is put out. Item t is one of sums number
+    t mod ``interleave``.
     """
-    found, start = [], 0
+    found, starts = [], list(range(interleave))
     for k, (opens, closes) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        turn = k % interleave
         if opens:
-            start = k
+            starts[turn] = k
         if closes:
-            found.append((start, k + 1))
-            start = k + 1
+            found.append(range(starts[turn], k + 1, interleave))
+            starts[turn] = k + interleave
     return found
 
 
@@ -69,28 +71,37 @@ def _items_last(values: NDArray[Any], arguments: dict[str, NDArray[Any]]) -> NDA
     return values.reshape(*values.shape[:2], -1)
 
 
+def _by_port(
+    outputs: list[str | list[str]], results: tuple[NDArray[Any], ...]
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Each port and its values: those of a list of ports are along the last axis."""
+    for ports, result in zip(outputs, results, strict=True):
+        if isinstance(ports, str):
+            yield ports, result
+        else:
+            yield from ((port, result[..., k]) for k, port in enumerate(ports))
+
+
 def expected(
     manifest: dict[str, Any], inputs: dict[str, NDArray[Any]]
-) -> tuple[dict[str, NDArray[Any]], list[tuple[int, int]]]:
-    """The outputs by port, (results, lanes), and each result's items (start, stop)."""
+) -> tuple[dict[str, NDArray[Any]], list[range]]:
+    """The outputs by port, (results, lanes), and each result's items."""
     golden = manifest["golden"]
     function, arguments = golden_call(manifest, inputs)
     count, lanes = next(iter(inputs.values())).shape
     if golden["sum"] is None:
-        results = function(**arguments)
-        spans = [(k, k + 1) for k in range(count)]
-        return dict(zip(golden["outputs"], results, strict=True)), spans
+        spans = [range(k, k + 1) for k in range(count)]
+        return dict(_by_port(golden["outputs"], function(**arguments))), spans
     first, last = (inputs[golden["sum"][edge]][:, 0] for edge in ("first", "last"))
-    spans = sums(first, last)
+    spans = sums(first, last, golden["sum"]["interleave"])
     outputs: dict[str, NDArray[Any]] = {}
-    lengths = np.array([stop - start for start, stop in spans])
+    lengths = np.array([len(span) for span in spans])
     for length in np.unique(lengths):
         which = np.flatnonzero(lengths == length)
-        items = np.array([np.arange(*spans[k]) for k in which])
+        items = np.array([spans[k] for k in which])
         # (sums, items, lanes) with the items last, as the golden function sums the last axis.
         batch = {key: _items_last(value[items], arguments) for key, value in arguments.items()}
-        results = function(**batch)
-        for port, result in zip(golden["outputs"], results, strict=True):
+        for port, result in _by_port(golden["outputs"], function(**batch)):
             outputs.setdefault(port, np.zeros((len(spans), lanes), result.dtype))
             outputs[port][which] = result
     return outputs, spans

@@ -73,11 +73,20 @@ def random_inputs(package: Package, rng: np.random.Generator, count: int, lanes:
             fmt = operands[port][int(rng.integers(len(operands[port])))]
             edge = rng.choice(edge_codes(fmt), shape)
             inputs[port] = np.where(rng.random(shape) < 1 / 3, edge, inputs[port])
+        elif port == "i_clear":
+            inputs[port] = (rng.random(shape) < 0.05).astype(np.int64)
         elif port.startswith("i_bias"):
             low, high = RUNTIME_BIAS_RANGE
             inputs[port] = rng.integers(low, high + 1, shape) & ((1 << width) - 1)
-    if package.manifest["golden"]["sum"] is not None:
-        _frame(package, inputs, rng)
+    framing = package.manifest["golden"]["sum"]
+    if framing is not None:
+        turns = framing["interleave"]
+        own = [{port: values[k::turns] for port, values in inputs.items()} for k in range(turns)]
+        inputs |= {edge: np.zeros(shape, np.int64) for edge in ("i_first", "i_last")}
+        for k, part in enumerate(own):
+            _frame(package, part, rng)
+            for port, values in part.items():
+                inputs[port][k::turns] = values
     return inputs
 
 
@@ -106,6 +115,8 @@ def _frame(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
                     inputs[port][span] = int(rng.integers(2))
             if rng.random() < 0.4:
                 _cancel(operands, inputs, position, length)
+            if rng.random() < 0.5:
+                _cancel_partly(operands, inputs, position, rng)
         if rng.random() < 0.5:
             first[position] = 1
         position += length
@@ -149,6 +160,34 @@ def _cancel(
             inputs[port][k] ^= 1 << (width - 1)
 
 
+def _cancel_partly(
+    operands: dict[str, tuple[FloatFormat, ...]],
+    inputs: Vectors,
+    position: int,
+    rng: np.random.Generator,
+) -> None:
+    """Start a sum of several lanes with one product, that the next item takes back in one lane
+    while the other adds a far smaller or larger one."""
+    if "i_a1" not in operands or position + 1 >= len(inputs["i_a0"]):
+        return
+    first, second = position, position + 1
+    lane, other = ("0", "1") if rng.random() < 0.5 else ("1", "0")
+    small_first = rng.random() < 0.5
+    for port in inputs:
+        inputs[port][second] = inputs[port][first]
+    for port in ("i_a", "i_b"):
+        fmt = operands[f"{port}0"][0]
+        tiny = np.array([1, 2, 3, fmt.mag_mask >> fmt.man_bits, 1 << fmt.man_bits]) & fmt.mag_mask
+        shape = inputs[f"{port}0"][first].shape
+        small, large = rng.choice(tiny, shape), _moderate(fmt, rng, shape)
+        kept, added = (small, large) if small_first else (large, small)
+        inputs[f"{port}{lane}"][first] = kept
+        inputs[f"{port}{other}"][first] = 0
+        inputs[f"{port}{lane}"][second] = kept
+        inputs[f"{port}{other}"][second] = added
+    inputs[f"i_a{lane}"][second] ^= operands["i_a0"][0].sign_mask
+
+
 def complete(package: Package, limit: int = 1 << 18) -> Vectors | None:
     """Every combination of codes and modes, if there are at most ``limit``; run-time biases and
     random bits vary along. None for accumulating units and where there are more."""
@@ -185,6 +224,11 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
     operands = _operands(package)
     if not operands:
         return None
+    groups = [ports for ports in package.manifest["golden"]["inputs"].values()
+              if isinstance(ports, list) and ports[0] in operands]  # fmt: skip
+    for _, *others in groups:
+        for port in others:
+            del operands[port]
     lists: list[list[Any]] = []
     for formats in operands.values():
         lists.append(sorted({int(c) for fmt in formats for c in edge_codes(fmt)}))
@@ -198,4 +242,8 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
         tuples = np.concatenate([tuples, extra])
     repeats = 4 if any(p.startswith(("i_bias", "i_rbits")) for p in _widths(package)) else 1
     tuples = np.repeat(tuples, repeats, axis=0)
-    return _with_rest(package, dict(zip(operands, tuples.T, strict=True)), rng)
+    inputs = dict(zip(operands, tuples.T, strict=True))
+    for first, *others in groups:
+        # Each lane gets everything, at another time.
+        inputs |= {port: rng.permutation(inputs[first]) for port in others}
+    return _with_rest(package, inputs, rng)
