@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from amaranth.hdl import Cat, Module, Mux
+from amaranth.hdl import Cat, Const, Module, Mux
 
 from ..fixed import FixedPoint
 from .raw import wire
@@ -56,7 +56,7 @@ def shift_within_word(m: Module, term: Scaled, fixed: FixedPoint, name: str) -> 
     steps = word.bit_length() - 1
     negative = term.sign & ~term.zero
     parts = wire(m, term.sig ^ term.sign.replicate(len(term.sig)), f"{name}_inverted")
-    for k in range(steps):
+    for k in range(min(steps, len(term.shift))):
         by = 1 << k
         fill = term.sign.replicate(by)
         parts = wire(m, Mux(term.shift[k], Cat(fill, parts), Cat(parts, fill)), f"{name}_by{by}")
@@ -65,8 +65,7 @@ def shift_within_word(m: Module, term: Scaled, fixed: FixedPoint, name: str) -> 
     words = -(-(fixed.reach + fixed.position) // word)
     some, which = [], []
     for k in range(words):
-        low = place == k if k < 1 << len(place) else 0
-        high = place == k - 1 if 0 <= k - 1 < 1 << len(place) else 0
+        low, high = _is(place, k), _is(place, k - 1)
         some.append((low | high) & ~term.zero)
         which.append(Mux(some[-1], low, negative))
     return Coarse(
@@ -75,6 +74,13 @@ def shift_within_word(m: Module, term: Scaled, fixed: FixedPoint, name: str) -> 
         wire(m, Cat(*which), f"{name}_which"),
         wire(m, negative, f"{name}_negative"),
     )
+
+
+def _is(place: Amaranth, number: int) -> Amaranth:
+    """Whether ``place``, of any width, is ``number``."""
+    if not 0 <= number < 1 << len(place):
+        return Const(0, 1)
+    return place == number if len(place) else Const(1, 1)
 
 
 def place_words(m: Module, coarse: Coarse, fixed: FixedPoint, width: int, name: str) -> Amaranth:

@@ -63,7 +63,7 @@ def product_stages(
         for name in (*fields, *also)
         if (value := field_value(payload, name)) is not None
     }
-    least = 0 if offset is None else offset - max(fmt.bias for fmt in p.b_formats)
+    least = None if offset is None else offset - max(fmt.bias for fmt in p.b_formats)
     x, y = (
         unpack(
             m,
@@ -74,7 +74,7 @@ def product_stages(
             bias=item.get(f"bias_{name}"),
             offset=more,
         )
-        for name, formats, more in (("a", p.a_formats, least), ("b", p.b_formats, 0))
+        for name, formats, more in (("a", p.a_formats, least), ("b", p.b_formats, None))
     )
     cut = pipe.cut("unpack")
     x, y = x.through(prefixed(cut, f"a{tag}_")), y.through(prefixed(cut, f"b{tag}_"))

@@ -22,7 +22,7 @@ def unpack(
     mode: Amaranth | None = None,
     bias: Amaranth | None = None,
     loose: bool = False,
-    offset: int = 0,
+    offset: int | None = None,
 ) -> Raw:
     """Unpack a code, combinationally.
 
@@ -41,10 +41,11 @@ def unpack(
     loose : bool
         Leave subnormals as they are, with a hidden bit of 0: for users to whom all of them are
         far too small to tell apart.
-    offset : int
+    offset : int, optional
         That of the exponent, at least; with a run-time bias it is 0.
     """
-    offset = 0 if bias is not None else max(offset, *(fmt.bias for fmt in formats))
+    biases = [fmt.bias for fmt in formats] + ([] if offset is None else [offset])
+    offset = max(biases) if bias is None else 0
     readings = []
     for k, fmt in enumerate(formats):
         prefix = name if len(formats) == 1 else f"{name}{k}"

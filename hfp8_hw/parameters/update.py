@@ -13,7 +13,32 @@ from .base import Ports, UnitParameters, parameter
 
 
 @dataclass(frozen=True)
-class WeightUpdateParameters(UnitParameters):
+class _Update(UnitParameters):
+    """A weight in one format, all else in another."""
+
+    stages: int = parameter(1, "register stages")
+    fmt: str = parameter("HFP8_FWD", "format of the weight")
+    acc: str = parameter("DLFLOAT16", "format of everything else")
+    rounding: str = parameter("RNE", "of the weight")
+
+    @cached_property
+    def format(self) -> FloatFormat:
+        """The format of the weight."""
+        return parse_format(self.fmt, "fmt")
+
+    @cached_property
+    def acc_format(self) -> FloatFormat:
+        """The format of everything else."""
+        return parse_format(self.acc, "acc")
+
+    @cached_property
+    def rounding_mode(self) -> Rounding:
+        """The weight's rounding, parsed."""
+        return parse_rounding(self.rounding)
+
+
+@dataclass(frozen=True)
+class WeightUpdateParameters(_Update):
     """One weight and its residual; see `hfp8_hw.golden.weight_update`."""
 
     unit: ClassVar[str] = "weight_update"
@@ -37,21 +62,6 @@ class WeightUpdateParameters(UnitParameters):
                 f"rounding={self.rounding!r} is not allowed for weight_update: a deterministic one"
             )
         self._set(rounding=str(self.rounding_mode))
-
-    @cached_property
-    def format(self) -> FloatFormat:
-        """The format of the weight."""
-        return parse_format(self.fmt, "fmt")
-
-    @cached_property
-    def acc_format(self) -> FloatFormat:
-        """The format of residual and update."""
-        return parse_format(self.acc, "acc")
-
-    @cached_property
-    def rounding_mode(self) -> Rounding:
-        """The weight's rounding, parsed."""
-        return parse_rounding(self.rounding)
 
     @property
     def acc_rounding(self) -> Rounding:
@@ -77,7 +87,7 @@ class WeightUpdateParameters(UnitParameters):
 
 
 @dataclass(frozen=True)
-class SgdUpdateParameters(UnitParameters):
+class SgdUpdateParameters(_Update):
     """One weight and its momentum; see `hfp8_hw.golden.sgd_update`."""
 
     unit: ClassVar[str] = "sgd_update"
@@ -105,21 +115,6 @@ class SgdUpdateParameters(UnitParameters):
         self._set(rounding=str(self.rounding_mode))
         check_choice("random", self.random, ("input", "xorshift32"))
         check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
-
-    @cached_property
-    def format(self) -> FloatFormat:
-        """The format of the weight."""
-        return parse_format(self.fmt, "fmt")
-
-    @cached_property
-    def acc_format(self) -> FloatFormat:
-        """The format of everything else."""
-        return parse_format(self.acc, "acc")
-
-    @cached_property
-    def rounding_mode(self) -> Rounding:
-        """The weight's rounding, parsed."""
-        return parse_rounding(self.rounding)
 
     @property
     def generator(self) -> bool:
