@@ -113,7 +113,8 @@ class Slot:
         item = _nothing_unless(m, have, product, x.sign, "item")
         y = select(m, full, total, item, "y")
 
-        seen = Mux(~state["dirty"], 0, state["seen"])
+        # A sum may also be given up between two chunks, where there is nothing to clear.
+        seen = Mux(~state["dirty"] | (offered & first & ~full), 0, state["seen"])
         if waits:
             lost, bad = self._wait(m, product, invalid, have & full)
             seen = seen | Cat(lost, Const(0, 1), lost, bad)
