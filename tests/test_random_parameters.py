@@ -150,14 +150,14 @@ def check(unit: str, seed: int) -> None:
     assert result.good, "\n".join(explain(result))
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 @pytest.mark.parametrize("unit", UNITS)
 def test_random_parameters(unit: str, seed: int) -> None:
     check(unit, seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 30))
+@pytest.mark.parametrize("seed", range(1, 30))
 @pytest.mark.parametrize("unit", UNITS)
 def test_more_random_parameters(unit: str, seed: int) -> None:
     check(unit, seed)
