@@ -257,6 +257,13 @@ def test_quantize_tracked(src: str) -> None:
         assert int(sticky[t]) == seen
 
 
+def test_quantize_tracked_says_what_is_wrong() -> None:
+    with pytest.raises(ParameterError, match="lanes=3 is not allowed for shape"):
+        quantize_tracked([[1, 2]], "E5M2", src="E5M2", clear=[0], lanes=3)
+    with pytest.raises(ParameterError, match=r"clear has shape \(3,\), which is not allowed"):
+        quantize_tracked([1, 2], "E5M2", src="E5M2", clear=[0, 1, 0])
+
+
 def test_lanes_have_random_words_far_apart() -> None:
     """Lane k starts 2**26 words after lane k - 1: by steps of the images of single bits."""
     seeds = lane_seeds(12345, 3)

@@ -122,6 +122,12 @@ def test_fusesoc_reads_the_core(tmp_path: Path) -> None:
             {"semantics": "fmma", "lanes": 2, "rounding": "RUP"},
             "rounding='RUP' is not allowed for semantics='fmma': RNE or RNA",
         ),
+        (
+            "dot",
+            {"semantics": "fmma", "lanes": 2, "acc": "HFP8_BWD"},
+            "acc='HFP8_BWD' is not allowed for semantics='fmma' of HFP8 x HFP8: a format of at "
+            "least 7 mantissa bits",
+        ),
         ("dot", {"semantics": "dotN", "stages": 12}, "stages=12 is not allowed: an integer from 1"),
         ("mac", {"interleave": 9}, "interleave=9 is not allowed: an integer from 1 to 8"),
         (

@@ -112,6 +112,13 @@ MATRIX: dict[str, list[dict[str, Any]]] = {
             "bias": "runtime",
             "stages": 3,
         },
+        {
+            "semantics": "dotN",
+            "lanes": 2,
+            "a": "E2M2B1:gradual:none",
+            "b": "E2M1B1:gradual:none",
+            "acc": "FP32",
+        },
         {"semantics": "fmma", "lanes": 2, "interleave": 8},
         {"semantics": "fmma", "lanes": 2, "a": "E5M2", "b": "E4M3", "acc": "FP16", "stages": 1},
         {

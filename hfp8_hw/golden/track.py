@@ -53,17 +53,27 @@ def quantize_tracked(
     if not flags:
         raise ParameterError(f"flags={flags!r} is not allowed: they are part of what is kept")
     source = parse_format(src, "src")
-    arrays = {name: np.asarray(value) for name, value in rest.items() if np.ndim(value)}
-    if lanes > 1:
-        rest["lanes"] = lanes
-    codes, marks = quantize(x, fmt, src=src, flags=True, **(rest | arrays))
+    codes, marks = quantize(x, fmt, src=src, flags=True, lanes=lanes, **rest)
+    if not codes.ndim or (lanes > 1 and codes.shape[-1] != lanes):
+        raise ParameterError(
+            f"lanes={lanes!r} is not allowed for shape {codes.shape!r}: an axis of time, and with "
+            "several lanes a last one for them"
+        )
     sizes = np.abs(decode(np.broadcast_to(np.asarray(x), codes.shape), source))
     ored = marks
     if lanes > 1:
         # The largest of numbers with a NaN among them is NaN for NumPy too.
         sizes, ored = sizes.max(axis=-1), np.bitwise_or.reduce(marks, axis=-1)
     forget = np.asarray(clear).astype(bool)
-    forget = np.broadcast_to(forget[..., 0] if forget.ndim > sizes.ndim else forget, sizes.shape)
+    if lanes > 1 and forget.ndim == codes.ndim:
+        forget = forget[..., 0]
+    try:
+        forget = np.broadcast_to(forget, sizes.shape)
+    except ValueError:
+        raise ParameterError(
+            f"clear has shape {forget.shape!r}, which is not allowed: one that broadcasts to "
+            f"{sizes.shape!r}"
+        ) from None
     largest, sticky = np.zeros(sizes.shape[1:]), np.zeros(sizes.shape[1:], np.uint8)
     amax, seen = np.empty_like(sizes), np.empty_like(ored)
     for k in range(len(sizes)):

@@ -54,7 +54,7 @@ def add(
     name: str,
     *,
     cut: Cuts = uncut,
-    below: int = 2,
+    precision: int | None = None,
     lsb: int | None = None,
     loose: bool = False,
 ) -> Sum:
@@ -62,20 +62,24 @@ def add(
 
     Exact but for the lowest bit of the significand, which is the sticky bit of everything below
     it. Bits are lost only where the smaller operand lies so far below the larger one that at most
-    one leading bit cancels; the result then has at least ``D + below`` bits above that sticky
-    bit, D the wider operand's bits: enough for any rounding to D bits, ``below - 1`` of them
-    random ones. The sign of an exact zero sum is that of IEEE 754-2019 section 6.3.
+    one leading bit cancels; above that sticky bit are then the wider operand's bits, and at least
+    ``precision`` and one more: enough for any rounding to so many bits. The sign of an exact
+    zero sum is that of IEEE 754-2019 section 6.3.
 
     Parameters
     ----------
     cut : callable
         Gives the registers of a cut by its name, one of `CUTS`; each is crossed once, in order.
+    precision : int, optional
+        Bits that the sum will be rounded to, and random bits below them; by default those of the
+        wider operand.
     lsb : int, optional
         Both operands are known to be multiples of ``2**lsb``.
     loose : bool
         Subnormals are as they are, hidden bit 0, with the lowest exponent of one format.
     """
     digits = max(len(x.sig), len(y.sig))
+    below = 2 if precision is None else max(0, precision + 2 - digits)
     offset = max(x.offset, y.offset)
     x, y = with_offset(m, x, offset, f"{name}_x"), with_offset(m, y, offset, f"{name}_y")
 

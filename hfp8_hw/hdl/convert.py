@@ -142,12 +142,8 @@ class _Converter(StreamUnit):
     ) -> None:
         """Keep the largest magnitude and all flags, from the next transfer put out on."""
         (src,) = self.parameters.src_formats
-        codes = [item[f"x{tag}"] for tag in self._tags]
         clear = item["clear"]
-        sizes = [
-            magnitude(m, code, src, f"size{tag}")
-            for code, tag in zip(codes, self._tags, strict=True)
-        ]
+        sizes = [magnitude(m, item[f"x{tag}"], src, f"size{tag}") for tag in self._tags]
         levels = (len(sizes) - 1).bit_length()
         cuts = ("unpack", "place", "align")
         for k, name in enumerate(cuts):

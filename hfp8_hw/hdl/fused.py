@@ -38,8 +38,6 @@ class PairDot(Mac):
         ORed over all roundings of the sum)
     """
 
-    _below = 0
-
     @property
     def _cuts(self) -> tuple[str, ...]:
         return (
@@ -60,13 +58,13 @@ class PairDot(Mac):
         # What is left where the accumulator cancels the larger product, but not all of it, is a
         # multiple of 2**(exp - max(bits - 1, precision)), exp the larger one's: enough bits below
         # that for a rounding and its sticky bit.
-        below = max(bits - 1, precision) + precision + 3 - bits
+        wanted = max(bits - 1, precision) + precision + 1
         lsb = x.low - bits + 1
 
         def cut(name: str) -> Register:
             return pipe.cut(f"pair_{name}")
 
-        pair = add(m, x, y, p.rounding_mode, "pair", cut=cut, below=below, lsb=lsb)
+        pair = add(m, x, y, p.rounding_mode, "pair", cut=cut, precision=wanted, lsb=lsb)
         carried = pipe.carried
         return Term(
             pair.raw, carried["bad"], carried["first"], carried["last"], lsb, pair.invalid, pair
@@ -126,8 +124,6 @@ class WideDot(Mac):
         ORed over all roundings of the sum)
     """
 
-    _below = 0
-
     @property
     def _cuts(self) -> tuple[str, ...]:
         levels = (self.parameters.products - 1).bit_length()
@@ -155,8 +151,8 @@ class WideDot(Mac):
         bottom = p.fixed.lsb
         exp: Amaranth = top - Cat(low, high)
         if "bias" in carried:
-            exp, (least_bias, most_bias) = exp - carried["bias"], RUNTIME_BIAS_RANGE
-            top, bottom = top - 2 * least_bias, bottom - 2 * most_bias
+            exp = exp - carried["bias"]
+            top, bottom = top - 2 * RUNTIME_BIAS_RANGE[0], bottom - 2 * RUNTIME_BIAS_RANGE[1]
         shaped = Signal(range_shape(bottom, top), name="total_exp")
         m.d.comb += shaped.eq(exp)
         never = Const(0, 1)
@@ -182,14 +178,10 @@ class WideDot(Mac):
 
     def _notes(self, products: list[Scaled]) -> dict[str, Amaranth]:
         """The sign of a sum that is zero, before the accumulator is added."""
-        zeros = [any_of(t.zero, t.sig == 0) for t in products]
+        signed = [(t.sign, any_of(t.zero, t.sig == 0)) for t in products]
         if self.parameters.rounding_mode.mode == "RDN":
-            return {
-                "zero_sign": any_of(*(t.sign | ~z for t, z in zip(products, zeros, strict=True)))
-            }
-        return {
-            "zero_sign": ~any_of(*(~(t.sign & z) for t, z in zip(products, zeros, strict=True)))
-        }
+            return {"zero_sign": any_of(*(sign | ~zero for sign, zero in signed))}
+        return {"zero_sign": ~any_of(*(~(sign & zero) for sign, zero in signed))}
 
 
 def _opposite(x: Raw, y: Raw) -> Amaranth:

@@ -76,8 +76,6 @@ class Mac(StreamUnit):
         ORed over all roundings of the sum)
     """
 
-    _below = 2
-
     @property
     def _cuts(self) -> tuple[str, ...]:
         """Where the stages ahead of the loop are cut: most valuable first."""
@@ -111,7 +109,10 @@ class Mac(StreamUnit):
         ring.carried = {**slot.carried, **self._beside(m, x, term, have)}
         if not is_const(term.clash):
             ring.carried["clash"] = term.clash & have & ~x.nan
-        total = add(m, x, y, p.rounding_mode, "sum", cut=ring.cut, lsb=term.lsb, below=self._below)
+        precision = p.acc_format.man_bits + 1
+        total = add(
+            m, x, y, p.rounding_mode, "sum", cut=ring.cut, precision=precision, lsb=term.lsb
+        )
         bad = any_of(total.invalid, *(ring.carried.pop(n, Const(0, 1)) for n in ("bad", "clash")))
         rounded = Rounder(p.acc_format, p.rounding_mode, p.overflow).build(
             m, self._mended(m, ring.carried, total.raw), name="y", invalid=bad, cut=ring.cut

@@ -12,8 +12,8 @@ from ..rounding import default_rounding
 from .add import add
 from .multiply import multiply
 from .pipeline import Pipeline, Register, prefixed, registered_cuts
-from .random import lane_seeds, xorshift32
-from .raw import Raw, any_of
+from .random import xorshift32
+from .raw import any_of
 from .round import Rounded, Rounder
 from .shape import Amaranth, FloatShape
 from .stream_unit import StreamUnit
@@ -64,8 +64,8 @@ class SgdUpdate(StreamUnit):
         given = {name: Value.cast(self.i.payload[name]) for name in self.inputs}
         bits = p.rounding_mode.sr_bits
         if p.generator:
-            (seed,) = lane_seeds(p.random_seed, 1)
-            given["rbits"] = xorshift32(m, self.i.valid & self.i.ready, seed)[32 - bits :]
+            word = xorshift32(m, self.i.valid & self.i.ready, p.random_seed)
+            given["rbits"] = word[32 - bits :]
         cut = pipe.cut("input")
         item = {name: cut(name, value) for name, value in given.items()}
         names = ("weight", "rate", *(("rbits",) if bits else ()))
@@ -126,12 +126,8 @@ class SgdUpdate(StreamUnit):
         )
         pipe.carried["invalid"] = cross("invalid", invalid)
         rounding = rounder.rounding
-        below = max(2, rounding.sr_bits + 3 + rounder.fmt.man_bits - _digits(base, product))
-        total = add(m, base, product, rounding, step, cut=cut, below=below)
+        precision = rounder.fmt.man_bits + 1 + rounding.sr_bits
+        total = add(m, base, product, rounding, step, cut=cut, precision=precision)
         rbits = pipe.carried.pop("rbits") if applies and rounding.sr_bits else None
         invalid = any_of(pipe.carried.pop("invalid"), total.invalid)
         return rounder.build(m, total.raw, name=f"{step}_y", invalid=invalid, rbits=rbits, cut=cut)
-
-
-def _digits(x: Raw, y: Raw) -> int:
-    return max(len(x.sig), len(y.sig))

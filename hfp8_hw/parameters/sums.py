@@ -237,6 +237,12 @@ class DotParameters(MacParameters):
             raise ParameterError(
                 f"rounding={self.rounding!r} is not allowed for semantics='fmma': RNE or RNA"
             )
+        bits = sum(max(f.man_bits for f in fs) + 1 for fs in (self.a_formats, self.b_formats))
+        if self.semantics == "fmma" and self.acc_format.man_bits + 1 < bits:
+            raise ParameterError(
+                f"acc={self.acc!r} is not allowed for semantics='fmma' of {self.a} x {self.b}: a "
+                f"format of at least {bits - 1} mantissa bits, or semantics='dotN'"
+            )
         if self.chunk % self.lanes:
             raise ParameterError(
                 f"chunk={self.chunk!r} is not allowed for lanes={self.lanes!r}: a multiple of lanes"
