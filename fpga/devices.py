@@ -22,6 +22,9 @@ class Device:
         Feed the unit through shift registers, for flows that need a pin for every port.
     pins : str
         The constraints file ``pins.cst``, where the tool insists on one.
+    packs : bool
+        With DSP blocks, make use of their registers (`fpga.dsp_registers`) and of the carry cells'
+        spare inputs (`fpga.carry`).
     """
 
     title: str
@@ -34,6 +37,7 @@ class Device:
     area_from: str
     serial: bool
     pins: str = ""
+    packs: bool = False
 
 
 _ICE40 = {
@@ -62,6 +66,7 @@ DEVICES: dict[str, Device] = {
         dsps=("MULT18X18D", "ALU54B"),
         area_from="nextpnr",
         serial=False,
+        packs=True,
     ),
     "ice40-hx8k": Device(
         title="Lattice iCE40 HX8K",

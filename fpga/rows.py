@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _FWD = {"a": "HFP8_FWD", "b": "HFP8_FWD"}
+_E4M3FN = {"a": "E4M3FN", "b": "E4M3FN"}
+_ALIGNER = {**_E4M3FN, "semantics": "exact", "acc": "fixed", "terms": 128, "align": "dsp"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,22 @@ ROWS: dict[str, Row] = {
         ("TPUv2 PE, E4M3, 18 bits, wraps", 393, "60-62"),
         (240, 200),
     ),
+    "mac_exact_dsp": Row(
+        "exact sum of 128 products E4M3FN, a DSP block as the aligner",
+        "mac",
+        _ALIGNER,
+        None,
+        (110, 180),
+        dsp=True,
+    ),
+    "mac_exact_dsp_fast": Row(
+        "the same, carry chain in two",
+        "mac",
+        {**_ALIGNER, "segments": 2},
+        None,
+        (110, 180),
+        dsp=True,
+    ),
     "mac_exact_chunk": Row(
         "143 x 143, chunks of 64 summed exactly, DLFLOAT16",
         "mac",
@@ -75,6 +93,15 @@ ROWS: dict[str, Row] = {
         ("ebby-s dot8, E4M3, no accumulator", 381, "47-50"),
         None,
         lanes=8,
+    ),
+    "dot8_dsp": Row(
+        "8 lanes E4M3FN, a DSP block each as the aligner, chunks of 512, DLFLOAT16; a lane",
+        "dot",
+        {**_E4M3FN, "lanes": 8, "segments": 2, "align": "dsp"},
+        None,
+        None,
+        lanes=8,
+        dsp=True,
     ),
     "mac_hybrid_chunked": Row(
         "143 and 152 by run-time mode, IBM's order chunked(64), DLFLOAT16; 8 sums take turns",

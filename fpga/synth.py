@@ -19,7 +19,9 @@ from hfp8_hw.errors import ParameterError, check_int
 from rtl_gen.package import Package, write_whole
 
 from . import wrapper
+from .carry import absorb_gates
 from .devices import Device, check_device
+from .dsp_registers import absorb_registers
 from .tools import SynthesisError, find, run
 
 SEEDS_RANGE = (1, 32)
@@ -164,7 +166,17 @@ def _synthesise(verilog: str, device: Device, dsp: bool, folder: Path) -> dict[s
     run("yosys", ["-q", "-p", script], folder)
     stat = json.loads((folder / "stat.json").read_text())
     counts: dict[str, int] = stat["design"]["num_cells_by_type"]
+    if dsp and device.packs:
+        pack(folder / "design.json", wrapper.TOP)
     return counts
+
+
+def pack(netlist: Path, top: str) -> None:
+    """Use the registers of ECP5's DSP blocks and the spare inputs of its carry cells, in place."""
+    design = json.loads(netlist.read_text())
+    absorb_registers(design, top)
+    absorb_gates(design, top)
+    netlist.write_text(json.dumps(design))
 
 
 def _place(device: Device, seed: int, folder: Path) -> dict[str, Any]:

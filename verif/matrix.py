@@ -88,6 +88,9 @@ MATRIX: dict[str, list[dict[str, Any]]] = {
             "rounding": "RDN",
             "overflow": "saturate",
         },
+        {"semantics": "exact_chunk", "acc": "FP16", "drop": 9, "rounding": "RDN"},
+        {"semantics": "exact", "acc": "fixed", "align": "dsp", "a": "E4M3FN", "b": "E4M3FN"},
+        {"semantics": "exact_chunk", "align": "dsp", "segments": 3, "stages": 6},
     ],
     "dot": [
         {"a": "HFP8_FWD", "b": "HFP8_FWD", "lanes": 4, "segments": 2},
@@ -101,6 +104,16 @@ MATRIX: dict[str, list[dict[str, Any]]] = {
             "terms": 4096,
         },
         {"semantics": "exact", "a": "E5M2", "b": "HFP8_BWD", "acc": "FP32", "lanes": 2},
+        {
+            "lanes": 4,
+            "align": "dsp",
+            "a": "E4M3",
+            "b": "E4M3FNUZ",
+            "acc": "FP16",
+            "rounding": "RDN",
+            "drop": 4,
+            "bias": "runtime",
+        },
         {"semantics": "dotN", "lanes": 4, "interleave": 6},
         {
             "semantics": "dotN",

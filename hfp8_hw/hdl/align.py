@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from amaranth.hdl import Cat, Const, Module, Mux
 
-from ..fixed import FixedPoint
+from ..fixed import FixedPoint, Scale
 from .raw import wire
 from .scaled import Scaled
 from .shape import Amaranth
@@ -96,3 +96,50 @@ def place_words(m: Module, coarse: Coarse, fixed: FixedPoint, width: int, name: 
         taken = Mux(coarse.which[k], coarse.parts[j], coarse.parts[word + j])
         bits.append(Mux(coarse.some[k], taken, coarse.which[k]))
     return wire(m, Cat(*bits), f"{name}_addend")
+
+
+def shifted_within_word(m: Module, x: Scaled, name: str) -> Scaled:
+    """The number with its significand shifted by less than a word, ``shift`` counting words."""
+    steps = word_bits(len(x.sig)).bit_length() - 1
+    sig = wire(m, (x.sig << x.shift[:steps])[: len(x.sig) + (1 << steps) - 1], f"{name}_fine")
+    return replace(x, sig=sig, shift=x.shift[steps:], unit=0)
+
+
+def shifted_by_word(m: Module, x: Scaled, scale: Scale, name: str) -> Scaled:
+    """What `shifted_within_word` gave with one bit more of the shift done: words are twice."""
+    if not len(x.shift):
+        return x
+    word = len(x.sig) - scale.bits + 1
+    sig = _at_one_of(m, x.sig, x.shift[0], range(2), word, f"{name}_half")
+    sig = wire(m, sig[: len(x.sig) + word], f"{name}_half")
+    return replace(x, sig=sig, shift=x.shift[1:])
+
+
+def in_fixed_point(m: Module, x: Scaled, scale: Scale, name: str) -> Scaled:
+    """What `shifted_by_word` gave with all of the shift done: ``sig`` on the operand's grid."""
+    word = len(x.sig) - scale.bits + 1
+    places = range(scale.low // word, -(-(scale.high + 1) // word))
+    sig = _at_one_of(m, x.sig, x.shift, places, word, name)[scale.low : scale.high + scale.bits]
+    return replace(x, sig=wire(m, sig, f"{name}_fixed"), shift=Const(0, 1))
+
+
+def _at_one_of(
+    m: Module, sig: Amaranth, place: Amaranth, places: range, word: int, name: str
+) -> Amaranth:
+    """``sig``, of less than two words, at word ``place``, which is one of ``places``.
+
+    Bits that come from one place only are written as a word or nothing, so that behind a
+    register its reset does it, without a LUT a bit.
+    """
+    high = len(sig) - word
+    here = {k: wire(m, _is(place, k), f"{name}_at{k}") for k in places}
+
+    def part(k: int, start: int, stop: int) -> Amaranth:
+        bits = sig[start:stop]
+        return Mux(here[k], bits, Const(0, len(bits))) if k in here else Const(0, len(bits))
+
+    bits: list[Amaranth] = []
+    for k in range(places[-1] + 2):
+        # The low part's bits that share their place with the high part of the word below.
+        bits += [part(k, 0, high) | part(k - 1, word, len(sig)), part(k, high, word)]
+    return Cat(*bits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 
@@ -13,10 +13,22 @@ from .shape import Amaranth, add_with_carry
 
 @dataclass(frozen=True)
 class Addend:
-    """What one clock adds: two's complement ``bits`` and ``carry`` at the lowest."""
+    """What one clock adds: two's complement ``bits`` and ``carry`` at the lowest.
+
+    With ``magnitude`` the bits are a magnitude and still to be inverted where ``carry`` is 1: the
+    XOR is left to the adder, whose carry cells have an input free for it.
+    """
 
     bits: Amaranth
     carry: Amaranth
+    magnitude: bool = False
+
+    @property
+    def signed(self) -> Amaranth:
+        """The bits, inverted if they still have to be."""
+        if not self.magnitude:
+            return self.bits.as_signed()
+        return (Cat(self.bits, Const(0, 1)) ^ self.carry.replicate(len(self.bits) + 1)).as_signed()
 
 
 def tree_level(
@@ -29,11 +41,11 @@ def tree_level(
     sums = []
     for k in range(0, len(addends), 2):
         x, y = (
-            Addend(cut(f"bits{k + n}", a.bits), cut(f"carry{k + n}", a.carry))
+            replace(a, bits=cut(f"bits{k + n}", a.bits), carry=cut(f"carry{k + n}", a.carry))
             for n, a in enumerate(addends[k : k + 2])
         )
-        size = min(len(x.bits) + 1, width)
-        both = add_with_carry(x.bits.as_signed(), y.bits.as_signed(), x.carry)
+        size = min(len(x.signed) + 1, width)
+        both = add_with_carry(x.signed, y.signed, x.carry)
         sums.append(Addend(wire(m, both[:size], f"tree{level}_{k // 2}"), y.carry))
     return sums
 
@@ -89,7 +101,8 @@ def fixed_sum(
     extra : notes and config; with ``chunk`` also ``last``, and ``opening`` for a sum's first chunk
     """
     bits, carry = item.addend.bits, item.addend.carry
-    bits = Cat(bits, bits[-1].replicate(width - len(bits)))
+    fill = Const(0, 1) if item.addend.magnitude else bits[-1]
+    bits, inverted = Cat(bits, fill.replicate(width - len(bits))), carry
     cuts = [width * k // segments for k in range(segments + 1)]
     done: Amaranth = Const(0, 0)
     first, last = item.first, item.last
@@ -99,6 +112,8 @@ def fixed_sum(
         entering_first = pipe.valid & first
         stage = pipe.cut("place" if k == 0 else f"carry{k}")
         bits, carry, first = stage("bits", bits), stage("carry", carry), stage("first", first)
+        if item.addend.magnitude:
+            inverted = carry if k == 0 else stage("inverted", inverted)
         extra = {name: stage(name, value) for name, value in extra.items()}
         update = wire(m, pipe.ready & pipe.valid, f"sum{k}_update")
         clear = Signal(name=f"sum{k}_clear")
@@ -114,7 +129,10 @@ def fixed_sum(
         size = cuts[k + 1] - cuts[k]
         running = Signal(size, name=f"sum{k}")
         total = Signal(size + 1, name=f"sum{k}_next")
-        m.d.comb += total.eq(add_with_carry(running, bits[:size], carry))
+        part = bits[:size]
+        if item.addend.magnitude:
+            part = part ^ inverted.replicate(size)
+        m.d.comb += total.eq(add_with_carry(running, part, carry))
         with m.If(clear):
             m.d.sync += running.eq(0)
         with m.Elif(update):

@@ -18,7 +18,10 @@ from .serial_total import FinishedSum, SerialTotal
 from .shape import Amaranth
 from .stream_unit import StreamUnit, result_fields
 
-_CUTS = ("place", "shift", "product", "unpack", "input")
+_CUTS = {
+    "lut": ("place", "shift", "product", "unpack", "input"),
+    "dsp": ("place", "shift", "product", "unpack", "operand", "half"),
+}
 
 
 class ExactMac(StreamUnit):
@@ -54,7 +57,7 @@ class ExactMac(StreamUnit):
         m = Module()
         p = self.parameters
         cuts = [
-            *registered_cuts(p.stages - 1, _CUTS),
+            *registered_cuts(p.stages - 1, _CUTS[p.align]),
             *(f"tree{k}" for k in range((p.products - 1).bit_length())),
             *sum_cuts(p.segments),
         ]
@@ -72,21 +75,11 @@ class ExactMac(StreamUnit):
         return m
 
     def _notes(self, products: list[Scaled]) -> dict[str, Amaranth]:
-        """What besides NaN and infinities a fixed-point sum cannot hold, of a clock's products."""
+        """Whether a sum of zero is -0, which fixed point cannot tell."""
         p = self.parameters
         if p.is_fixed or p.rounding_mode.mode != "RDN":
             return {}
-        # A product that is cut off to nothing counts as +0.
-        return {
-            "minus_zero": any_of(
-                *(
-                    t.sign & any_of(t.zero, t.sig == 0)
-                    if p.drop
-                    else t.sign | ~any_of(t.zero, t.sig == 0)
-                    for t in products
-                )
-            )
-        }
+        return {"minus_zero": any_of(*(t.sign | ~any_of(t.zero, t.sig == 0) for t in products))}
 
     def _finish(
         self,

@@ -15,6 +15,7 @@ from .product import TwoOperandParameters
 
 MAC_SEMANTICS = ("fma", "chunked", "exact", "exact_chunk")
 DOT_SEMANTICS = ("exact", "exact_chunk", "fmma", "dotN")
+ALIGNERS = ("lut", "dsp")
 LANES = (2, 4, 8, 16, 32, 64)
 MAX_INTERLEAVE = 8
 MAX_FIXED = 62
@@ -30,7 +31,9 @@ class MacParameters(TwoOperandParameters):
     golden: ClassVar[str] = "hfp8_hw.golden:dot"
     max_stages: ClassVar[int] = 4
 
-    stages: int = parameter(0, "register stages, 1 to 4, exact sums 2 to 6; 0: 3, or 4 if exact")
+    stages: int = parameter(
+        0, "register stages, 1 to 4, exact sums 2 to 6, align=dsp 2 to 7; 0: 3, exact 4, dsp 7"
+    )
     a: str = parameter(HFP8, "format of the input a (HFP8: by input mode_a)")
     b: str = parameter(HFP8, "format of the input b (HFP8: by input mode_b)")
     acc: str = parameter("DLFLOAT16", "format of the accumulator and of the output y; or fixed")
@@ -43,6 +46,7 @@ class MacParameters(TwoOperandParameters):
     segments: int = parameter(1, "pieces of the exact sum's carry chain, 1 to 8")
     drop: int = parameter(0, "bits cut off below the exact products, 0 to 32 (exact sums)")
     interleave: int = parameter(1, "sums that take turns, item by item, 1 to 8 (fma, chunked)")
+    align: str = parameter("lut", "lut, or dsp: a multiplier puts products in place (exact sums)")
 
     def __post_init__(self) -> None:
         check_choice("semantics", self.semantics, MAC_SEMANTICS)
@@ -50,7 +54,8 @@ class MacParameters(TwoOperandParameters):
 
     def _check_sum(self) -> None:
         if self.stages == 0:
-            self._set(stages=4 if self.is_exact else 3)
+            exact = self._stages_range[1] if self.align == "dsp" else 4
+            self._set(stages=exact if self.is_exact else 3)
         check_int("stages", self.stages, *self._stages_range)
         check_runtime(self.bias, "a", self.a_formats)
         check_runtime(self.bias, "b", self.b_formats)
@@ -68,6 +73,12 @@ class MacParameters(TwoOperandParameters):
             raise ParameterError(
                 f"drop={self.drop!r} is not allowed for semantics={self.semantics!r}: "
                 "only exact sums can leave out low bits"
+            )
+        check_choice("align", self.align, ALIGNERS)
+        if self.align != "lut" and not self.is_exact:
+            raise ParameterError(
+                f"align={self.align!r} is not allowed for semantics={self.semantics!r}: "
+                "only exact sums have a grid to put products on"
             )
         if self.is_fixed:
             self._check_fixed()
@@ -100,7 +111,9 @@ class MacParameters(TwoOperandParameters):
 
     @property
     def _stages_range(self) -> tuple[int, int]:
-        return (2, 6) if self.is_exact else (1, 4)
+        if self.is_exact:
+            return 2, 7 if self.align == "dsp" else 6
+        return 1, 4
 
     @property
     def is_exact(self) -> bool:
@@ -212,7 +225,9 @@ class DotParameters(MacParameters):
     unit: ClassVar[str] = "dot"
     summary: ClassVar[str] = "sum of several products a clock, exact or rounded with each pair"
 
-    stages: int = parameter(0, "register stages; 0: 4 for exact sums (2 to 6), else all (1 to all)")
+    stages: int = parameter(
+        0, "register stages, exact sums 2 to 6, align=dsp 2 to 7; 0: exact 4, else all of 1 to all"
+    )
     semantics: str = parameter("exact_chunk", "exact, exact_chunk, fmma (2 lanes) or dotN")
     chunk: int = parameter(0, "products a chunk, a multiple of lanes; 0: 64 a lane (exact_chunk)")
     lanes: int = parameter(8, "products a clock: 2, 4, 8, 16, 32 or 64")
@@ -251,7 +266,7 @@ class DotParameters(MacParameters):
     @property
     def _stages_range(self) -> tuple[int, int]:
         if self.is_exact:
-            return 2, 6
+            return super()._stages_range
         # Those of two operands' sum, or one for each level of the adder tree and seven more.
         return 1, 10 if self.semantics == "fmma" else 8 + (self.lanes - 1).bit_length()
 
