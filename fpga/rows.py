@@ -61,7 +61,15 @@ ROWS: dict[str, Row] = {
         "mac",
         {**_ALIGNER, "segments": 2},
         None,
-        (110, 180),
+        None,
+        dsp=True,
+    ),
+    "mac_exact_fixed": Row(
+        "the same in one chain, operands decoded outside",
+        "mac",
+        {**_ALIGNER, "operands": "fixed"},
+        None,
+        (60, 180),
         dsp=True,
     ),
     "mac_exact_chunk": Row(

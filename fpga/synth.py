@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import statistics
@@ -18,10 +19,8 @@ import platformdirs
 from hfp8_hw.errors import ParameterError, check_int
 from rtl_gen.package import Package, write_whole
 
-from . import wrapper
-from .carry import absorb_gates
+from . import carry, dsp_registers, netlist, wrapper
 from .devices import Device, check_device
-from .dsp_registers import absorb_registers
 from .tools import SynthesisError, find, run
 
 SEEDS_RANGE = (1, 32)
@@ -91,7 +90,9 @@ def synthesise(
         raise ParameterError(f"dsp={dsp!r} is not allowed for {device}: it has no DSP blocks")
     tools = [find("yosys")[1], find(chosen.place[0])[1]]
     key = hashlib.sha256(
-        json.dumps([package.verilog, asdict(chosen), dsp, seeds, tools, _texts(package)]).encode()
+        json.dumps(
+            [package.verilog, asdict(chosen), dsp, seeds, tools, _texts(package), _passes()]
+        ).encode()
     ).hexdigest()
     kept = Path(platformdirs.user_cache_dir("hfp8-hw")) / "synth" / f"{key}.json"
     if cache and kept.exists():
@@ -104,6 +105,11 @@ def synthesise(
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_whole(kept, json.dumps(report.to_dict()).encode())
     return report
+
+
+def _passes() -> list[str]:
+    """The passes over netlists are part of the flow."""
+    return [inspect.getsource(module) for module in (carry, dsp_registers, netlist)]
 
 
 def _texts(package: Package) -> list[str]:
@@ -171,12 +177,14 @@ def _synthesise(verilog: str, device: Device, dsp: bool, folder: Path) -> dict[s
     return counts
 
 
-def pack(netlist: Path, top: str) -> None:
-    """Use the registers of ECP5's DSP blocks and the spare inputs of its carry cells, in place."""
-    design = json.loads(netlist.read_text())
-    absorb_registers(design, top)
-    absorb_gates(design, top)
-    netlist.write_text(json.dumps(design))
+def pack(file: Path, top: str) -> None:
+    """Use the registers of ECP5's DSP blocks, the spare inputs of its carry cells and the entries
+    of its carry chains, in place."""
+    design = json.loads(file.read_text())
+    dsp_registers.absorb_registers(design, top)
+    carry.absorb_gates(design, top)
+    carry.enter_carries(design, top)
+    file.write_text(json.dumps(design))
 
 
 def _place(device: Device, seed: int, folder: Path) -> dict[str, Any]:

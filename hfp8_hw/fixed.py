@@ -30,6 +30,11 @@ class Scale:
     low: int
     high: int
 
+    @property
+    def reach(self) -> int:
+        """Bits of the largest magnitude, bit 0 being the lowest one that any value has."""
+        return self.bits + self.high - self.low
+
 
 def scale(formats: Sequence[FloatFormat], runtime_bias: bool = False) -> Scale:
     """The common scale of an operand that may be in any of ``formats``.

@@ -11,7 +11,7 @@ from amaranth.hdl import Fragment, Module, Signal, Value
 from amaranth.hdl._ir import PortDirection
 
 from hfp8_hw.hdl import StreamUnit
-from hfp8_hw.hdl.shape import FloatShape
+from hfp8_hw.hdl.shape import FixedShape, FloatShape
 
 from .netlist import Netlist
 from .writer import Writer
@@ -37,13 +37,18 @@ write_json
 
 @dataclass(frozen=True)
 class Port:
-    """One Verilog port; ``format`` names the format of a code."""
+    """One Verilog port.
+
+    ``format`` names the format of a code; with ``encoding`` ``fixed`` the port carries what
+    `hfp8_hw.golden.to_fixed` makes of the code.
+    """
 
     name: str
     dir: str
     width: int
     role: str
     format: str | None = None
+    encoding: str | None = None
 
 
 _ROLES = {
@@ -93,15 +98,26 @@ class _Flat:
                 code_format = "HFP8"
             if code_format is None and _stem(name) == "x":
                 code_format = "HFP8"
-            self._port(m, f"{prefix}_{name}", dir, stream.payload[name], _role(name), code_format)
+            encoding = None
+            if isinstance(shape, FixedShape):
+                code_format, encoding = shape.fmt.name, "fixed"
+            facts = (_role(name), code_format, encoding)
+            self._port(m, f"{prefix}_{name}", dir, stream.payload[name], *facts)
 
     def _port(
-        self, m: Module, name: str, dir: str, inner: Any, role: str, fmt: str | None = None
+        self,
+        m: Module,
+        name: str,
+        dir: str,
+        inner: Any,
+        role: str,
+        fmt: str | None = None,
+        encoding: str | None = None,
     ) -> None:
         value = Value.cast(inner)
         signal = Signal(value.shape(), name=name)
         m.d.comb += value.eq(signal) if dir == "in" else signal.eq(value)
-        self.ports.append(Port(name, dir, len(value), role, fmt))
+        self.ports.append(Port(name, dir, len(value), role, fmt, encoding))
         direction = PortDirection.Input if dir == "in" else PortDirection.Output
         self.signals[name] = (signal, direction)
 

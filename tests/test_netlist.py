@@ -80,9 +80,11 @@ def simulate(folder: Path, **given: Any) -> tuple[str, Outcome]:
     return gates, run(replace(package, verilog=gates), "icarus", phases(package, 1)[-1:], seed=1)
 
 
-@pytest.mark.parametrize("segments", [1, 2])
-def test_a_netlist_after_the_passes_agrees_with_golden(segments: int, tmp_path: Path) -> None:
-    gates, outcome = simulate(tmp_path, segments=segments)
+@pytest.mark.parametrize("given", [{"segments": 2}, {"operands": "fixed", "stages": 0}])
+def test_a_netlist_after_the_passes_agrees_with_golden(
+    given: dict[str, Any], tmp_path: Path
+) -> None:
+    gates, outcome = simulate(tmp_path, **given)
     assert outcome.good and outcome.vectors > 400
     for register in ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT"):
         assert f'.REG_{register}_CLK("CLK0")' in gates
@@ -96,5 +98,16 @@ def test_a_gate_taken_in_wrongly_is_found(tmp_path: Path, monkeypatch: pytest.Mo
         return inputs, truth ^ 0b1111
 
     monkeypatch.setattr(carry, "_gate", inverted)
-    _, outcome = simulate(tmp_path)
+    _, outcome = simulate(tmp_path, operands="fixed", stages=0)
+    assert outcome.mismatches > 0
+
+
+def test_a_carry_left_out_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = carry._written_carry
+
+    def none(cell: dict[str, Any], count: Any) -> Any:
+        return None if real(cell, count) is None else "0"
+
+    monkeypatch.setattr(carry, "_written_carry", none)
+    _, outcome = simulate(tmp_path, operands="fixed", stages=0)
     assert outcome.mismatches > 0

@@ -61,6 +61,11 @@ def any_parameters(rng: np.random.Generator, unit: str) -> dict[str, Any]:
         case "fp_add" | "fp_mul":
             del given["bias"]
             return given | {"fmt": any_format(rng, None)}
+        case "to_fixed":
+            return {
+                "stages": given["stages"],
+                "fmt": any_format(rng, 8 if rng.random() < 0.7 else 16),
+            }
         case "fp_max" | "relu":
             return {"stages": given["stages"], "fmt": any_format(rng, None)}
         case "weight_update":
@@ -114,6 +119,8 @@ def any_sum(rng: np.random.Generator) -> dict[str, Any]:
         "segments": int(rng.integers(1, 5)),
         "drop": int(rng.choice([0, 0, 3, 9])),
         "stages": int(rng.integers(2, 7)),
+        "align": str(rng.choice(["lut", "dsp"])),
+        "operands": str(rng.choice(["codes", "codes", "fixed"])),
     }
     if given["acc"] == "fixed":
         given |= {"rounding": "", "overflow": "special"}

@@ -13,7 +13,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 from numpy.typing import NDArray
 
-from verif.expect import expected
+from verif.expect import as_driven, expected
 from verif.harness import Field, payload
 
 _DRAIN = 2000
@@ -190,7 +190,7 @@ async def _phase(
     out_fields, out_width = payload(manifest, "out")
     lanes = next(iter(inputs.values())).shape[1]
     checker = Checker(phase["name"], manifest, inputs)
-    words = pack(inputs, in_fields, in_width)
+    words = pack(as_driven(manifest, inputs), in_fields, in_width)
 
     def stalls() -> NDArray[np.bool_]:
         if not phase["stall"]:

@@ -17,7 +17,7 @@ from hfp8_hw.rounding import FLAGS
 from rtl_gen.package import Package
 
 from .apply import apply
-from .expect import golden_call, is_signed, signed
+from .expect import code_width, golden_call, is_signed, signed
 
 
 @dataclass
@@ -106,6 +106,11 @@ def compare(
     if not any("format" in port for port in package.manifest["ports"] if port["dir"] == "in"):
         raise ParameterError(
             f"unit={package.manifest['unit']!r} is not allowed: it takes no numbers to compare"
+        )
+    if any("encoding" in port for port in package.manifest["ports"] if port["dir"] == "out"):
+        raise ParameterError(
+            f"unit={package.manifest['unit']!r} is not allowed: it puts out fixed-point operands, "
+            "and compare takes units that put out codes"
         )
     needed, optional = data_names(package)
     if package.manifest["golden"]["arguments"].get("random"):
@@ -225,10 +230,10 @@ def _codes(
     mode = rest.get(f"mode_{name}", rest.get("mode")) if len(formats) > 1 else None
     bias = rest.get(f"bias_{name}")
     if values.dtype.kind == "u":
-        if values.size and int(values.max()) >= 1 << port["width"]:
+        if values.size and int(values.max()) >= 1 << code_width(port):
             raise ParameterError(
                 f"array {name!r} holds the code {int(values.max())!r}, which is not allowed: "
-                f"{port['format']} codes have {port['width']} bits"
+                f"{port['format']} codes have {code_width(port)} bits"
             )
         return values, decode(values, port["format"], mode=mode, bias=bias)
     if values.dtype.kind != "f":

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hfp8_hw.formats import parse_operand
+from hfp8_hw.golden import to_fixed
+
 
 def sums(first: NDArray[Any], last: NDArray[Any], interleave: int = 1) -> list[range]:
     """The items of every sum that is put out, by the framing of the items, in order of its last.
@@ -38,6 +41,22 @@ def signed(values: NDArray[Any], width: int) -> NDArray[np.int64]:
 def is_signed(name: str) -> bool:
     """Whether an input, by its name as a port's or an argument's, is in two's complement."""
     return "bias" in name or name == "scale"
+
+
+def code_width(port: dict[str, Any]) -> int:
+    """Bits of the codes or integers that go to a port, whatever it carries them as."""
+    if "format" in port:
+        return parse_operand(port["format"])[0].width
+    return int(port["width"])
+
+
+def as_driven(manifest: dict[str, Any], inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """What the input ports carry: codes as they are, or as fixed-point words."""
+    ports = {port["name"]: port for port in manifest["ports"]}
+    return {
+        name: to_fixed(values, ports[name]["format"]) if "encoding" in ports[name] else values
+        for name, values in inputs.items()
+    }
 
 
 def golden_call(

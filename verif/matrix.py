@@ -91,6 +91,25 @@ MATRIX: dict[str, list[dict[str, Any]]] = {
         {"semantics": "exact_chunk", "acc": "FP16", "drop": 9, "rounding": "RDN"},
         {"semantics": "exact", "acc": "fixed", "align": "dsp", "a": "E4M3FN", "b": "E4M3FN"},
         {"semantics": "exact_chunk", "align": "dsp", "segments": 3, "stages": 6},
+        {
+            "semantics": "exact",
+            "acc": "fixed",
+            "align": "dsp",
+            "operands": "fixed",
+            "a": "E4M3FN",
+            "b": "E4M3FN",
+        },
+        {
+            "semantics": "exact_chunk",
+            "acc": "FP16",
+            "align": "dsp",
+            "operands": "fixed",
+            "a": "E5M2",
+            "b": "E4M3",
+            "bias": "runtime",
+            "rounding": "RDN",
+            "stages": 2,
+        },
     ],
     "dot": [
         {"a": "HFP8_FWD", "b": "HFP8_FWD", "lanes": 4, "segments": 2},
@@ -114,6 +133,7 @@ MATRIX: dict[str, list[dict[str, Any]]] = {
             "drop": 4,
             "bias": "runtime",
         },
+        {"lanes": 2, "align": "dsp", "operands": "fixed", "a": "HFP8_FWD", "b": "P3109_8P4"},
         {"semantics": "dotN", "lanes": 4, "interleave": 6},
         {
             "semantics": "dotN",
@@ -159,6 +179,13 @@ MATRIX: dict[str, list[dict[str, Any]]] = {
     ],
     "fp_mul": [{}, {"fmt": "BF16", "rounding": "RTO"}, {"fmt": "FP32", "stages": 5}],
     "fp_max": [{}, {"fmt": "E4M3FNUZ"}, {"fmt": "FP32", "stages": 2}],
+    "to_fixed": [
+        {},
+        {"fmt": "E5M2", "stages": 4},
+        {"fmt": "HFP8_FWD", "stages": 1},
+        {"fmt": "E4M3FNUZ", "stages": 2},
+        {"fmt": "FP16"},
+    ],
     "relu": [{}, {"fmt": "P3109_8P4"}, {"fmt": "FP16", "stages": 2}],
     "weight_update": [{}, {"fmt": "E5M2", "acc": "FP16", "rounding": "RUP", "stages": 3}],
     "sgd_update": [

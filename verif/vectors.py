@@ -12,6 +12,8 @@ from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
 from hfp8_hw.golden import decode, quantize
 from rtl_gen.package import Package
 
+from .expect import code_width
+
 Vectors = dict[str, NDArray[np.int64]]
 
 LANES = 16
@@ -57,7 +59,7 @@ def _operands(package: Package) -> dict[str, tuple[FloatFormat, ...]]:
 
 def _widths(package: Package) -> dict[str, int]:
     return {
-        port["name"]: port["width"]
+        port["name"]: code_width(port)
         for port in package.manifest["ports"]
         if port["dir"] == "in" and port["role"] in ("data", "config", "flag")
     }

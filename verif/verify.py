@@ -15,6 +15,7 @@ from hfp8_hw.parameters import unit_parameters
 from rtl_gen.package import Package, generate
 
 from . import vectors
+from .expect import code_width
 from .simulate import Outcome, Phase, SimulationError, run
 from .tools import ToolMissing
 
@@ -102,11 +103,13 @@ def run_task(task: Task) -> Result:
 
 def describe(port: dict[str, Any], codes: Any, inputs: dict[str, Any]) -> str:
     """A port's codes in hex and, where it carries a format, decoded."""
-    digits = -(-port["width"] // 4)
+    # Inputs are codes, however the port carries them.
+    word = "encoding" in port and port["dir"] == "out"
+    digits = -(-(port["width"] if word else code_width(port)) // 4)
     shown = []
     for k, code in enumerate(codes[:80]):
         text = f"0x{code:0{digits}x}"
-        if "format" in port:
+        if "format" in port and not word:
             operand = port["name"][2:].rstrip("0123456789")
             mode = inputs.get(f"i_mode_{operand}") or inputs.get("i_mode")
             formats = parse_operand(port["format"])

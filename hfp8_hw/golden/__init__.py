@@ -9,6 +9,7 @@ from .elementwise import add, maximum, relu
 from .multiply import mul
 from .random import xorshift32
 from .scaling import loss_scale
+from .to_fixed import to_fixed
 from .track import quantize_tracked
 from .update import sgd_update, weight_update
 
@@ -27,6 +28,7 @@ __all__ = [
     "quantize_tracked",
     "relu",
     "sgd_update",
+    "to_fixed",
     "weight_update",
     "xorshift32",
 ]

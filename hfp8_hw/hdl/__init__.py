@@ -12,6 +12,7 @@ from .mul import Mul
 from .scaling import LossScale
 from .sgd import SgdUpdate
 from .stream_unit import StreamUnit
+from .to_fixed import ToFixed
 from .update import WeightUpdate
 
 _COMPONENTS: dict[str, Any] = {
@@ -28,6 +29,7 @@ _COMPONENTS: dict[str, Any] = {
     "weight_update": WeightUpdate,
     "sgd_update": SgdUpdate,
     "loss_scale": LossScale,
+    "to_fixed": ToFixed,
 }
 
 
@@ -55,6 +57,7 @@ __all__ = [
     "Relu",
     "SgdUpdate",
     "StreamUnit",
+    "ToFixed",
     "WeightUpdate",
     "WideDot",
     "create",

@@ -20,8 +20,9 @@ from .mul import lane_tags
 from .pipeline import Pipeline, Register, prefixed
 from .raw import any_of, is_const, wire
 from .scaled import Scaled, product, unpack_scaled
-from .shape import Amaranth
+from .shape import Amaranth, FixedShape
 from .stream_unit import field_value
+from .to_fixed import from_fixed
 
 Pair = tuple[Scaled, Scaled]
 
@@ -37,7 +38,7 @@ def exact_products(
 
     With ``align=dsp`` the operands are set on their grids, ``half``, ``shift`` and ``operand``,
     the input register of a DSP block, come before ``product``, and a multiplication puts the
-    product in its place.
+    product in its place. With ``operands=fixed`` they come so.
 
     ``pipe.carried`` then holds ``first``, ``last``, with run-time biases ``bias`` (their sum), and
     single bits about the item's products: ``nan``, ``invalid``, with formats that have infinities
@@ -61,18 +62,22 @@ def exact_products(
     def unpacked(n: str, tag: str) -> Scaled:
         formats, scale = (p.a_formats, p.fixed.a) if n == "a" else (p.b_formats, p.fixed.b)
         name, mode = f"{n}{tag}", item.get(f"mode_{n}")
+        if p.operands == "fixed":
+            return from_fixed(item[name], FixedShape(formats[0]))
         x = unpack_scaled(m, item[name], formats, scale, name=name, mode=mode, explicit=dsp)
         return shifted_within_word(m, x, name) if dsp else x
 
     pairs = [(unpacked("a", tag), unpacked("b", tag)) for tag in tags]
-    pairs = _through(pipe.cut("unpack"), tags, pairs)
-    if dsp:
-        for cut, step in (("half", shifted_by_word), ("shift", in_fixed_point)):
+    if p.operands == "codes":
+        pairs = _through(pipe.cut("unpack"), tags, pairs)
+    if dsp and p.operands == "codes":
+        for place, step in (("half", shifted_by_word), ("shift", in_fixed_point)):
             pairs = [
                 (step(m, x, p.fixed.a, f"a{tag}"), step(m, y, p.fixed.b, f"b{tag}"))
                 for tag, (x, y) in zip(tags, pairs, strict=True)
             ]
-            pairs = _through(pipe.cut(cut), tags, pairs)
+            pairs = _through(pipe.cut(place), tags, pairs)
+    if dsp:
         pairs = _through(pipe.cut("operand"), tags, pairs)
     terms = [product(m, x, y, f"p{tag}") for tag, (x, y) in zip(tags, pairs, strict=True)]
     cut = pipe.cut("product")

@@ -21,6 +21,7 @@ from .stream_unit import StreamUnit, result_fields
 _CUTS = {
     "lut": ("place", "shift", "product", "unpack", "input"),
     "dsp": ("place", "shift", "product", "unpack", "operand", "half"),
+    "fixed": ("place", "product", "operand"),
 }
 
 
@@ -57,7 +58,7 @@ class ExactMac(StreamUnit):
         m = Module()
         p = self.parameters
         cuts = [
-            *registered_cuts(p.stages - 1, _CUTS[p.align]),
+            *registered_cuts(p.stages - 1, _CUTS["fixed" if p.operands == "fixed" else p.align]),
             *(f"tree{k}" for k in range((p.products - 1).bit_length())),
             *sum_cuts(p.segments),
         ]

@@ -11,7 +11,7 @@ from .multiply import multiply
 from .pipeline import Pipeline, prefixed, registered_cuts
 from .raw import Raw, with_offset
 from .round import Rounder
-from .shape import Amaranth
+from .shape import Amaranth, FixedShape
 from .stream_unit import StreamUnit, field_value, operand_fields, result_fields
 from .unpack import unpack
 
@@ -31,6 +31,8 @@ def two_operand_fields(p: Operands) -> dict[str, ShapeLike]:
     bias = p.bias == "runtime"
     for name, formats in (("a", p.a_formats), ("b", p.b_formats)):
         own = operand_fields(name, formats, f"mode_{name}", f"bias_{name}" if bias else None)
+        if getattr(p, "operands", "codes") == "fixed":
+            own[name] = FixedShape(formats[0])
         code = own.pop(name)
         fields |= {f"{name}{tag}": code for tag in lane_tags(p)} | own
     return fields

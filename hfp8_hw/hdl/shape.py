@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.hdl import Cat, Const, ShapeLike, signed, unsigned
 from amaranth.lib import data
 
+from ..fixed import scale
 from ..formats import FloatFormat, parse_format
 
 Amaranth = Any
@@ -39,6 +40,26 @@ class FloatShape(data.StructLayout):
 
     def __repr__(self) -> str:
         return f"FloatShape({str(self.fmt)!r})"
+
+
+class FixedShape(data.StructLayout):
+    """Shape of a fixed-point operand, as `hfp8_hw.golden.to_fixed` gives it.
+
+    Fields, from bit 0 up: ``mag`` in units of the lowest bit that any value has, ``sign``, and
+    ``nan`` and ``inf`` for formats that have them. The magnitude of NaN is 0, that of an
+    infinity 1.
+
+    Parameters
+    ----------
+    fmt : FloatFormat
+        The format that the operand was in; kept in the attribute ``fmt``.
+    """
+
+    def __init__(self, fmt: FloatFormat) -> None:
+        self.fmt = fmt
+        fields: dict[str, ShapeLike] = {"mag": unsigned(scale((fmt,)).reach), "sign": 1}
+        fields |= {"nan": 1} if fmt.has_nan else {}
+        super().__init__(fields | ({"inf": 1} if fmt.inf_code is not None else {}))
 
 
 def range_shape(low: int, high: int) -> ShapeLike:

@@ -17,6 +17,7 @@ from .elementwise import FpAddParameters, FpMaxParameters, FpMulParameters, Relu
 from .product import MulParameters, TwoOperandParameters
 from .scaling import LossScaleParameters
 from .sums import DotParameters, MacParameters
+from .to_fixed import ToFixedParameters
 from .update import SgdUpdateParameters, WeightUpdateParameters
 
 UNITS: dict[str, type[UnitParameters]] = {
@@ -35,6 +36,7 @@ UNITS: dict[str, type[UnitParameters]] = {
         WeightUpdateParameters,
         SgdUpdateParameters,
         LossScaleParameters,
+        ToFixedParameters,
     )
 }
 """Every unit by name."""
@@ -66,6 +68,7 @@ __all__ = [
     "QuantizerParameters",
     "ReluParameters",
     "SgdUpdateParameters",
+    "ToFixedParameters",
     "TwoOperandParameters",
     "UnitParameters",
     "WeightUpdateParameters",

@@ -16,6 +16,7 @@ from .product import TwoOperandParameters
 MAC_SEMANTICS = ("fma", "chunked", "exact", "exact_chunk")
 DOT_SEMANTICS = ("exact", "exact_chunk", "fmma", "dotN")
 ALIGNERS = ("lut", "dsp")
+OPERANDS = ("codes", "fixed")
 LANES = (2, 4, 8, 16, 32, 64)
 MAX_INTERLEAVE = 8
 MAX_FIXED = 62
@@ -32,7 +33,7 @@ class MacParameters(TwoOperandParameters):
     max_stages: ClassVar[int] = 4
 
     stages: int = parameter(
-        0, "register stages, 1 to 4, exact sums 2 to 6, align=dsp 2 to 7; 0: 3, exact 4, dsp 7"
+        0, "register stages, 1 to 4, exact sums 2 to 6, align=dsp to 7; 0: 3, exact 4, dsp all"
     )
     a: str = parameter(HFP8, "format of the input a (HFP8: by input mode_a)")
     b: str = parameter(HFP8, "format of the input b (HFP8: by input mode_b)")
@@ -47,6 +48,7 @@ class MacParameters(TwoOperandParameters):
     drop: int = parameter(0, "bits cut off below the exact products, 0 to 32 (exact sums)")
     interleave: int = parameter(1, "sums that take turns, item by item, 1 to 8 (fma, chunked)")
     align: str = parameter("lut", "lut, or dsp: a multiplier puts products in place (exact sums)")
+    operands: str = parameter("codes", "codes, or fixed: as to_fixed puts them out (align=dsp)")
 
     def __post_init__(self) -> None:
         check_choice("semantics", self.semantics, MAC_SEMANTICS)
@@ -74,12 +76,7 @@ class MacParameters(TwoOperandParameters):
                 f"drop={self.drop!r} is not allowed for semantics={self.semantics!r}: "
                 "only exact sums can leave out low bits"
             )
-        check_choice("align", self.align, ALIGNERS)
-        if self.align != "lut" and not self.is_exact:
-            raise ParameterError(
-                f"align={self.align!r} is not allowed for semantics={self.semantics!r}: "
-                "only exact sums have a grid to put products on"
-            )
+        self._check_align()
         if self.is_fixed:
             self._check_fixed()
             return
@@ -91,6 +88,27 @@ class MacParameters(TwoOperandParameters):
                 f"rounding={self.rounding!r} is not allowed for an accumulator: a deterministic one"
             )
         check_overflow(self.overflow, self.acc_format)
+
+    def _check_align(self) -> None:
+        check_choice("align", self.align, ALIGNERS)
+        if self.align != "lut" and not self.is_exact:
+            raise ParameterError(
+                f"align={self.align!r} is not allowed for semantics={self.semantics!r}: "
+                "only exact sums have a grid to put products on"
+            )
+        check_choice("operands", self.operands, OPERANDS)
+        if self.operands == "codes":
+            return
+        if self.align != "dsp":
+            raise ParameterError(
+                f"operands={self.operands!r} is not allowed for align={self.align!r}: dsp"
+            )
+        for name, formats in (("a", self.a_formats), ("b", self.b_formats)):
+            if len(formats) > 1:
+                raise ParameterError(
+                    f"{name}={getattr(self, name)!r} is not allowed for operands='fixed': "
+                    "one format"
+                )
 
     def _check_fixed(self) -> None:
         """The parameters of a fixed-point result, which is never rounded."""
@@ -111,9 +129,9 @@ class MacParameters(TwoOperandParameters):
 
     @property
     def _stages_range(self) -> tuple[int, int]:
-        if self.is_exact:
-            return 2, 7 if self.align == "dsp" else 6
-        return 1, 4
+        if not self.is_exact:
+            return 1, 4
+        return 2, 4 if self.operands == "fixed" else 7 if self.align == "dsp" else 6
 
     @property
     def is_exact(self) -> bool:
@@ -226,7 +244,7 @@ class DotParameters(MacParameters):
     summary: ClassVar[str] = "sum of several products a clock, exact or rounded with each pair"
 
     stages: int = parameter(
-        0, "register stages, exact sums 2 to 6, align=dsp 2 to 7; 0: exact 4, else all of 1 to all"
+        0, "register stages, exact sums 2 to 6, align=dsp to 7; 0: 4, else (not exact: 1 to) all"
     )
     semantics: str = parameter("exact_chunk", "exact, exact_chunk, fmma (2 lanes) or dotN")
     chunk: int = parameter(0, "products a chunk, a multiple of lanes; 0: 64 a lane (exact_chunk)")
