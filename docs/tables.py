@@ -118,11 +118,12 @@ def figures() -> str:
         peer, luts, clock = row.peer or ("", "", "")
         lines.append([
             f"`{row.unit}`", row.name, f"{report['luts'] / row.lanes:.0f}",
-            f"{report['ffs'] / row.lanes:.0f}", _fmax(report), peer, luts, clock,
+            f"{report['ffs'] / row.lanes:.0f}", f"{report['dsps'] / row.lanes:.0f}",
+            _fmax(report), peer, luts, clock,
         ])  # fmt: skip
     tools = ", ".join(next(iter(data.values()))["tools"])
-    head = ["unit", "job", "LUT", "FF", "MHz", "open peer", "LUT", "MHz"]
-    return f"{table(head, lines, 2)}\n\n{DEVICES['ecp5-85k'].title}, no DSP block; {tools}."
+    head = ["unit", "job", "LUT", "FF", "DSP", "MHz", "open peer", "LUT", "MHz"]
+    return f"{table(head, lines, 2)}\n\n{DEVICES['ecp5-85k'].title}; {tools}."
 
 
 def goals() -> str:
@@ -132,7 +133,8 @@ def goals() -> str:
     for name, row in ROWS.items():
         report = data[name]
         luts = report["luts"] / row.lanes
-        cells = [f"`{row.unit}`: {row.name}", f"{luts:.0f}", _fmax(report)]
+        blocks = f" + {report['dsps'] // row.lanes} DSP" if report["dsps"] else ""
+        cells = [f"`{row.unit}`: {row.name}", f"{luts:.0f}{blocks}", _fmax(report)]
         if row.goal is None:
             lines.append([*cells, "", "", ""])
             continue

@@ -82,14 +82,14 @@ ROWS: dict[str, Row] = {
     "mac_hybrid_exact_chunk": Row(
         "143 and 152 by run-time mode, chunks of 64 summed exactly, DLFLOAT16",
         "mac",
-        {"semantics": "exact_chunk", "segments": 3, "stages": 5},
+        {"semantics": "exact_chunk", "segments": 4, "stages": 6},
         ("CVFPU FMA, E4M3/E5M2 to FP16, 3 registers", 1198, "39-40"),
         (550, 180),
     ),
     "dot8_exact_chunk": Row(
         "8 lanes 143 x 143, chunks of 512 summed exactly, DLFLOAT16; a lane",
         "dot",
-        {**_FWD, "lanes": 8, "segments": 2},
+        {**_FWD, "lanes": 8, "segments": 2, "stages": 5},
         ("ebby-s dot8, E4M3, no accumulator", 381, "47-50"),
         (190, 180),
         lanes=8,

@@ -57,6 +57,7 @@ def add(
     precision: int | None = None,
     lsb: int | None = None,
     loose: bool = False,
+    whole: bool = False,
 ) -> Sum:
     """The sum.
 
@@ -77,6 +78,8 @@ def add(
         Both operands are known to be multiples of ``2**lsb``.
     loose : bool
         Subnormals are as they are, hidden bit 0, with the lowest exponent of one format.
+    whole : bool
+        Put out all bits of the sum, not only those that ``precision`` asks for.
     """
     digits = max(len(x.sig), len(y.sig))
     below = 2 if precision is None else max(0, precision + 2 - digits)
@@ -139,16 +142,17 @@ def add(
     cross = cut("operands")
     side = {n: cross(n, v) for n, v in side.items()}
     distance = cross("distance", distance)
-    aligned = _align(m, side["small_sig"], distance, x, y, below, name)
-    side["lost"] = aligned[0]
-    anchored = Cat(Const(0, below + 1), side["large_sig"], Const(0, 1))
-    addend = wire(m, Cat(aligned, Const(0, 1)) ^ side["subtract"].replicate(len(anchored)),
-                  f"{name}_addend")  # fmt: skip
+    value, lost = _align(m, side["small_sig"], distance, x, y, below, name)
 
+    # The last place waits for the adder's stage, where it shares the LUTs of the inversion.
     cross = cut("aligned")
     side = {n: cross(n, v) for n, v in side.items()}
+    by, value, lost = cross("by", distance[0]), cross("value", value), cross("gone", lost)
+    side["lost"] = wire(m, any_of(lost, by & value[0]), f"{name}_lost")
+    aligned = wire(m, Mux(by, value[1:], value)[: len(value)], f"{name}_right")
     anchored = Cat(Const(0, below + 1), side["large_sig"], Const(0, 1))
-    addend = cross("addend", addend)
+    addend = Cat(side["lost"], aligned, Const(0, 1)) ^ side["subtract"].replicate(len(anchored))
+    addend = wire(m, addend, f"{name}_addend")
     # The larger less the smaller is not negative, so the carry out of the top says nothing.
     result = add_with_carry(anchored, addend, side["subtract"])[: len(anchored)]
     result = wire(m, result, f"{name}_result")
@@ -156,12 +160,19 @@ def add(
     cross = cut("sum")
     side = {n: cross(n, v) for n, v in side.items()}
     result = cross("result", result)
-    coarse, result = leading_zeros(m, result, f"{name}_coarse", least=4)
+    # More than two leading zeros come from operands at most one place apart, which leave zeros
+    # below.
+    keep = None if whole else (digits if precision is None else precision) + 1
+    # Long ones are shifted in two even steps; where the last bits are still, all but two at once.
+    most = 4 if 16 < len(result) <= 32 and not below else 2
+    coarse, result = leading_zeros(
+        m, result, f"{name}_coarse", least=2 * most, still=below, keep=keep
+    )
 
     cross = cut("coarse")
     side = {n: cross(n, v) for n, v in side.items()}
     coarse, result = cross("count", coarse), cross("result", result)
-    fine, sig = leading_zeros(m, result, f"{name}_fine", most=2)
+    fine, sig = leading_zeros(m, result, f"{name}_fine", most=most, keep=keep)
     count = Cat(fine, coarse)
     # Both are multiples of 2**(low - digits + 1), so a sum that is not zero is no smaller.
     sum_low = low - digits + 1 if lsb is None else max(low - digits + 1, lsb)
@@ -200,14 +211,15 @@ def add(
 
 def _align(
     m: Module, small: Amaranth, distance: Amaranth, x: Raw, y: Raw, below: int, name: str
-) -> Amaranth:
-    """``small`` shifted right, with ``below`` bits more and the sticky bit of what is lost."""
+) -> tuple[Amaranth, Amaranth]:
+    """(``small`` with ``below`` bits more shifted right by ``distance`` less its lowest bit, the
+    sticky bit of what is lost)."""
     digits = len(small)
     farthest = max(x.high - y.low, y.high - x.low)
     most = digits + below  # from here on there is nothing left but the sticky bit
     value = Cat(Const(0, below), small)
     lost: Amaranth = Const(0, 1)
-    for k in reversed(range(most.bit_length())):
+    for k in reversed(range(1, most.bit_length())):
         step = 1 << k
         if step > farthest:
             continue
@@ -220,4 +232,4 @@ def _align(
         far = wire(m, at_least(distance, reach), f"{name}_far")
         lost = Mux(far, small.any(), lost)
         value = Mux(far, 0, value)[: len(value)]
-    return Cat(lost, value)
+    return value, lost

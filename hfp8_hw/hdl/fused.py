@@ -64,7 +64,7 @@ class PairDot(Mac):
         def cut(name: str) -> Register:
             return pipe.cut(f"pair_{name}")
 
-        pair = add(m, x, y, p.rounding_mode, "pair", cut=cut, precision=wanted, lsb=lsb)
+        pair = add(m, x, y, p.rounding_mode, "pair", cut=cut, precision=wanted, lsb=lsb, whole=True)
         carried = pipe.carried
         return Term(
             pair.raw, carried["bad"], carried["first"], carried["last"], lsb, pair.invalid, pair

@@ -9,6 +9,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
 from .shape import Amaranth, plus, range_shape, zero_extended
 
+_ZERO = Const(0, 1)
+_FEW = 4
+"""Fewer bits than these are not worth to be ORed before the rounder does it."""
+
 
 @dataclass(frozen=True)
 class Raw:
@@ -119,13 +123,30 @@ def with_offset(m: Module, raw: Raw, offset: int, name: str) -> Raw:
 
 
 def leading_zeros(
-    m: Module, value: Amaranth, name: str, *, least: int = 1, most: int | None = None
+    m: Module,
+    value: Amaranth,
+    name: str,
+    *,
+    least: int = 1,
+    most: int | None = None,
+    still: int = 0,
+    keep: int | None = None,
 ) -> tuple[Amaranth, Amaranth]:
     """(count, value shifted left until its top bit is set), by a logarithmic shifter.
 
-    For value 0 the count is all ones. With ``least`` or ``most``, powers of two, only the shifts
-    from or up to that one; the count then lacks the bits below ``least``. Shifts are made two at
-    a time, both decided on the value as it comes.
+    For value 0 the count is all ones. Shifts are made two at a time, both decided on the value as
+    it comes.
+
+    Parameters
+    ----------
+    least, most : int, optional
+        Powers of two: only the shifts from or up to that one; the count then lacks the bits below
+        ``least``.
+    still : int
+        So many bits at the bottom are known to be 0 wherever the value is shifted.
+    keep : int, optional
+        So many bits of the result matter each for itself, and all below are ORed into one: a bit
+        is given up as soon as no shift that is left can bring it up there.
     """
     count: list[Amaranth] = []
     if len(value) < 2:
@@ -137,23 +158,48 @@ def leading_zeros(
         if step < least:
             empty = wire(m, value[-twice:] == 0, f"{name}_empty{twice}")
             count.insert(0, empty)
-            value = wire(m, Mux(empty, _left(value, twice), value), f"{name}_by{twice}")
-            break
-        groups = [
-            wire(m, value[max(0, len(value) - (k + 1) * step) : len(value) - k * step] == 0,
-                 f"{name}_empty{step}_{k}")
-            for k in range(3)
-        ]  # fmt: skip
-        high = wire(m, groups[0] & groups[1], f"{name}_count{twice}")
-        low = wire(m, groups[0] & (~groups[1] | groups[2]), f"{name}_count{step}")
-        count[:0] = [low, high]
-        near = Mux(low, _left(value, step), value)
-        far = Mux(low, _left(value, step + twice), _left(value, twice))
-        value = wire(m, Mux(high, far, near), f"{name}_by{step}")
-        step >>= 1
+            shift, last = {twice: empty}, twice
+        else:
+            groups = [
+                wire(m, value[max(0, len(value) - (k + 1) * step) : len(value) - k * step] == 0,
+                     f"{name}_empty{step}_{k}")
+                for k in range(3)
+            ]  # fmt: skip
+            high = wire(m, groups[0] & groups[1], f"{name}_count{twice}")
+            low = wire(m, groups[0] & (~groups[1] | groups[2]), f"{name}_count{step}")
+            count[:0] = [low, high]
+            shift, last = {step: low, twice: high}, step
+        kept = len(value) if keep is None else keep + last - 1
+        value, still = _shifted(value, shift, still, kept)
+        value = wire(m, value, f"{name}_by{last}")
+        step = last >> 1
     return Cat(*count), value
 
 
-def _left(value: Amaranth, step: int) -> Amaranth:
-    """``value`` shifted left within its bits."""
-    return Cat(Const(0, min(step, len(value))), value[: max(0, len(value) - step)])
+def _shifted(
+    value: Amaranth, shift: dict[int, Amaranth], still: int, keep: int
+) -> tuple[Amaranth, int]:
+    """(``value`` shifted left within its bits by the sum of the steps whose condition is set, all
+    but ``keep`` bits and one more ORed into that one; what `still` then is)."""
+
+    def either(part: Callable[[int], Amaranth], steps: list[int], by: int = 0) -> Amaranth:
+        if not steps:
+            return part(by)
+        *fewer, step = steps
+        moved, unmoved = either(part, fewer, by + step), either(part, fewer, by)
+        return unmoved if moved is unmoved else choose(shift[step], moved, unmoved)
+
+    def bit(k: int) -> Amaranth:
+        if k < still:
+            return value[k]
+        return either(lambda by: value[k - by] if k - by >= (still if by else 0) else _ZERO, steps)
+
+    def rest(by: int) -> Amaranth:
+        first, end = still if by else 0, low - by
+        return value[first:end].any() if end > first else _ZERO
+
+    steps = sorted(shift)
+    low = max(0, len(value) - keep)
+    if low < _FEW:
+        return Cat(*map(bit, range(len(value)))), still
+    return Cat(either(rest, steps), *map(bit, range(low, len(value)))), max(0, still - low + 1)
