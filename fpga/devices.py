@@ -39,6 +39,11 @@ class Device:
     pins: str = ""
     packs: bool = False
 
+    @property
+    def has_dsp(self) -> bool:
+        """Whether there are DSP blocks to choose."""
+        return self.dsp[0] != self.dsp[1]
+
 
 _ICE40 = {
     "synth": "synth_ice40 {dsp} -top {top} -json design.json",

@@ -86,7 +86,7 @@ def synthesise(
     """
     chosen = check_device(device)
     check_int("seeds", seeds, *SEEDS_RANGE)
-    if dsp and chosen.dsp[0] == chosen.dsp[1]:
+    if dsp and not chosen.has_dsp:
         raise ParameterError(f"dsp={dsp!r} is not allowed for {device}: it has no DSP blocks")
     tools = [find("yosys")[1], find(chosen.place[0])[1]]
     key = hashlib.sha256(

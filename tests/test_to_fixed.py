@@ -9,6 +9,7 @@ import pytest
 from hfp8_hw import ParameterError, golden, parse_format
 from hfp8_hw.golden import scalar
 from hfp8_hw.parameters import unit_parameters
+from verif.verify import Task, explain, run_task
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,18 @@ def test_bad_units(given: dict[str, Any], text: str) -> None:
     with pytest.raises(ParameterError) as error:
         unit_parameters("mac", given)
     assert text in str(error.value)
+
+
+@pytest.mark.parametrize("operands", ["codes", "fixed"])
+def test_shifts_of_fewer_bits_than_a_words(operands: str) -> None:
+    """A format of two exponent bits and a long significand is shifted within one word only."""
+    given = {
+        "semantics": "exact",
+        "acc": "fixed",
+        "align": "dsp",
+        "operands": operands,
+        "a": "E2M5B31:normal:dl",
+        "b": "E4M3B11FNUZ",
+    }
+    result = run_task(Task("mac", tuple(given.items()), "icarus", 1))
+    assert result.good, "\n".join(explain(result))

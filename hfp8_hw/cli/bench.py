@@ -234,7 +234,7 @@ def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: 
     Exit status 1 where a figure is worse than the committed one by more than 5 percent in area
     or 8 percent in clock.
     """
-    from fpga.devices import check_device
+    from fpga.devices import DEVICES, check_device
     from fpga.figures import ROWS, committed, measure, worse
     from rtl_gen.package import write_whole
 
@@ -250,7 +250,10 @@ def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: 
     table.add_column("row", no_wrap=True)
     for column in ("LUT", "FF", "DSP", "MHz", "peer: LUT", "MHz"):
         table.add_column(column, justify="right")
-    chosen = names or tuple(ROWS)
+    can_dsp = DEVICES[device].has_dsp
+    chosen = names or tuple(name for name, row in ROWS.items() if can_dsp or not row.dsp)
+    if left_out := [name for name in ROWS if not names and name not in chosen]:
+        console.print(f"left out, as {device} has no DSP blocks: {', '.join(left_out)}")
     with console.status("") as status:
         for count, name in enumerate(chosen):
             row, head = ROWS[name], f"{count + 1}/{len(chosen)} {name}"
@@ -258,7 +261,9 @@ def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: 
             figures[name] = report.to_dict()
             if name in before:
                 regressions += [f"{name}: {what}" for what in worse(figures[name], before[name])]
-            peer = ("", "") if row.peer is None else (str(row.peer[1]), row.peer[2])
+            # The peers were measured on one device.
+            known = row.peer if device == "ecp5-85k" else None
+            peer = ("", "") if known is None else (str(known[1]), known[2])
             table.add_row(
                 name, f"{report.luts / row.lanes:.0f}", f"{report.ffs / row.lanes:.0f}",
                 str(report.dsps),

@@ -101,7 +101,11 @@ def place_words(m: Module, coarse: Coarse, fixed: FixedPoint, width: int, name: 
 def shifted_within_word(m: Module, x: Scaled, name: str) -> Scaled:
     """The number with its significand shifted by less than a word, ``shift`` counting words."""
     steps = word_bits(len(x.sig)).bit_length() - 1
-    sig = wire(m, (x.sig << x.shift[:steps])[: len(x.sig) + (1 << steps) - 1], f"{name}_fine")
+    width = len(x.sig) + (1 << steps) - 1
+    shifted = (x.sig << x.shift[:steps])[:width]
+    # Formats of few exponents have shifts of fewer bits than a word's.
+    shifted = Cat(shifted, Const(0, width - len(shifted)))
+    sig = wire(m, shifted, f"{name}_fine")
     return replace(x, sig=sig, shift=x.shift[steps:], unit=0)
 
 
