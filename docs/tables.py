@@ -154,6 +154,23 @@ def goals() -> str:
     return f"{table(head, lines, 1)}\n\nThe longest path of the median placement:\n\n{critical}"
 
 
+def devices() -> str:
+    """docs/area.md: the same units on other devices, as far as figures are committed."""
+    others = {name: committed(name) for name in DEVICES if name != "ecp5-85k"}
+    others = {name: data for name, data in others.items() if data}
+    lines = []
+    for name, row in ROWS.items():
+        if not any(name in data for data in others.values()):
+            continue
+        line = [f"`{row.unit}`: {row.name}"]
+        for data in others.values():
+            report = data.get(name)
+            line += [f"{report['luts'] / row.lanes:.0f}", _fmax(report)] if report else ["", ""]
+        lines.append(line)
+    head = ["unit", *(text for name in others for text in (f"{DEVICES[name].title}: LUT", "MHz"))]
+    return table(head, lines, 1)
+
+
 def experiments() -> str:
     """docs/area.md: from ``fpga/results/experiments.json``."""
     data = json.loads((ROOT / "fpga" / "results" / "experiments.json").read_text())
@@ -167,7 +184,7 @@ def experiments() -> str:
 
 PARTS = {
     ROOT / "README.md": {"results": results, "figures": figures, "speed": speed},
-    DOCS / "area.md": {"goals": goals, "experiments": experiments},
+    DOCS / "area.md": {"goals": goals, "devices": devices, "experiments": experiments},
     DOCS / "numerics.md": {"catalogue": catalogue},
     DOCS / "units.md": {"units": units},
 }
