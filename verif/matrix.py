@@ -176,6 +176,7 @@ MATRIX: dict[str, list[dict[str, Any]]] = {
         {"fmt": "FP16", "rounding": "RDN", "stages": 6},
         {"fmt": "FP32", "stages": 2},
         {"fmt": "HFP8_BWD", "overflow": "saturate", "stages": 1},
+        {"fmt": "E2M3B1:normal:ieee"},
     ],
     "fp_mul": [{}, {"fmt": "BF16", "rounding": "RTO"}, {"fmt": "FP32", "stages": 5}],
     "fp_max": [{}, {"fmt": "E4M3FNUZ"}, {"fmt": "FP32", "stages": 2}],

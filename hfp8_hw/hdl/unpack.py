@@ -66,7 +66,7 @@ def unpack(
     if loose:
         # Subnormals count as values of the lowest normal binade.
         ranges = [
-            (max(low, high - (fmt.max_code >> fmt.man_bits) + 1), high)
+            (high - (fmt.max_code >> fmt.man_bits) + 1 if fmt.zero_exp == "gradual" else low, high)
             for fmt, (low, high) in zip(formats, ranges, strict=True)
         ]
     low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
