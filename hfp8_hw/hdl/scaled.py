@@ -117,7 +117,9 @@ def product(m: Module, x: Scaled, y: Scaled, name: str) -> tuple[Scaled, Amarant
     if not is_const(infinite):
         no_x = any_of(x.zero, x.sig == 0)
         no_y = any_of(y.zero, y.sig == 0)
-        bad = wire(m, ((x.inf & no_y) | (y.inf & no_x)) & ~nan, f"{name}_invalid")
+        # An infinity set on a grid of finite values may have no bits there.
+        one, other = x.inf & no_y & ~y.inf, y.inf & no_x & ~x.inf
+        bad = wire(m, (one | other) & ~nan, f"{name}_invalid")
         infinite = wire(m, infinite & ~bad & ~nan, f"{name}_inf")
     shift = Signal(len(x.shift + y.shift), name=f"{name}_shift")
     m.d.comb += shift.eq(x.shift + y.shift)
