@@ -14,14 +14,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 
 from hfp8_hw.errors import ParameterError, check_int
+from rtl_gen.cache import cache_dir
 from rtl_gen.package import Package, write_whole
 
 from . import carry, dsp_registers, netlist, wrapper
 from .devices import Device, check_device
-from .tools import SynthesisError, find, run
+from rtl_gen.tools import ToolError, find, run
 
 SEEDS_RANGE = (1, 32)
 Step = Callable[[str], None]
@@ -81,7 +81,7 @@ def synthesise(
     ------
     ParameterError
         For an unknown device, or a choice that it does not offer.
-    SynthesisError
+    ToolError
         If a tool is missing or fails: there are no figures of a failed run.
     """
     chosen = check_device(device)
@@ -94,7 +94,7 @@ def synthesise(
             [package.verilog, asdict(chosen), dsp, seeds, tools, _texts(package), _passes()]
         ).encode()
     ).hexdigest()
-    kept = Path(platformdirs.user_cache_dir("hfp8-hw")) / "synth" / f"{key}.json"
+    kept = cache_dir() / "synth" / f"{key}.json"
     if cache and kept.exists():
         step("kept from an earlier run")
         found = json.loads(kept.read_text())
@@ -197,7 +197,7 @@ def _place(device: Device, seed: int, folder: Path) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = json.loads((folder / report).read_text())
     except (OSError, ValueError) as error:
-        raise SynthesisError(f"{tool} wrote no report: {error}") from None
+        raise ToolError(f"{tool} wrote no report: {error}") from None
     return loaded
 
 
@@ -205,7 +205,7 @@ def _fmax(report: dict[str, Any]) -> float:
     """The achieved frequency of the clock, of which there is one."""
     clocks = list(report["fmax"].values())
     if len(clocks) != 1:
-        raise SynthesisError(f"expected one clock, nextpnr reports {len(clocks)}")
+        raise ToolError(f"expected one clock, nextpnr reports {len(clocks)}")
     return float(clocks[0]["achieved"])
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hfp8_hw.errors import ParameterError
 
-from .tools import SynthesisError, run
+from rtl_gen.tools import ToolError, run
 
-__all__ = ["SynthesisError", "cells", "warnings"]
+__all__ = ["ToolError", "cells", "warnings"]
 
 
 def warnings(verilog: str, top: str) -> list[str]:

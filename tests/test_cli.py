@@ -176,8 +176,7 @@ def test_a_second_signal_does_not_break_the_clean_up(tmp_path: Path) -> None:
     """The pool's own SIGTERM, in the middle of removing a worker's folder."""
     program = """
 import os, signal, tempfile, time
-from hfp8_hw.cli import verify
-import verif.verify
+from verif import pool
 
 remove = tempfile.TemporaryDirectory.cleanup
 def slowly(self):
@@ -189,9 +188,8 @@ def task(_):
     with tempfile.TemporaryDirectory(prefix="hfp8-"):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(30)
-verif.verify.run_task = task
-verify._start_worker()
-verify._work(None)
+pool._start_worker()
+pool._work(task, None)
 """
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     done = subprocess.run(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hfp8_hw import CATALOGUE, ParameterError
+from hfp8_hw import CATALOGUE, ParameterError, parse_format
 from hfp8_hw.golden import decode, dot, fma, jit, matmul, mul, quantize
 
 from .conftest import EIGHT_BIT
@@ -109,6 +109,16 @@ def test_the_table_decides_as_the_general_path(name: str, engine: str) -> None:
         np.testing.assert_array_equal(
             quantize(x, name, rounding=rounding), quantize(wide, name, rounding=rounding)
         )
+        policies = ("saturate", "special") if parse_format(name).has_nan else ("saturate",)
+        for overflow in policies:
+            options: dict[str, Any] = {"rounding": rounding, "overflow": overflow, "flags": True}
+            slow = quantize(wide, name, **options)
+            for fast in (
+                quantize(x, name, **options),
+                quantize(x.view(np.uint32), name, src="FP32", **options),
+            ):
+                np.testing.assert_array_equal(fast[0], slow[0])
+                np.testing.assert_array_equal(fast[1], slow[1])
 
 
 @pytest.mark.parametrize("rounding", ["RNE", "RNA"])

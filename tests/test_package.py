@@ -149,6 +149,7 @@ def test_fusesoc_reads_the_core(tmp_path: Path) -> None:
             {"track": "amax", "src": "HFP8"},
             "track='amax' is not allowed for src='HFP8'",
         ),
+        ("sgd_update", {"acc": "HFP8_FWD"}, "acc='HFP8_FWD' is not allowed: a format with NaN"),
         ("sgd_update", {"acc": "FP32"}, "acc='FP32' is not allowed for sgd_update: a format of at"),
         ("dot", {"lanes": 8, "chunk": 12}, "chunk=12 is not allowed for lanes=8: a multiple of"),
         ("dot", {"semantics": "fma"}, "semantics='fma' is not allowed: one of exact, exact_chunk"),

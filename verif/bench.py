@@ -13,7 +13,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 from numpy.typing import NDArray
 
-from verif.expect import as_driven, expected
+from verif.expect import as_driven, compare, expected
 from verif.harness import Field, payload
 
 _DRAIN = 2000
@@ -122,34 +122,11 @@ class Checker:
 
     def check(self, got: dict[str, NDArray[Any]], error: str | None) -> dict[str, Any]:
         """Vectors, mismatches, the first mismatch and the error, as in `verif.simulate.Outcome`."""
-        count = min(len(next(iter(got.values()))), len(self.spans))
-        wrong = np.zeros((count, self._lanes), bool)
-        for port, values in self.outputs.items():
-            wrong |= got[port][:count] != values[:count]
-        if len(next(iter(got.values()))) != len(self.spans):
-            given = len(next(iter(got.values())))
+        given = len(next(iter(got.values())))
+        if given != len(self.spans):
             error = error or f"{given} results came out where {len(self.spans)} were due"
-        first = None
-        if wrong.any():
-            index, lane = (int(n) for n in np.argwhere(wrong)[0])
-            items = list(self.spans[index])
-            first = {
-                "phase": self.phase,
-                "index": index * self._lanes + lane,
-                "inputs": {p: v[items, lane].tolist() for p, v in self.inputs.items()},
-                "expected": {p: int(v[index, lane]) for p, v in self.outputs.items()},
-                "got": {p: int(got[p][index, lane]) for p in self.outputs},
-            }
-        return {
-            "vectors": int(wrong.size),
-            "mismatches": int(wrong.sum()),
-            "first": first,
-            "error": None if error is None else f"{self.phase}: {error}",
-        }
-
-    @property
-    def _lanes(self) -> int:
-        return int(next(iter(self.inputs.values())).shape[1])
+        compared = compare(self.phase, self.inputs, self.outputs, self.spans, got)
+        return {**compared, "error": None if error is None else f"{self.phase}: {error}"}
 
 
 async def _reset(dut: Any) -> None:

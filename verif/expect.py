@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,25 @@ def sums(first: NDArray[Any], last: NDArray[Any], interleave: int = 1) -> list[r
             found.append(range(starts[turn], k + 1, interleave))
             starts[turn] = k + interleave
     return found
+
+
+class Singles(Sequence[range]):
+    """The spans of results of one item each."""
+
+    def __init__(self, count: int) -> None:
+        self._all = range(count)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @overload
+    def __getitem__(self, index: int) -> range: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[range]: ...
+    def __getitem__(self, index: int | slice) -> range | Sequence[range]:
+        if isinstance(index, slice):
+            return [range(k, k + 1) for k in self._all[index]]
+        return range(self._all[index], self._all[index] + 1)
 
 
 def signed(values: NDArray[Any], width: int) -> NDArray[np.int64]:
@@ -103,14 +122,13 @@ def _by_port(
 
 def expected(
     manifest: dict[str, Any], inputs: dict[str, NDArray[Any]]
-) -> tuple[dict[str, NDArray[Any]], list[range]]:
+) -> tuple[dict[str, NDArray[Any]], Sequence[range]]:
     """The outputs by port, (results, lanes), and each result's items."""
     golden = manifest["golden"]
     function, arguments = golden_call(manifest, inputs)
     count, lanes = next(iter(inputs.values())).shape
     if golden["sum"] is None:
-        spans = [range(k, k + 1) for k in range(count)]
-        return dict(_by_port(golden["outputs"], function(**arguments))), spans
+        return dict(_by_port(golden["outputs"], function(**arguments))), Singles(count)
     first, last = (inputs[golden["sum"][edge]][:, 0] for edge in ("first", "last"))
     spans = sums(first, last, golden["sum"]["interleave"])
     outputs: dict[str, NDArray[Any]] = {}
@@ -124,3 +142,33 @@ def expected(
             outputs.setdefault(port, np.zeros((len(spans), lanes), result.dtype))
             outputs[port][which] = result
     return outputs, spans
+
+
+def compare(
+    phase: str,
+    inputs: dict[str, NDArray[Any]],
+    outputs: dict[str, NDArray[Any]],
+    spans: Sequence[range],
+    got: dict[str, NDArray[Any]],
+) -> dict[str, Any]:
+    """Vectors, mismatches and the first mismatch, as in `verif.simulate.Outcome`.
+
+    ``outputs`` and ``spans`` are from `expected`; ``got`` may be shorter.
+    """
+    lanes = next(iter(inputs.values())).shape[1]
+    count = min(len(next(iter(got.values()))), len(spans))
+    wrong = np.zeros((count, lanes), bool)
+    for port, values in outputs.items():
+        wrong |= got[port][:count] != values[:count]
+    first = None
+    if wrong.any():
+        index, lane = (int(n) for n in np.argwhere(wrong)[0])
+        items = list(spans[index])
+        first = {
+            "phase": phase,
+            "index": index * lanes + lane,
+            "inputs": {p: v[items, lane].tolist() for p, v in inputs.items()},
+            "expected": {p: int(v[index, lane]) for p, v in outputs.items()},
+            "got": {p: int(got[p][index, lane]) for p in outputs},
+        }
+    return {"vectors": int(wrong.size), "mismatches": int(wrong.sum()), "first": first}

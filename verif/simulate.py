@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import os
@@ -19,11 +18,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from platformdirs import user_cache_dir
 
 from rtl_gen.package import Package
 
 from . import tools
+from rtl_gen.cache import built, cache_dir
 from .harness import TOP, harness
 
 
@@ -84,11 +83,6 @@ class Outcome:
     def good(self) -> bool:
         """Whether everything compared equal, and something was compared."""
         return self.vectors > 0 and self.mismatches == 0 and self.error is None
-
-
-def cache_dir() -> Path:
-    """Where built simulations are kept: ``HFP8_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get("HFP8_CACHE") or user_cache_dir("hfp8-hw"))
 
 
 def run(
@@ -184,26 +178,15 @@ def _build(package: Package, tool: tools.Tool, lanes: int, waves: bool) -> Path:
     text = harness(package.manifest, lanes)
     facts = [package.verilog, text, tool.name, tool.version, str(waves), version("cocotb"),
              sys.version, sys.prefix]  # fmt: skip
-    key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
-    builds = cache_dir() / "builds"
-    ready = builds / key
-    if ready.is_dir():
-        return ready
-    builds.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{key}-", dir=builds) as scratch:
-        folder = Path(scratch) / "build"
-        folder.mkdir()
+
+    def make(folder: Path) -> None:
         sources = []
         for name, content in ((package.name, package.verilog), (TOP, text)):
             sources.append(folder / f"{name}.v")
             sources[-1].write_text(content)
         _cocotb_build(tool, folder, sources, waves)
-        try:
-            os.rename(folder, ready)
-        except OSError:
-            if not ready.is_dir():  # another process may have built the same meanwhile
-                raise
-    return ready
+
+    return built("builds", facts, make)
 
 
 def _cocotb_build(tool: tools.Tool, folder: Path, sources: list[Path], waves: bool) -> None:

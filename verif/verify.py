@@ -46,11 +46,12 @@ class Task:
 
     def package(self) -> Package:
         """The generated unit."""
-        return _package(self.unit, self.parameters)
+        return package_of(self.unit, self.parameters)
 
 
 @lru_cache(maxsize=64)
-def _package(unit: str, parameters: tuple[tuple[str, Any], ...]) -> Package:
+def package_of(unit: str, parameters: tuple[tuple[str, Any], ...]) -> Package:
+    """A generated unit, once a process; parameters other than the defaults."""
     return generate(unit_parameters(unit, dict(parameters)))
 
 
@@ -123,6 +124,19 @@ def describe(port: dict[str, Any], codes: Any, inputs: dict[str, Any]) -> str:
     return " ".join(shown) + more
 
 
+def mismatch(manifest: dict[str, Any], first: dict[str, Any]) -> list[str]:
+    """Lines that show the first mismatch: inputs, what was expected, what came."""
+    ports = {p["name"]: p for p in manifest["ports"]}
+    lines = [f"  first mismatch: phase '{first['phase']}', index {first['index']}"]
+    for name, codes in first["inputs"].items():
+        lines.append(f"    {name} = {describe(ports[name], codes, first['inputs'])}")
+    for name in first["expected"]:
+        for what in ("expected", "got"):
+            shown = describe(ports[name], [first[what][name]], {})
+            lines.append(f"    {name} {what} {shown}")
+    return lines
+
+
 def explain(result: Result) -> list[str]:
     """Lines that tell a person what went wrong and how to see it again."""
     task = result.task
@@ -134,15 +148,7 @@ def explain(result: Result) -> list[str]:
     if outcome.error:
         lines.append(f"  stream contract: {outcome.error}")
     if outcome.first:
-        first = outcome.first
-        ports = {p["name"]: p for p in task.package().manifest["ports"]}
-        lines.append(f"  first mismatch: phase '{first['phase']}', index {first['index']}")
-        for name, codes in first["inputs"].items():
-            lines.append(f"    {name} = {describe(ports[name], codes, first['inputs'])}")
-        for name in first["expected"]:
-            for what in ("expected", "got"):
-                shown = describe(ports[name], [first[what][name]], {})
-                lines.append(f"    {name} {what} {shown}")
+        lines += mismatch(task.package().manifest, outcome.first)
     if outcome.vectors == 0:
         lines.append("  nothing was compared")
     lines.append(f"  replay: {task.replay}")

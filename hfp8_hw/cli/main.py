@@ -14,6 +14,7 @@ from .bench import bench_command
 from .compare import compare_command
 from .demo import demo_command
 from .gen import gen_command, list_command
+from .sweep import sweep_command
 from .synth import synth_command
 from .verify import verify_command
 
@@ -28,6 +29,7 @@ for _command in (
     list_command,
     gen_command,
     verify_command,
+    sweep_command,
     compare_command,
     demo_command,
     synth_command,
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     0: done. 1: a mismatch, or a tool that is missing or failed. 2: bad input. 130: Ctrl-C.
     """
-    from fpga.tools import SynthesisError
+    from rtl_gen.tools import ToolError
     from verif.simulate import SimulationError
     from verif.tools import ToolMissing
 
@@ -60,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except click.ClickException as error:
         return _fail(_one_line(error.format_message()), 2)
-    except (ToolMissing, SimulationError, SynthesisError) as error:
+    except (ToolMissing, SimulationError, ToolError) as error:
         return _fail(str(error), 1)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)

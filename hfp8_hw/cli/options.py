@@ -63,6 +63,12 @@ def configured(
     return unit_parameters(chosen, {**data["parameters"], **given(options)}), data["name"]
 
 
+def check_folder(option: str, path: Path | None) -> None:
+    """Raise ParameterError if a file is to be written where there is no folder."""
+    if path is not None and not path.resolve().parent.is_dir():
+        raise ParameterError(f"{option}={str(path)!r} is not allowed: there is no such folder")
+
+
 def simulators(text: str) -> list[str]:
     """The simulators in a comma-separated list, each once."""
     from verif.tools import SIMULATORS

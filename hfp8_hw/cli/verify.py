@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import suppress
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -19,7 +15,7 @@ from rich.table import Table
 
 from ..errors import ParameterError
 from ..parameters import UNITS, unit_parameters
-from .options import given, parameter_options, seed_option, sim_option, simulators
+from .options import check_folder, given, parameter_options, seed_option, sim_option, simulators
 
 if TYPE_CHECKING:
     from verif.verify import Result, Task
@@ -80,8 +76,7 @@ def verify_command(
     chosen = plan(units, options)
     names = simulators(sim)
     for option, path in (("junit", junit), ("json", json_path)):
-        if path is not None and not path.resolve().parent.is_dir():
-            raise ParameterError(f"{option}={str(path)!r} is not allowed: there is no such folder")
+        check_folder(option, path)
     console = Console()
     console.print(f"seed {seed}; {_versions(names)}", highlight=False)
     tasks = [
@@ -127,65 +122,23 @@ def _versions(names: list[str]) -> str:
     return ", ".join(found)
 
 
-def _start_worker() -> None:
-    """Lead a process group, which the simulators join."""
-    os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _end_task(number: int, frame: object) -> None:
-    """On SIGTERM clean up, and let no other SIGTERM break in: when the first worker has gone, the
-    pool sends one of its own to those that are still cleaning up."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def _work(task: Task) -> Result:
-    """Run a task; once ended by a signal, clean up and go, and start no other."""
-    from verif.verify import run_task
-
-    signal.signal(signal.SIGTERM, _end_task)
-    try:
-        result = run_task(task)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        return result
-    except KeyboardInterrupt:
-        os._exit(1)
-
-
-def _stop_workers() -> None:
-    """End all workers and what they run."""
-    for child in active_children():
-        if child.pid is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGTERM)
-
-
 def _run(tasks: list[Task], jobs: int, console: Console) -> list[Result]:
     """Run all tasks, several at a time, with a progress line; results in the tasks' order."""
+    from verif import pool
+    from verif.verify import run_task
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())  # fmt: skip
     results: dict[Task, Result] = {}
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("verify", total=len(tasks))
-        pool = ProcessPoolExecutor(
-            min(jobs, len(tasks)), get_context("spawn"), initializer=_start_worker
-        )
-        try:
-            waiting = {pool.submit(_work, task): task for task in tasks}
-            for done in as_completed(waiting):
-                result = done.result()
-                results[result.task] = result
-                word = "ok" if result.good else "FAILED"
-                text = f"{result.task.unit} \\[{result.task.label}] {result.task.simulator} {word}"
-                if not console.is_terminal:
-                    console.print(f"{len(results)}/{len(tasks)} {text}", highlight=False)
-                progress.update(bar, advance=1, description=text)
-        except BaseException:
-            _stop_workers()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        for _, result in pool.run(run_task, tasks, min(jobs, len(tasks))):
+            results[result.task] = result
+            word = "ok" if result.good else "FAILED"
+            text = f"{result.task.unit} \\[{result.task.label}] {result.task.simulator} {word}"
+            if not console.is_terminal:
+                console.print(f"{len(results)}/{len(tasks)} {text}", highlight=False)
+            progress.update(bar, advance=1, description=text)
     return [results[task] for task in tasks]
 
 

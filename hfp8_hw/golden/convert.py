@@ -23,6 +23,9 @@ from .pack import code_dtype, pack
 from .random import lane_seeds, xorshift32
 
 
+_BINARY32 = parse_operand("FP32")
+
+
 def pack_values(
     values: NDArray[np.float64],
     fmt: FloatFormat,
@@ -116,9 +119,13 @@ def quantize(
     biases = check_bias(bias)
     scales = None if scale is None else check_scale(scale)
 
-    if src is None and src_bias is None and src_mode is None:
-        plain = biases is None and words is None and scales is None and not flags
-        if plain and array.dtype == np.float32 and fast.applies(fmt):
+    plain = biases is None and words is None and scales is None
+    if plain and src_bias is None and src_mode is None and fast.applies(fmt):
+        if src is not None and array.dtype == np.uint32 and parse_operand(src) == _BINARY32:
+            array, src = array.view(np.float32), None
+        if src is None and array.dtype == np.float32:
+            if flags:
+                return fast.quantize_flags(array, fmt, rounding, overflow, table_builder=_table)
             return fast.quantize(array, fmt, rounding, overflow, table_builder=_table)
     rest = optional(words, biases, src_bias, src_mode, scales)
     shape = broadcast_shape(array, *rest)
@@ -170,9 +177,9 @@ def generated_bits(
 
 def _table(
     values: NDArray[np.float64], fmt: FloatFormat, rounding: Rounding, overflow: str
-) -> NDArray[Any]:
-    """Codes of a handful of values: what the fast path fills its table with."""
-    return pack_values(values, fmt, rounding, overflow)[0]
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Codes and flags of a handful of values: what the fast path fills its table with."""
+    return pack_values(values, fmt, rounding, overflow)
 
 
 def decode(

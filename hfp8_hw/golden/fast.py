@@ -19,7 +19,9 @@ from ..formats import FloatFormat
 from ..rounding import Rounding
 from . import jit
 
-Builder = Callable[[NDArray[np.float64], FloatFormat, Rounding, str], NDArray[Any]]
+Builder = Callable[
+    [NDArray[np.float64], FloatFormat, Rounding, str], tuple[NDArray[Any], NDArray[np.uint8]]
+]
 
 _BLOCK = 1 << 14
 
@@ -32,12 +34,17 @@ def applies(fmt: FloatFormat) -> bool:
 @lru_cache(maxsize=64)
 def _codes(
     fmt: FloatFormat, rounding: Rounding, overflow: str, builder: Builder
-) -> NDArray[np.uint8]:
-    """The code for each upper half; 64 KiB."""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The code and the flags for each upper half; 128 KiB.
+
+    The flags are decided by it too: a dropped lower half makes the lowest bit of the upper one,
+    which no value of the format has, so it stays inexact; the ends of the range are its values.
+    """
     halves = np.arange(1 << 16, dtype=np.uint32) << 16
     with np.errstate(invalid="ignore"):  # signalling NaNs
         values = halves.view(np.float32).astype(np.float64)
-    return builder(values, fmt, rounding, overflow).astype(np.uint8)
+    codes, flags = builder(values, fmt, rounding, overflow)
+    return codes.astype(np.uint8), flags
 
 
 def quantize(
@@ -48,7 +55,7 @@ def quantize(
     table_builder: Builder,
 ) -> NDArray[np.uint8]:
     """Codes of float32 values in a deterministic rounding; see `hfp8_hw.golden.quantize`."""
-    table = _codes(fmt, rounding, overflow, table_builder)
+    table, _ = _codes(fmt, rounding, overflow, table_builder)
     contiguous = np.ascontiguousarray(x)
     out = np.empty(x.shape, np.uint8)
     words, codes = contiguous.reshape(-1).view(np.uint32), out.reshape(-1)
@@ -59,6 +66,35 @@ def quantize(
     if compiled is not None:
         jit.threads(compiled.quantize, words.size, words.size, (words, codes), table)
         return out
+    _look_up(words, (table, codes))
+    return out
+
+
+def quantize_flags(
+    x: NDArray[np.float32],
+    fmt: FloatFormat,
+    rounding: Rounding,
+    overflow: str,
+    table_builder: Builder,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Codes and flags, by the same table."""
+    tables = _codes(fmt, rounding, overflow, table_builder)
+    words = np.ascontiguousarray(x).reshape(-1).view(np.uint32)
+    codes, flags = np.empty(x.shape, np.uint8), np.empty(x.shape, np.uint8)
+    outs = codes.reshape(-1), flags.reshape(-1)
+    compiled = jit.kernels(words.size)
+    for table, out in zip(tables, outs, strict=True):
+        if compiled is not None:
+            jit.threads(compiled.quantize, words.size, words.size, (words, out), table)
+        else:
+            _look_up(words, (table, out))
+    return codes, flags
+
+
+def _look_up(
+    words: NDArray[np.uint32], *pairs: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+) -> None:
+    """Fill each table's output, block by block."""
     size = min(_BLOCK, words.size)
     index = np.empty(size, np.intp)
     high = np.empty(size, np.uint32)
@@ -71,8 +107,8 @@ def quantize(
         np.add(high[:n], 0xFFFF, out=high[:n])
         np.bitwise_or(high[:n], block, out=high[:n])
         np.right_shift(high[:n], 16, out=index[:n], casting="unsafe")
-        np.take(table, index[:n], out=codes[start : start + n], mode="clip")
-    return out
+        for table, out in pairs:
+            np.take(table, index[:n], out=out[start : start + n], mode="clip")
 
 
 def _binary32_reaches(fmt: FloatFormat) -> bool:

@@ -97,7 +97,9 @@ class SgdUpdateParameters(_Update):
 
     stages: int = parameter(12, "register stages, 1 to 23")
     fmt: str = parameter("DLFLOAT16", "format of the weight, at most 16 bits")
-    acc: str = parameter("DLFLOAT16", "format of momentum, gradient, rate and decay, 16 bits")
+    acc: str = parameter(
+        "DLFLOAT16", "format of momentum, gradient, rate and decay, with NaN, at most 16 bits"
+    )
     rounding: str = parameter("SR(12)", "of the weight: RNE, RNA, RTZ, RUP, RDN, RTO or SR(n)")
     random: str = parameter(
         "xorshift32", "SR's random bits: input, or xorshift32: made in the unit"
@@ -112,6 +114,8 @@ class SgdUpdateParameters(_Update):
                     f"{name}={getattr(self, name)!r} is not allowed for sgd_update: "
                     "a format of at most 16 bits"
                 )
+        if not self.acc_format.has_nan:
+            raise ParameterError(f"acc={self.acc!r} is not allowed: a format with NaN")
         self._set(rounding=str(self.rounding_mode))
         check_choice("random", self.random, ("input", "xorshift32"))
         check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)

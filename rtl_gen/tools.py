@@ -1,4 +1,4 @@
-"""The open FPGA tools, from their PyPI packages: where they are and how they are run."""
+"""The open EDA tools, from their PyPI packages: where they are and how they are run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 
-class SynthesisError(RuntimeError):
+class ToolError(RuntimeError):
     """A tool is missing or failed; the text ends with its last lines."""
 
 
@@ -32,12 +32,12 @@ def find(tool: str) -> tuple[list[str], str]:
 
     Raises
     ------
-    SynthesisError
+    ToolError
         If its package is not installed.
     """
     module, function, package = _PACKAGES[tool]
     if find_spec(module) is None:
-        raise SynthesisError(f"{tool} is missing; install it with 'pip install {package}'")
+        raise ToolError(f"{tool} is missing; install it with 'pip install {package}'")
     call = f"import sys; from {module} import {function} as run; sys.exit(run(sys.argv[1:]))"
     try:
         number = version(package)
@@ -51,7 +51,7 @@ def run(tool: str, arguments: list[str], folder: Path) -> str:
 
     Raises
     ------
-    SynthesisError
+    ToolError
         If it is missing or fails.
     """
     command, _ = find(tool)
@@ -62,5 +62,5 @@ def run(tool: str, arguments: list[str], folder: Path) -> str:
     if done.returncode:
         errors = [line for line in output.splitlines() if line.startswith("ERROR")]
         last = errors or output.splitlines()[-3:]
-        raise SynthesisError(f"{tool} failed with status {done.returncode}: {' | '.join(last)}")
+        raise ToolError(f"{tool} failed with status {done.returncode}: {' | '.join(last)}")
     return output

@@ -1,0 +1,51 @@
+"""What is built once and kept: folders named by the hash of all that went into them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from platformdirs import user_cache_dir
+
+
+def cache_dir() -> Path:
+    """Where built simulations and results are kept: ``HFP8_CACHE``, else the user's cache folder."""
+    return Path(os.environ.get("HFP8_CACHE") or user_cache_dir("hfp8-hw"))
+
+
+def digest(facts: Iterable[str]) -> str:
+    """32 hexadecimal digits that stand for a list of texts."""
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
+
+
+def built(kind: str, facts: Iterable[str], make: Callable[[Path], None]) -> Path:
+    """The folder that ``make`` fills, from the cache if the same facts have been built before.
+
+    Parameters
+    ----------
+    kind : str
+        A folder of the cache.
+    facts : iterable of str
+        Everything that the content depends on.
+    make : callable
+        Fills the empty folder that it is given; whatever it raises leaves nothing behind.
+    """
+    key = digest(facts)
+    parent = cache_dir() / kind
+    ready = parent / key
+    if ready.is_dir():
+        return ready
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{key}-", dir=parent) as scratch:
+        folder = Path(scratch) / "build"
+        folder.mkdir()
+        make(folder)
+        try:
+            os.rename(folder, ready)
+        except OSError:
+            if not ready.is_dir():  # another process may have built the same meanwhile
+                raise
+    return ready

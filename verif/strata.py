@@ -1,0 +1,147 @@
+"""Sums aimed at where arithmetic goes wrong: cancellation, ties, carries, overflow, both ends.
+
+Frames (where sums begin and end) are alike in all lanes of a block; what is summed is drawn for
+every lane and frame, vectorised over the lanes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
+from rtl_gen.package import Package
+
+from .expect import code_width
+from .vectors import Vectors, edge_codes
+
+STRATA = ("uniform", "edges", "moderate", "cancel", "near_cancel", "ties", "growing", "tiny")
+"""What the operands of a sum are drawn from.
+
+uniform: any codes. edges: zeros, ends of binades, specials. moderate: the middle of the range.
+cancel: every second item is minus the one before. near_cancel: the same, one code beside it.
+ties: powers of two whose exponents fall, so that bits of the sum stand alone far apart.
+growing: the largest magnitudes, one sign, so that sums carry and overflow. tiny: the lowest codes.
+"""
+
+
+def _draw(
+    stratum: str, fmt: FloatFormat, rng: np.random.Generator, shape: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Codes of one operand, (items, lanes)."""
+    signs = rng.integers(0, 2, shape) * fmt.sign_mask
+    match stratum:
+        case "edges":
+            return rng.choice(edge_codes(fmt), shape)
+        case "moderate" | "cancel" | "near_cancel":
+            low, high = fmt.max_code // 4, fmt.max_code * 3 // 4
+            return rng.integers(low, high, shape) | signs
+        case "ties":
+            fields = -np.sort(-rng.integers(1, 1 << fmt.exp_bits, shape), axis=0)
+            codes = np.minimum(fields << fmt.man_bits, fmt.max_code)
+            return codes | signs
+        case "growing":
+            codes = fmt.max_code - rng.integers(0, 1 + (2 << fmt.man_bits), shape)
+            return np.maximum(codes, 0) | signs[:1]
+        case "tiny":
+            return rng.integers(0, 2 << fmt.man_bits, shape) & fmt.mag_mask | signs
+    return rng.integers(0, 1 << fmt.width, shape)
+
+
+def lengths(package: Package) -> list[int]:
+    """Lengths of sums in transfers: single ones, about one chunk, several."""
+    parameters = package.manifest["parameters"]
+    chunk = max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
+    found = [1, 2, 3, 5, 8, 13, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 3]
+    return [n for n in found if 1 <= n <= 300]
+
+
+def sums(package: Package, rng: np.random.Generator, count: int, lanes: int) -> Vectors:
+    """Transfers of an accumulating unit, (count, lanes), framed."""
+    ports = {
+        port["name"]: port
+        for port in package.manifest["ports"]
+        if port["dir"] == "in" and port["role"] in ("data", "config", "flag")
+    }
+    turns = package.manifest["golden"]["sum"]["interleave"]
+    inputs: Vectors = {name: np.zeros((count, lanes), np.int64) for name in ports}
+    for turn in range(turns):
+        own = {name: values[turn::turns] for name, values in inputs.items()}
+        _frames(package, ports, rng, own)
+    return inputs
+
+
+def _frames(
+    package: Package, ports: dict[str, dict[str, Any]], rng: np.random.Generator, own: Vectors
+) -> None:
+    """Fill one turn's transfers, frame by frame, in place."""
+    choices = lengths(package)
+    count = len(own["i_last"])
+    held = package.manifest["parameters"]["semantics"] in ("exact", "exact_chunk")
+    start = 0
+    while start < count:
+        length = min(int(rng.choice(choices)), count - start)
+        frame = {name: values[start : start + length] for name, values in own.items()}
+        _fill(ports, rng, frame, held)
+        # A sum that starts after a `last` needs no `first`. One without a `last` is given up by
+        # a `first` that follows, or goes on, but not where its bias would have to be the same.
+        open_sum = start > 0 and not own["i_last"][start - 1, 0]
+        frame["i_first"][0] = 1 if (open_sum and held) or rng.random() < 0.5 else 0
+        frame["i_last"][-1] = 1 if rng.random() < 0.95 or start + length == count else 0
+        start += length
+
+
+def _fill(
+    ports: dict[str, dict[str, Any]], rng: np.random.Generator, frame: Vectors, held: bool
+) -> None:
+    shape = frame["i_last"].shape
+    picks = rng.choice(len(STRATA), shape[1])
+    modes: dict[str, NDArray[np.int64]] = {}
+    for name in ports:
+        if name.startswith("i_mode"):
+            mode = rng.integers(0, 2, (1, shape[1]) if rng.random() < 0.7 else shape)
+            modes[name.removeprefix("i_mode_")] = frame[name][:] = np.broadcast_to(mode, shape)
+    for name, port in ports.items():
+        if "format" in port:
+            formats = parse_operand(port["format"])
+            mode = modes.get(name.removeprefix("i_").rstrip("0123456789"))
+            for k, stratum in enumerate(STRATA):
+                which = np.flatnonzero(picks == k)
+                part = (shape[0], len(which))
+                codes = _draw(stratum, formats[0], rng, part)
+                if len(formats) > 1 and mode is not None:
+                    other = _draw(stratum, formats[1], rng, part)
+                    codes = np.where(mode[:, which] == 1, other, codes)
+                frame[name][:, which] = codes
+        elif name.startswith("i_bias"):
+            low, high = RUNTIME_BIAS_RANGE
+            rows = 1 if held else shape[0]
+            values = rng.integers(low, high + 1, (rows, shape[1]))
+            frame[name][:] = values & ((1 << code_width(port)) - 1)
+        elif port["role"] != "flag" and name not in ("i_first", "i_last") and "mode" not in name:
+            frame[name][:] = rng.integers(0, 1 << port["width"], shape)
+    _cancel(ports, rng, frame, picks)
+
+
+def _cancel(
+    ports: dict[str, dict[str, Any]],
+    rng: np.random.Generator,
+    frame: Vectors,
+    picks: NDArray[np.int64],
+) -> None:
+    """Every second item becomes minus the one before it, or one code beside that."""
+    pairs = len(frame["i_last"]) // 2
+    for stratum in ("cancel", "near_cancel"):
+        which = np.flatnonzero(picks == STRATA.index(stratum))
+        for name, port in ports.items():
+            if name in ("i_first", "i_last"):
+                continue
+            values = frame[name][0 : 2 * pairs : 2, which].copy()
+            if name.startswith("i_a"):
+                fmt = parse_operand(port["format"])[0]
+                values ^= fmt.sign_mask
+                if stratum == "near_cancel":
+                    values ^= rng.integers(0, 2, values.shape)
+            frame[name][1 : 2 * pairs : 2, which] = values
