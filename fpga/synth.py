@@ -14,14 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-
 from hfp8_hw.errors import ParameterError, check_int
 from rtl_gen.cache import cache_dir
 from rtl_gen.package import Package, write_whole
+from rtl_gen.tools import ToolError, find, run
 
 from . import carry, dsp_registers, netlist, wrapper
 from .devices import Device, check_device
-from rtl_gen.tools import ToolError, find, run
 
 SEEDS_RANGE = (1, 32)
 Step = Callable[[str], None]

@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 from hfp8_hw.errors import ParameterError
-
 from rtl_gen.tools import ToolError, run
 
 __all__ = ["ToolError", "cells", "warnings"]

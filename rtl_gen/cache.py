@@ -12,7 +12,7 @@ from platformdirs import user_cache_dir
 
 
 def cache_dir() -> Path:
-    """Where built simulations and results are kept: ``HFP8_CACHE``, else the user's cache folder."""
+    """Where builds and results are kept: ``HFP8_CACHE``, else the user's cache folder."""
     return Path(os.environ.get("HFP8_CACHE") or user_cache_dir("hfp8-hw"))
 
 

@@ -121,6 +121,28 @@ def test_the_table_decides_as_the_general_path(name: str, engine: str) -> None:
                 np.testing.assert_array_equal(fast[1], slow[1])
 
 
+@pytest.mark.parametrize("name", [*EIGHT_BIT, "E4M3B11:flush:none", "E5M2:normal:ieee"])
+def test_compiled_stochastic_rounding(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(23)
+    fmt = parse_format(name)
+    x = rng.integers(0, 1 << 32, 1 << 17).astype(np.uint32)
+    fields = np.clip(127 - fmt.bias + rng.integers(-9, 40, x.size), 0, 255).astype(np.uint32)
+    x[::2] = x[::2] & 0x807FFFFF | fields[::2] << 23
+    x[::5] &= np.uint32(0xFFF00000)
+    for bits, overflow in ((1, "saturate"), (3, "special"), (12, "saturate"), (23, "special")):
+        if overflow == "special" and not fmt.has_nan:
+            continue
+        words = rng.choice([0, (1 << bits) - 1, 1 << (bits - 1)], x.size)
+        words[::2] = rng.integers(0, 1 << bits, x[::2].size)
+        options: dict[str, Any] = {"rounding": f"SR({bits})", "overflow": overflow, "flags": True}
+        found = []
+        for numba in ("1", "0"):
+            monkeypatch.setenv("HFP8_NUMBA", numba)
+            found.append(quantize(x, name, src="FP32", rbits=words, **options))
+        np.testing.assert_array_equal(found[0][0], found[1][0])
+        np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
 @pytest.mark.parametrize("rounding", ["RNE", "RNA"])
 @pytest.mark.parametrize("acc", ["DLFLOAT16", "FP16", "BF16"])
 def test_matmul_is_dot(acc: str, rounding: str, engine: str) -> None:

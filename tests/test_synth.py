@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 import fpga.synth
-from rtl_gen import tools
 from fpga.devices import DEVICES
 from fpga.figures import ROWS, committed, worse
 from fpga.synth import ToolError, synthesise
 from hfp8_hw import ParameterError
 from hfp8_hw.cli.main import main
 from hfp8_hw.parameters import unit_parameters
+from rtl_gen import tools
 from rtl_gen.package import Package, generate
 
 

@@ -1,4 +1,4 @@
-"""A generated unit as compiled code (CXXRTL), driven with NumPy arrays at tens of millions a second."""
+"""A generated unit as compiled code (CXXRTL), driven with NumPy arrays."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def dtype(width: int) -> type[np.unsignedinteger[Any]]:
     """The smallest unsigned dtype that holds a port; wider than 64 bits is not supported."""
     for bits, kind in ((8, np.uint8), (16, np.uint16), (32, np.uint32), (64, np.uint64)):
         if width <= bits:
-            return kind  # type: ignore[return-value]
+            return kind
     raise SimulationError(f"a port of {width} bits is too wide for a compiled model: at most 64")
 
 
@@ -200,8 +200,13 @@ def compile_model(
 def _driver(manifest: dict[str, Any], extra: tuple[str, ...]) -> str:
     """The C++ loop that drives the unit's ports."""
     ins, outs = payload(manifest, "in")[0], payload(manifest, "out")[0]
-    port = lambda name: "t->p_" + name.replace("_", "__")  # noqa: E731
-    kind = lambda width: f"uint{np.dtype(dtype(width)).itemsize * 8}_t"  # noqa: E731
+
+    def port(name: str) -> str:
+        return "t->p_" + name.replace("_", "__")
+
+    def kind(width: int) -> str:
+        return f"uint{np.dtype(dtype(width)).itemsize * 8}_t"
+
     lines: dict[str, list[str]] = {"offer": [], "hide": [], "same": [], "hold": [], "store": []}
     extras = [f"{port(name)}.set<uint64_t>(extra[{k}]);" for k, name in enumerate(extra)]
     for k, f in enumerate(ins):

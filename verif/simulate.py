@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtl_gen.cache import built, cache_dir
 from rtl_gen.package import Package
 
 from . import tools
-from rtl_gen.cache import built, cache_dir
 from .harness import TOP, harness
 
 

@@ -1,4 +1,4 @@
-"""What a sweep drives: every input of a unit, or samples, cut into blocks that can be made alone."""
+"""What a sweep drives: every input of a unit, or samples, in blocks that can be made alone."""
 
 from __future__ import annotations
 
@@ -155,7 +155,8 @@ def space(package: Package, extent: str, seed: int) -> Space:
             f"range='all' is not allowed for {package.name}: what it gives depends on more than "
             "one transfer; a number of transfers"
         )
-    first, later = [], []
+    first: list[Axis] = []
+    later: list[Axis] = []
     for port in package.manifest["ports"]:
         if port["dir"] != "in" or port["role"] not in ("data", "config", "flag"):
             continue
@@ -190,10 +191,10 @@ def _product(axes: list[Axis]) -> int:
 
 
 def default_extent(package: Package) -> str:
-    """``all`` where that is at most 2^33 inputs, else a number."""
+    """``all`` where that is at most 2^34 inputs, else a number."""
     try:
         whole = space(package, "all", 0)
     except ParameterError:
         whole = None
-    fits = whole is not None and whole.vectors <= 1 << 33
+    fits = whole is not None and whole.vectors <= 1 << 34
     return "all" if fits else str(1 << 24)

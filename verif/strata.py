@@ -97,12 +97,13 @@ def _fill(
     ports: dict[str, dict[str, Any]], rng: np.random.Generator, frame: Vectors, held: bool
 ) -> None:
     shape = frame["i_last"].shape
-    picks = rng.choice(len(STRATA), shape[1])
+    picks: NDArray[np.int64] = rng.integers(0, len(STRATA), size=shape[1:])
     modes: dict[str, NDArray[np.int64]] = {}
     for name in ports:
         if name.startswith("i_mode"):
-            mode = rng.integers(0, 2, (1, shape[1]) if rng.random() < 0.7 else shape)
-            modes[name.removeprefix("i_mode_")] = frame[name][:] = np.broadcast_to(mode, shape)
+            drawn = rng.integers(0, 2, (1, shape[1]) if rng.random() < 0.7 else shape)
+            frame[name][:] = drawn
+            modes[name.removeprefix("i_mode_")] = frame[name]
     for name, port in ports.items():
         if "format" in port:
             formats = parse_operand(port["format"])

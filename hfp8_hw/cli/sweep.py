@@ -35,7 +35,7 @@ _SAVE_EVERY = 5.0
 @click.argument("units", nargs=-1)
 @click.option(
     "--range", "extent", metavar="all|N",
-    help="Every input, or N sampled transfers.  [default: all if at most 2^33, else 2^24]",
+    help="Every input, or N sampled transfers.  [default: all if at most 2^34, else 2^24]",
 )  # fmt: skip
 @seed_option
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes.  [default: cores]")
@@ -144,7 +144,9 @@ def _run(sweep: Sweep, state: State, jobs: int, console: Console, fail_fast: boo
     before, start = state.seconds, time.monotonic()
     saved = start
     with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("sweep", total=space.vectors, rate="", completed=state.found.transfers)
+        bar = progress.add_task(
+            "sweep", total=space.vectors, rate="", completed=state.found.transfers
+        )
         driven = 0
         try:
             for (_, number), found in pool.run(run_block, left, min(jobs, max(1, len(left)))):

@@ -22,7 +22,6 @@ from .operands import (
 from .pack import code_dtype, pack
 from .random import lane_seeds, xorshift32
 
-
 _BINARY32 = parse_operand("FP32")
 
 
@@ -119,11 +118,16 @@ def quantize(
     biases = check_bias(bias)
     scales = None if scale is None else check_scale(scale)
 
-    plain = biases is None and words is None and scales is None
+    plain = biases is None and scales is None
     if plain and src_bias is None and src_mode is None and fast.applies(fmt):
         if src is not None and array.dtype == np.uint32 and parse_operand(src) == _BINARY32:
             array, src = array.view(np.float32), None
-        if src is None and array.dtype == np.float32:
+        floats = src is None and array.dtype == np.float32
+        if floats and words is not None:
+            done = fast.stochastic(array, words, fmt, rounding, overflow)
+            if done is not None:
+                return done if flags else done[0]
+        elif floats:
             if flags:
                 return fast.quantize_flags(array, fmt, rounding, overflow, table_builder=_table)
             return fast.quantize(array, fmt, rounding, overflow, table_builder=_table)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FloatFormat
+from ..formats import ZERO_EXP, FloatFormat
 from ..rounding import Rounding
 from . import jit
 
@@ -91,6 +91,38 @@ def quantize_flags(
     return codes, flags
 
 
+def stochastic(
+    x: NDArray[np.float32],
+    rbits: NDArray[np.int64],
+    fmt: FloatFormat,
+    rounding: Rounding,
+    overflow: str,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """Codes and flags of SR(n) with a random word for each value; None without numba."""
+    compiled = jit.kernels(x.size)
+    if compiled is None or rbits.shape != x.shape or fmt.width != 8 or not -80 <= fmt.bias <= 100:
+        return None
+    words = np.ascontiguousarray(x).reshape(-1).view(np.uint32)
+    random = np.ascontiguousarray(rbits).reshape(-1)
+    codes, flags = np.empty(x.shape, np.uint8), np.empty(x.shape, np.uint8)
+    over, over_signed = _beyond(fmt, overflow)
+    nan = fmt.max_code if fmt.nan_code is None else fmt.nan_code
+    facts = (fmt.man_bits, fmt.bias, ZERO_EXP.index(fmt.zero_exp), rounding.sr_bits, fmt.max_code)
+    ends = (over, over_signed, nan, 0 if fmt.has_nan else 8, fmt.has_neg_zero)
+    sliced = (words, random, codes.reshape(-1), flags.reshape(-1))
+    jit.threads(compiled.stochastic, words.size, words.size, sliced, *facts, *ends)
+    return codes, flags
+
+
+def _beyond(fmt: FloatFormat, overflow: str) -> tuple[int, bool]:
+    """The magnitude where there is overflow, and whether it keeps its sign."""
+    if overflow == "saturate":
+        return fmt.max_code, True
+    if fmt.inf_code is not None:
+        return fmt.inf_code, True
+    return fmt.nan_code or 0, False
+
+
 def _look_up(
     words: NDArray[np.uint32], *pairs: tuple[NDArray[np.uint8], NDArray[np.uint8]]
 ) -> None:
@@ -131,12 +163,7 @@ def _nearest(
     man = fmt.man_bits
     gradual = fmt.zero_exp == "gradual"
     small = 2.0 ** (1 - fmt.bias - man + 23) if gradual else fmt.min / 2
-    if overflow == "saturate":
-        over, over_signed = fmt.max_code, True
-    elif fmt.inf_code is not None:
-        over, over_signed = fmt.inf_code, True
-    else:
-        over, over_signed = fmt.nan_code or 0, False
+    over, over_signed = _beyond(fmt, overflow)
     nan = fmt.max_code if fmt.nan_code is None else fmt.nan_code
     kernel = compiled.nearest(23 - man, gradual, fmt.has_neg_zero, over_signed, fmt.min_code)
     u32 = np.uint32

@@ -34,12 +34,16 @@ class Kernels:
     nearest : (drop, gradual, neg_zero, over_signed, first)
         -> (words, codes, offset, least, small, top, over, nan)
         RNE by arithmetic, which vectorises where the shift is a constant; see `golden.fast`.
+    stochastic : (words, rbits, codes, flags, man, bias, zero_exp, n, top, over, over_signed, nan,
+        nan_flags, neg_zero)
+        SR(n) of binary32 words by integers; ``zero_exp`` as an index of `formats.ZERO_EXP`.
     matmul : by ``even`` (RNE, else RNA): (a, out, b, chunk, drop, half)
         See `hfp8_hw.golden.gemm`.
     """
 
     quantize: Kernel
     nearest: Callable[[int, bool, bool, bool, int], Kernel]
+    stochastic: Kernel
     matmul: dict[bool, Kernel]
 
 
@@ -126,6 +130,54 @@ def _compile() -> Kernels | None:
 
         return kernel
 
+    @numba.njit(cache=True, nogil=True)
+    def stochastic(
+        words: Any, rbits: Any, codes: Any, flags: Any, man: int, bias: int, zero_exp: int, n: int,
+        top: int, over: int, over_signed: bool, nan: int, nan_flags: int, neg_zero: bool,
+    ) -> None:  # fmt: skip
+        for i in range(words.size):
+            word, random = np.int64(words[i]), np.int64(rbits[i])
+            negative, mag = word >> 31, word & 0x7FFFFFFF
+            if mag > 0x7F800000:
+                codes[i], flags[i] = nan, nan_flags
+                continue
+            biased = mag >> 23
+            sig = mag & 0x7FFFFF | (np.int64(biased > 0) << 23)
+            if sig == 0:
+                codes[i], flags[i] = (0x80 if negative and neg_zero else 0), 0
+                continue
+            exp = (biased if biased else 1) - 150
+            length = 0
+            while sig >> length:
+                length += 1
+            field = exp + length - 1 + bias
+            floor = 0 if zero_exp == 1 else 1
+            tiny = field < floor
+            field = max(field, floor)
+            drop = (1 - bias if zero_exp == 2 and tiny else field - man - bias) - exp
+            whole = sig << -drop if drop <= 0 else sig >> min(drop, 62)
+            rest = sig - (whole << drop) if 0 < drop <= 62 else (sig if drop > 62 else 0)
+            cut = drop - n
+            fraction = rest >> min(cut, 62) if cut > 0 else rest << -cut
+            up = np.int64(drop > 0 and fraction + random >= 1 << n)
+            code = up << man if zero_exp == 2 and tiny else ((field - 1) << man) + whole + up
+            inexact = rest != 0
+            if zero_exp == 1:
+                # Between 0 and the smallest value; see pack._gap_up.
+                tiny = tiny or (field == 0 and whole == 1 << man)
+                if tiny:
+                    count = -(exp + bias + man + n)
+                    scaled = sig >> min(count, 62) if count > 0 else sig << -count
+                    code = np.int64(scaled >= ((1 << n) - random) * ((1 << man) + 1))
+                    inexact = True
+            mark = (6 if tiny else 4) if inexact else 0
+            sign = 0x80 if negative else 0
+            if biased == 255 or code > top:
+                mark = 7 if biased < 255 and tiny else 5
+                codes[i], flags[i] = (over | sign if over_signed else over), mark
+            else:
+                codes[i], flags[i] = (code | sign if neg_zero or code else 0), mark
+
     def matmul(even: bool) -> Kernel:
         @numba.njit(cache=True, nogil=True)
         def kernel(a: Any, out: Any, b: Any, chunk: int, drop: Any, half: Any) -> None:
@@ -165,4 +217,4 @@ def _compile() -> Kernels | None:
 
         return kernel
 
-    return Kernels(quantize, nearest, {False: matmul(False), True: matmul(True)})
+    return Kernels(quantize, nearest, stochastic, {False: matmul(False), True: matmul(True)})
