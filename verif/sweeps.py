@@ -37,9 +37,9 @@ MANY: dict[str, list[Configuration]] = {
     "mac": [
         ({"semantics": "exact_chunk", "a": "HFP8_FWD", "b": "HFP8_FWD"}, str(10**9)),
     ],
-    "dot": [({"a": "HFP8_FWD", "b": "HFP8_FWD", "lanes": 8}, str(10**9))],
+    "dot": [({"a": "HFP8_FWD", "b": "HFP8_FWD", "lanes": 8}, str(125 * 10**6))],
 }
-"""Accumulating units, by at least 10^9 transfers."""
+"""Accumulating units, by at least 10^9 products."""
 
 SWEEPS: dict[str, list[Configuration]] = {
     unit: [*MANY.get(unit, []), *((dict(parameters), None) for parameters in configurations)]

@@ -86,8 +86,8 @@ def sweep_command(
         failed += not found.good
         _report(sweep, found, state.seconds, console)
         records.append(_record(sweep, state))
-    if json_path is not None:
-        _write(records, seed, json_path)
+        if json_path is not None:
+            _write(records, len(sweeps), seed, json_path)
     if len(sweeps) > 1:
         total = sum(record["transfers"] for record in records)
         console.print(
@@ -213,9 +213,10 @@ def _record(sweep: Sweep, state: State) -> dict[str, Any]:
     }
 
 
-def _write(records: list[dict[str, Any]], seed: int, path: Path) -> None:
+def _write(records: list[dict[str, Any]], planned: int, seed: int, path: Path) -> None:
+    """The sweeps so far, of those planned: the file is whole after each."""
     from rtl_gen.package import write_whole
     from verif.native import tool_versions
 
-    data = {"seed": seed, "tools": tool_versions(), "sweeps": records}
+    data = {"seed": seed, "planned": planned, "tools": tool_versions(), "sweeps": records}
     write_whole(path, (json.dumps(data, indent=2) + "\n").encode())
