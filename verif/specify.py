@@ -1,0 +1,216 @@
+"""The specification of a unit's arithmetic in Verilog, on integers, for proofs.
+
+`verif/formal/spec.sv` says what a code is worth and how an exact value is rounded; here those
+modules are put together for a unit: exact values of the operands, the exact result, one rounding.
+Where a result has few codes the specification is a list of steps instead (`verif.steps`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hfp8_hw.errors import ParameterError
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, SCALE_RANGE, FloatFormat, parse_format, parse_operand
+from hfp8_hw.rounding import parse_rounding
+from rtl_gen.package import Package
+
+from . import steps
+
+_ZERO = {"gradual": 0, "normal": 1, "flush": 2}
+_SPECIALS = {"none": 0, "ieee": 1, "fn": 2, "dl": 2, "fnuz": 3, "p3109": 4}
+_MODES = {"RNE": 0, "RNA": 1, "RTZ": 2, "RUP": 3, "RDN": 4, "RTO": 5, "SR": 6}
+
+UNITS = ("quantizer", "dequantizer", "convert", "mul", "fp_mul", "fp_add")
+"""Units whose arithmetic has a specification."""
+
+
+class _Decoded:
+    """A decoded operand in the text: its wires' prefix, the scale and width of its magnitude."""
+
+    def __init__(self, name: str, formats: tuple[FloatFormat, ...], bias: str | None) -> None:
+        self.name, self.formats, self.bias = name, formats, bias
+        high = RUNTIME_BIAS_RANGE[1] if bias else max(f.bias for f in formats)
+        man = max(f.man_bits for f in formats)
+        low = RUNTIME_BIAS_RANGE[0] if bias else min(f.bias for f in formats)
+        self.scale = high + man
+        top = max(1 << f.exp_bits for f in formats)
+        self.width = top + (high - low) + man + 2
+
+    def text(self, port: str, mode: str | None) -> list[str]:
+        """Wires NAME_neg, NAME_nan, NAME_inf, NAME_mag."""
+        n, lines = self.name, []
+        wires = f"_neg, {{p}}_nan, {{p}}_inf; wire [{self.width - 1}:0] {{p}}_mag;"
+        parts = [f"{n}{k}" for k in range(len(self.formats))]
+        for part, fmt in zip(parts, self.formats, strict=True):
+            # With a run-time bias: as if it were the largest, then up by what it is less.
+            bias = RUNTIME_BIAS_RANGE[1] if self.bias else fmt.bias
+            lines += [
+                f"  wire {part}{wires.format(p=part)}",
+                f"  spec_decode #(.EXP({fmt.exp_bits}), .MAN({fmt.man_bits}), .BIAS({bias}), "
+                f".ZERO({_ZERO[fmt.zero_exp]}), .SPECIALS({_SPECIALS[fmt.specials]}), "
+                f".SCALE({self.scale}), .W({self.width})) decode_{part} (.x({port}), "
+                f".neg({part}_neg), .nan({part}_nan), .inf({part}_inf), .mag({part}_mag));",
+            ]
+        lines.append(f"  wire {n}{wires.format(p=n)}")
+        up = ""
+        if self.bias:
+            lines.append(
+                f"  wire [7:0] {n}_up = 8'd{RUNTIME_BIAS_RANGE[1]} - "
+                f"{{{self.bias}[6], {self.bias}}};"
+            )
+            up = f" << {n}_up"
+        for field in ("neg", "nan", "inf", "mag"):
+            chosen = f"{parts[0]}_{field}"
+            if len(parts) > 1:
+                chosen = f"({mode} ? {parts[1]}_{field} : {parts[0]}_{field})"
+            lines.append(f"  assign {n}_{field} = {chosen}{up if field == 'mag' else ''};")
+        return lines
+
+
+def _rounder(
+    fmt: FloatFormat, arguments: dict[str, Any], scale: int, width: int, random: str | None
+) -> list[str]:
+    """The instance that rounds ``neg, nan, inf, invalid, mag`` to ``y`` and ``flags``."""
+    rounding = parse_rounding(arguments["rounding"])
+    special = fmt.inf_code if fmt.inf_code is not None else fmt.nan_code
+    nan = fmt.max_code if fmt.nan_code is None else fmt.nan_code
+    facts = {
+        "EXP": fmt.exp_bits, "MAN": fmt.man_bits, "BIAS": fmt.bias, "ZERO": _ZERO[fmt.zero_exp],
+        "SCALE": scale, "W": width, "MODE": _MODES[rounding.mode],
+        "N": rounding.sr_bits or 1, "SATURATE": int(arguments["overflow"] == "saturate"),
+        "LARGEST": fmt.max_code, "INFINITY": special or 0, "NAN": nan,
+        "INFINITY_IS_NAN": int(fmt.inf_code is None), "HAS_NAN": int(fmt.has_nan),
+        "NEGATIVE_ZERO": int(fmt.has_neg_zero),
+    }  # fmt: skip
+    text = ", ".join(f".{name}({value})" for name, value in facts.items())
+    return [
+        f"  spec_round #({text}) rounder (.neg(neg), .nan(nan), .inf(inf), .invalid(invalid), "
+        f".mag(mag), .random({random or chr(39) + 'd0'}), .y(y), .flags(flags));"
+    ]
+
+
+def specification(package: Package) -> str:
+    """A module ``spec`` with the unit's payload inputs, and outputs ``y`` and ``flags``.
+
+    Raises
+    ------
+    ParameterError
+        If there is none for the unit or its parameters.
+    """
+    manifest = package.manifest
+    unit, arguments = manifest["unit"], manifest["golden"]["arguments"]
+    parameters = manifest["parameters"]
+    if (
+        unit not in UNITS
+        or arguments.get("random") is not None
+        or parameters.get("track", "none") != "none"
+        or int(parameters.get("lanes", 1)) > 1
+    ):
+        raise ParameterError(
+            f"property='arithmetic' is not allowed for {package.name}: its specification is for "
+            f"one lane, without a state, of {', '.join(UNITS)}"
+        )
+    ports = {p["name"]: p for p in manifest["ports"]}
+    inputs = [
+        p for p in manifest["ports"]
+        if p["dir"] == "in" and p["role"] in ("data", "config", "flag")
+    ]  # fmt: skip
+    out = parse_format(ports["o_y"]["format"], "format")
+    names = {p["name"] for p in inputs}
+    if unit in ("quantizer", "dequantizer", "convert") and names == {"i_x"}:
+        src = parse_operand(ports["i_x"]["format"])
+        rounding = parse_rounding(arguments["rounding"])
+        if len(src) == 1 and out.max_code < steps.MOST_STEPS:
+            text = steps.specification(src[0], out, rounding, arguments["overflow"], "steps")
+            head = _head(inputs, out)
+            return f"{text}{head}  steps s(.x(i_x), .y(y), .flags(flags));\nendmodule\n"
+    body = _Body(manifest, names, out)
+    lines = body.unary() if "i_x" in names else body.binary(unit == "fp_add", arguments["rounding"])
+    random = "i_rbits" if "i_rbits" in names else None
+    lines += _rounder(out, arguments, body.scale, body.width, random)
+    return _head(inputs, out) + "\n".join(lines) + "\nendmodule\n"
+
+
+def _head(inputs: list[dict[str, Any]], out: FloatFormat) -> str:
+    ins = ", ".join(f"input [{p['width'] - 1}:0] {p['name']}" for p in inputs)
+    return f"module spec({ins}, output [{out.width - 1}:0] y, output [3:0] flags);\n"
+
+
+class _Body:
+    """The exact result of a unit: wires ``neg``, ``nan``, ``inf``, ``invalid`` and ``mag``."""
+
+    def __init__(self, manifest: dict[str, Any], names: set[str], out: FloatFormat) -> None:
+        self.ports = {p["name"]: p for p in manifest["ports"]}
+        self.fed: dict[str, str] = manifest["golden"]["inputs"]
+        self.names, self.out = names, out
+        self.scale = self.width = 0
+
+    def _operand(self, letter: str) -> tuple[_Decoded, list[str]]:
+        port = self.ports[f"i_{letter}"]
+        bias = self.fed.get("src_bias" if letter == "x" else f"bias_{letter}")
+        mode = next((m for m in (f"i_mode_{letter}", "i_mode") if m in self.names), None)
+        decoded = _Decoded(letter, parse_operand(port["format"]), bias)
+        return decoded, decoded.text(f"i_{letter}", mode)
+
+    def unary(self) -> list[str]:
+        """x, times a power of two: a scale, and a run-time bias of the result."""
+        x, lines = self._operand("x")
+        self.scale, self.width = x.scale, x.width
+        shifts = []
+        if "i_scale" in self.names:
+            low, high = SCALE_RANGE
+            shifts.append(f"({{i_scale[6], i_scale}} + 8'd{-low})")
+            self.scale, self.width = self.scale - low, self.width + high - low
+        if "bias" in self.fed:
+            # Rounding x with bias b is rounding x * 2**(b - B) with bias B.
+            low, high = RUNTIME_BIAS_RANGE
+            shifts.append(f"({{i_bias[6], i_bias}} + 8'd{-low})")
+            self.scale, self.width = self.scale + self.out.bias - low, self.width + high - low
+        lift = self._lift()
+        self.width += lift
+        lines += [
+            f"  wire neg = x_neg, nan = x_nan, inf = x_inf, invalid = 1'b0;",
+            f"  wire [{self.width - 1}:0] mag = {{{self.width - x.width}'d0, x_mag}} << {lift}"
+            + "".join(f" << {shift}" for shift in shifts) + ";",
+        ]  # fmt: skip
+        return lines
+
+    def _lift(self) -> int:
+        """Places to add below, so that the smallest value of the result is an integer too."""
+        lift = max(1, self.out.bias + self.out.man_bits - self.scale + 1)
+        self.scale += lift
+        return lift
+
+    def binary(self, adds: bool, rounding: str) -> list[str]:
+        """a + b or a * b."""
+        (a, lines), (b, more) = self._operand("a"), self._operand("b")
+        lines += more
+        lines.append("  wire nan = a_nan || b_nan || invalid;")
+        if adds:
+            self.scale, width = a.scale, a.width + 1
+            lift = self._lift()
+            self.width = width + lift
+            down = int(parse_rounding(rounding).mode == "RDN")
+            lines += [
+                "  wire invalid = !a_nan && !b_nan && a_inf && b_inf && a_neg != b_neg;",
+                "  wire inf = a_inf || b_inf;",
+                "  wire same = a_neg == b_neg, less = a_mag < b_mag;",
+                f"  wire [{width - 1}:0] sum = same ? a_mag + b_mag : "
+                "less ? b_mag - a_mag : a_mag - b_mag;",
+                "  wire neg = a_inf ? a_neg : b_inf ? b_neg : same ? a_neg : "
+                f"sum == 0 ? 1'b{down} : less ? b_neg : a_neg;",
+                f"  wire [{self.width - 1}:0] mag = {{{lift}'d0, sum}} << {lift};",
+            ]
+            return lines
+        self.scale, width = a.scale + b.scale, a.width + b.width
+        lift = self._lift()
+        self.width = width + lift
+        lines += [
+            "  wire invalid = !a_nan && !b_nan && "
+            "((a_inf && !b_inf && b_mag == 0) || (b_inf && !a_inf && a_mag == 0));",
+            "  wire inf = a_inf || b_inf;",
+            "  wire neg = a_neg != b_neg;",
+            f"  wire [{width - 1}:0] product = a_mag * b_mag;",
+            f"  wire [{self.width - 1}:0] mag = {{{lift}'d0, product}} << {lift};",
+        ]
+        return lines
