@@ -80,6 +80,8 @@ class Monitor:
         self.dut, self.stall = dut, stall
         self.words: list[int] = []
         self.error: str | None = None
+        # With stalls, nothing is ready before the first result shows: valid must not wait for it.
+        self._shy = bool(stall.any())
         self._clock, self._ready = 0, False
         self._waiting: Any = None
 
@@ -104,7 +106,9 @@ class Monitor:
             self._waiting = None
         if not int(dut.lockstep.value):
             self.error = self.error or "copies of the unit fell out of step"
-        ready = not self.stall[self._clock % len(self.stall)]
+        if self._waiting is not None:
+            self._shy = False
+        ready = not self._shy and not self.stall[self._clock % len(self.stall)]
         self._clock += 1
         if ready != self._ready:
             dut.o_ready.value = int(ready)

@@ -174,13 +174,16 @@ def compile_model(
     read: str = "read_verilog unit.v",
     suffix: str = ".v",
     extra: tuple[str, ...] = (),
+    settle: bool = False,
 ) -> Model:
     """Compile a source that Yosys reads with the command ``read`` from ``unit`` + ``suffix``.
 
-    ``extra`` names input ports beside those of the manifest.
+    ``extra`` names input ports beside those of the manifest. ``settle`` is for netlists with
+    loops through words; it takes more than twice the time.
     """
     include = headers()
     driver = _driver(manifest, extra)
+    flags = (*_FLAGS, "-DSETTLE") if settle else _FLAGS
 
     def make(folder: Path) -> None:
         (folder / f"unit{suffix}").write_text(source)
@@ -188,12 +191,12 @@ def compile_model(
         top = manifest["top"]
         script = f"{read}; hierarchy -check -top {top}; write_cxxrtl -O6 -g0 unit.cc"
         tools.run("yosys", ["-q", "-p", script], folder)
-        command = ["g++", *_FLAGS, f"-I{include}", "driver.cc", "-o", "model.so"]
+        command = ["g++", *flags, f"-I{include}", "driver.cc", "-o", "model.so"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SimulationError(f"g++ did not compile the model: {done.stderr[-1000:]}")
 
-    facts = [source, driver, read, *_FLAGS, *tool_versions()]
+    facts = [source, driver, read, *flags, *tool_versions()]
     return Model(built("native", facts, make) / "model.so", manifest, extra)
 
 

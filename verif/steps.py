@@ -71,7 +71,9 @@ class Steps:
         """(smallest magnitude, magnitude code it gives), falling, where nothing overflows."""
         found: list[tuple[int, int]] = []
         sign = 2 ** (self.dst.exp_bits + self.dst.man_bits)
-        position, top = 0, self.over(negative)
+        # Where -0 would be, some formats have NaN; that code is a special one.
+        minus_zero = scalar.decode(2 ** (self.src.exp_bits + self.src.man_bits), self.src)
+        position, top = int(negative and minus_zero == "nan"), self.over(negative)
         while position < top:
             code = self.result(position, negative)[0] % sign
             found.append((position, code))
@@ -172,9 +174,7 @@ def specification(
         lines.append(f"    {condition} ? {{4'd{flags}, {dst.width}'d{code}}} :")
     for negative, (over, code, flags) in overs.items():
         which = "s" if negative else "!s"
-        lines.append(
-            f"    {which} && m >= {width}'d{over} ? {{4'd{flags}, {dst.width}'d{code}}} :"
-        )
+        lines.append(f"    {which} && m >= {width}'d{over} ? {{4'd{flags}, {dst.width}'d{code}}} :")
     lines += [
         f"    {{1'b0, !exact, tiny, 1'b0, {sign}, mag}};",
         "  assign {flags, y} = word;",

@@ -6,24 +6,38 @@ every lane and frame, vectorised over the lanes.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
+from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
 from .expect import code_width
 from .vectors import Vectors, edge_codes
 
-STRATA = ("uniform", "edges", "moderate", "cancel", "near_cancel", "ties", "growing", "tiny")
+STRATA = (
+    "uniform",
+    "edges",
+    "moderate",
+    "cancel",
+    "near_cancel",
+    "ties",
+    "growing",
+    "tiny",
+    "targets",
+)
 """What the operands of a sum are drawn from.
 
 uniform: any codes. edges: zeros, ends of binades, specials. moderate: the middle of the range.
 cancel: every second item is minus the one before. near_cancel: the same, one code beside it.
 ties: powers of two whose exponents fall, so that bits of the sum stand alone far apart.
 growing: the largest magnitudes, one sign, so that sums carry and overflow. tiny: the lowest codes.
+targets: products, largest first, whose exact sum is an edge of the accumulator's format, beside
+one, or halfway between two.
 """
 
 
@@ -48,6 +62,44 @@ def _draw(
         case "tiny":
             return rng.integers(0, 2 << fmt.man_bits, shape) & fmt.mag_mask | signs
     return rng.integers(0, 1 << fmt.width, shape)
+
+
+@lru_cache(maxsize=32)
+def _targets(
+    formats_a: tuple[FloatFormat, ...], formats_b: tuple[FloatFormat, ...], acc: FloatFormat
+) -> list[list[tuple[int, int]]]:
+    """Lists of (code of a, code of b), in the last of the formats an operand can be in, whose
+    products add up to an edge of ``acc`` or a value beside one, by taking the largest that fits."""
+    a, b = formats_a[-1], formats_b[-1]
+    codes_a, codes_b = np.arange(1, a.max_code + 1), np.arange(1, b.max_code + 1)
+    grid = np.outer(decode(codes_a, a), decode(codes_b, b)).reshape(-1)
+    order = np.argsort(grid, kind="stable")
+    values = grid[order]
+    edges = np.array([code for code in edge_codes(acc) if 0 < code <= acc.max_code])
+    found = []
+    for value in decode(edges, acc):
+        step = float(np.spacing(value)) * 2.0 ** (52 - acc.man_bits)
+        coarse = np.flatnonzero(np.fmod(values, step) == 0)
+        for quarters in (-2, -1, 0, 1, 2):
+            # First what the accumulator holds exactly, in products that it holds too; the rest,
+            # less than a step, comes last and is rounded.
+            base = float(value) - step if quarters < 0 else float(value)
+            picks: list[int] = []
+            rest = base
+            while len(picks) < 12 and coarse.size and rest >= values[coarse[0]]:
+                at = int(np.searchsorted(values[coarse], rest, side="right")) - 1
+                picks.append(int(coarse[at]))
+                rest -= float(values[coarse[at]])
+            rest += float(value) + quarters / 4 * step - base
+            if rest:
+                at = int(np.searchsorted(values, rest, side="right")) - 1
+                if at < 0 or values[at] != rest:
+                    continue
+                picks.append(at)
+            places = [divmod(int(order[at]), len(codes_b)) for at in picks]
+            if places:
+                found.append([(int(codes_a[row]), int(codes_b[col])) for row, col in places])
+    return found
 
 
 def lengths(package: Package) -> list[int]:
@@ -84,7 +136,7 @@ def _frames(
     while start < count:
         length = min(int(rng.choice(choices)), count - start)
         frame = {name: values[start : start + length] for name, values in own.items()}
-        _fill(ports, rng, frame, held)
+        _fill(package, ports, rng, frame, held)
         # A sum that starts after a `last` needs no `first`. One without a `last` is given up by
         # a `first` that follows, or goes on, but not where its bias would have to be the same.
         open_sum = start > 0 and not own["i_last"][start - 1, 0]
@@ -94,7 +146,11 @@ def _frames(
 
 
 def _fill(
-    ports: dict[str, dict[str, Any]], rng: np.random.Generator, frame: Vectors, held: bool
+    package: Package,
+    ports: dict[str, dict[str, Any]],
+    rng: np.random.Generator,
+    frame: Vectors,
+    held: bool,
 ) -> None:
     shape = frame["i_last"].shape
     picks: NDArray[np.int64] = rng.integers(0, len(STRATA), size=shape[1:])
@@ -124,6 +180,35 @@ def _fill(
         elif port["role"] != "flag" and name not in ("i_first", "i_last") and "mode" not in name:
             frame[name][:] = rng.integers(0, 1 << port["width"], shape)
     _cancel(ports, rng, frame, picks)
+    _aim(package, rng, frame, np.flatnonzero(picks == STRATA.index("targets")))
+
+
+def _aim(
+    package: Package, rng: np.random.Generator, frame: Vectors, which: NDArray[np.int64]
+) -> None:
+    """Fill some lanes with sums that hit a target: one product an item, zeros after them."""
+    arguments = package.manifest["golden"]["arguments"]
+    acc = arguments.get("acc")
+    if acc in (None, "fixed") or any(name.startswith("i_bias") for name in frame):
+        return
+    ports = {p["name"]: p for p in package.manifest["ports"]}
+    first = {letter: sorted(n for n in frame if (n.startswith(f"i_{letter}") and
+                            n.removeprefix(f"i_{letter}").isdecimal()) or n == f"i_{letter}")
+             for letter in "ab"}  # fmt: skip
+    formats = [parse_operand(ports[first[letter][0]]["format"]) for letter in "ab"]
+    targets = _targets(formats[0], formats[1], parse_operand(acc)[0])
+    count = len(frame["i_last"])
+    for lane in which if targets else ():
+        picks = targets[int(rng.integers(len(targets)))][:count]
+        sign = int(rng.integers(2)) * formats[0][0].sign_mask
+        for letter, side in (("a", 0), ("b", 1)):
+            for name in first[letter]:
+                frame[name][:, lane] = 0
+            column = [pick[side] | (sign if side == 0 else 0) for pick in picks]
+            frame[first[letter][0]][: len(picks), lane] = column
+        for name in frame:
+            if name.startswith("i_mode"):
+                frame[name][:, lane] = 1
 
 
 def _cancel(

@@ -14,7 +14,7 @@ from hfp8_hw.formats import parse_operand
 from hfp8_hw.parameters import unit_parameters
 from rtl_gen.package import Package, generate
 
-from . import vectors
+from . import strata, vectors
 from .expect import code_width
 from .simulate import Outcome, Phase, SimulationError, run
 from .tools import ToolMissing
@@ -84,6 +84,9 @@ def phases(package: Package, seed: int) -> list[Phase]:
         lanes = int(package.manifest["parameters"].get("lanes", 1))
         count = max(1500, 6000 // lanes) if package.manifest["golden"]["sum"] else 2500
         found.append(Phase("random", vectors.random_inputs(package, rng, count, vectors.LANES)))
+        if package.manifest["golden"]["sum"]:
+            aimed = strata.sums(package, rng, count // 2, vectors.LANES)
+            found.append(Phase("aimed", aimed))
     shaken = vectors.random_inputs(package, rng, 1200, vectors.LANES)
     found.append(Phase("back-pressure", shaken, stall=0.4, resets=4))
     return found

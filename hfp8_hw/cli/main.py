@@ -14,6 +14,8 @@ from .bench import bench_command
 from .compare import compare_command
 from .demo import demo_command
 from .gen import gen_command, list_command
+from .mutate import mutate_command
+from .prove import prove_command
 from .sweep import sweep_command
 from .synth import synth_command
 from .verify import verify_command
@@ -30,6 +32,8 @@ for _command in (
     gen_command,
     verify_command,
     sweep_command,
+    prove_command,
+    mutate_command,
     compare_command,
     demo_command,
     synth_command,

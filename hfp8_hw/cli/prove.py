@@ -1,0 +1,128 @@
+"""``hfp8 prove``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import ParameterError
+from .options import check_folder, given, parameter_options
+from .verify import plan
+
+
+@click.command("prove")
+@click.argument("units", nargs=-1)
+@click.option(
+    "--property", "properties", metavar="NAME[,NAME]",
+    help="stream, progress, pipeline, arithmetic.  [default: all that the unit has]",
+)  # fmt: skip
+@click.option("--engine", default="abc", show_default=True,
+              help="abc: reachability (PDR); z3: k-induction.")  # fmt: skip
+@click.option("--depth", type=click.IntRange(1, 1000), default=20, show_default=True,
+              help="Steps of k-induction, and of the search for a trace.")  # fmt: skip
+@click.option("--timeout", type=click.IntRange(1, 86400), default=300, show_default=True,
+              help="Seconds for each property.")  # fmt: skip
+@click.option("--trace", type=click.Path(path_type=Path, dir_okay=False),
+              help="Leave a VCD file of the first property that fails.")  # fmt: skip
+@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write the results as JSON.")  # fmt: skip
+@parameter_options
+def prove_command(
+    units: tuple[str, ...],
+    properties: str | None,
+    engine: str,
+    depth: int,
+    timeout: int,
+    trace: Path | None,
+    json_path: Path | None,
+    **options: Any,
+) -> int:
+    """Prove properties of units for all inputs and any number of clocks.
+
+    docs/verification.md says what each property claims. Without parameters, every unit named
+    (all, if none is) is proved in the configurations of `hfp8 verify`. Exit status 1 if a
+    property fails or stays open.
+    """
+    from verif.properties import PROPERTIES, offered
+    from verif.prove import ENGINES, engine_versions, prove
+    from verif.verify import package_of
+
+    check_folder("json", json_path)
+    check_folder("trace", trace)
+    wanted = None if properties is None else properties.split(",")
+    for name in wanted or ():
+        if name not in PROPERTIES:
+            raise ParameterError(
+                f"property={properties!r} is not allowed: one or more of "
+                f"{', '.join(PROPERTIES)}, separated by commas"
+            )
+    if engine not in ENGINES:
+        raise ParameterError(f"engine={engine!r} is not allowed: one of {', '.join(ENGINES)}")
+    chosen = plan(units, options)
+    explicit = bool(given(options)) and wanted is not None
+    versions = engine_versions(engine)
+    console = Console()
+    console.print(", ".join(versions), highlight=False)
+    records: list[dict[str, Any]] = []
+    for number, (unit, parameters) in enumerate(chosen):
+        package = package_of(unit, tuple(parameters.items()))
+        there = offered(package)
+        names = wanted if explicit and wanted else [n for n in there if n in (wanted or there)]
+        label = " ".join(f"{k}={v}" for k, v in parameters.items()) or "defaults"
+        for name in names:
+            head = f"{number + 1}/{len(chosen)} {unit} [{label}] {name}"
+            with console.status(head.replace("[", "\\[")):
+                proof = prove(
+                    package, name, engine=engine, depth=depth, timeout=timeout, trace=trace
+                )
+            if proof.trace is not None:
+                trace = None
+            kept = f", trace in {proof.trace}" if proof.trace else ""
+            console.print(
+                f"{head}: {proof.status}, {proof.seconds:.1f} s{kept}",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
+            records.append(
+                {"unit": unit, "parameters": parameters, "property": name, "engine": engine,
+                 "status": proof.status, "seconds": round(proof.seconds, 1)}
+            )  # fmt: skip
+            if json_path is not None:
+                _write(records, versions, json_path)
+    if not records:
+        raise ParameterError(f"property={properties!r} is not allowed: no unit named has it")
+    console.print(_table(records))
+    proved = sum(record["status"] == "proved" for record in records)
+    console.print(f"{proved} of {len(records)} properties proved", highlight=False)
+    return 0 if proved == len(records) else 1
+
+
+def _table(records: list[dict[str, Any]]) -> Table:
+    """Per unit and property: how many configurations are proved, failed, open."""
+    table = Table()
+    for column in ("unit", "property", "proved", "failed", "open", "time"):
+        table.add_column(column, justify="left" if column in ("unit", "property") else "right")
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault((record["unit"], record["property"]), []).append(record)
+    for (unit, name), members in groups.items():
+        counts = [
+            sum(m["status"] == word for m in members) for word in ("proved", "failed", "open")
+        ]
+        seconds = sum(m["seconds"] for m in members)
+        table.add_row(
+            unit, name, *map(str, counts), f"{seconds:.0f} s",
+            style=None if counts[0] == len(members) else "bold red",
+        )  # fmt: skip
+    return table
+
+
+def _write(records: list[dict[str, Any]], versions: list[str], path: Path) -> None:
+    from rtl_gen.package import write_whole
+
+    data = {"tools": versions, "proofs": records}
+    write_whole(path, (json.dumps(data, indent=2) + "\n").encode())

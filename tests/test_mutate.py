@@ -1,0 +1,78 @@
+"""Planted faults: that they are planted, found, and that survivors are judged rightly."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hfp8_hw import ParameterError
+from verif import mutate
+from verif.verify import package_of
+
+from .conftest import Cli
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[mutate.Planted, mutate.Regression]:
+    made = package_of("quantizer", ())
+    faults = mutate.plant(made, 300, 1)
+    return faults, mutate.Regression(made, faults, 1)
+
+
+def test_the_unit_itself_passes(planted: tuple[mutate.Planted, mutate.Regression]) -> None:
+    faults, regression = planted
+    assert len(faults.mutants) == 300 and regression.killed_by(0) is None
+    assert len({(m.mode, m.place) for m in faults.mutants}) == 300
+    assert all(m.source.startswith("unit.v:") for m in faults.mutants)
+    assert not [m for m in faults.mutants if " CLK[" in m.place]
+
+
+def test_survivors_are_equivalent(planted: tuple[mutate.Planted, mutate.Regression]) -> None:
+    """Every fault in the quantizer that can be seen is found."""
+    faults, regression = planted
+    made = package_of("quantizer", ())
+    left = [m for m in faults.mutants if regression.killed_by(m.number) is None]
+    assert 0 < len(left) < 30
+    for mutant in left:
+        assert mutate.judge(made, faults, mutant, 60).status == "equivalent", mutant
+
+
+def test_what_is_killed_is_not_equivalent(
+    planted: tuple[mutate.Planted, mutate.Regression],
+) -> None:
+    """The judge and the regression agree: a killed fault is told from the unit by proof too."""
+    faults, regression = planted
+    made = package_of("quantizer", ())
+    killed = [m for m in faults.mutants if regression.killed_by(m.number) is not None]
+    for mutant in killed[:: len(killed) // 5]:
+        assert mutate.judge(made, faults, mutant, 60).status == "survived", mutant
+
+
+def test_a_weak_regression_lets_faults_live(
+    planted: tuple[mutate.Planted, mutate.Regression],
+) -> None:
+    faults, regression = planted
+    before = regression.phases
+    try:
+        name, stall, driven, outputs, _ = before[0]
+        few = {port: values[:3] for port, values in driven.items()}
+        regression.phases = [(name, stall, few, {p: v[:3] for p, v in outputs.items()}, 3)]
+        alive = [m for m in faults.mutants if regression.killed_by(m.number) is None]
+        assert len(alive) > 30
+    finally:
+        regression.phases = before
+
+
+def test_counts() -> None:
+    with pytest.raises(ParameterError, match="count=0 is not allowed: 1 to 4000"):
+        mutate.plant(package_of("relu", ()), 0, 1)
+
+
+def test_the_command(cli: Cli, tmp_path: Path) -> None:
+    report = tmp_path / "m.json"
+    status, out, _ = cli("mutate", "relu", "--fmt", "E5M2", "--count", "40", "--json", report)
+    assert status == 0 and "mutants killed that are not equivalent" in out
+    data = json.loads(report.read_text())
+    assert len(data["mutants"]) <= 40
+    assert {m["status"] for m in data["mutants"]} <= {"killed", "equivalent"}
+    assert "unit='adder' is not allowed" in cli.refused("mutate", "adder")

@@ -1,0 +1,223 @@
+"""Proofs: what holds is proved, a broken copy fails, specifications are independent."""
+
+import ast
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hfp8_hw import ParameterError, parse_format
+from hfp8_hw.golden import quantize
+from hfp8_hw.rounding import parse_rounding
+from rtl_gen.package import Package
+from verif import evert, properties, prove, specify, steps
+from verif.properties import offered, problem
+from verif.tools import ToolMissing
+from verif.verify import package_of
+
+from .conftest import Cli
+
+VERIF = Path(prove.__file__).parent
+
+
+def package(unit: str, **given: Any) -> Package:
+    return package_of(unit, tuple(given.items()))
+
+
+def line(made: Package, start: str) -> str:
+    return next(x for x in made.verilog.splitlines() if x.strip().startswith(start))
+
+
+def broken(made: Package, old: str, new: str) -> Package:
+    """A copy with its first line that starts so replaced."""
+    return replace(made, verilog=made.verilog.replace(line(made, old), new, 1))
+
+
+@pytest.mark.parametrize(
+    ("unit", "given"),
+    [
+        ("quantizer", {"stages": 3}),
+        ("quantizer", {"src": "E5M2", "dst": "E3M4B5:flush:fn", "rounding": "SR(4)"}),
+        ("convert", {"src": "FP16", "dst": "BF16", "rounding": "RUP", "stages": 5}),
+        ("dequantizer", {"src": "E4M3", "dst": "HFP8_BWD", "bias": "runtime"}),
+        ("mul", {"a": "HFP8_FWD", "b": "HFP8_FWD"}),
+        ("fp_add", {"fmt": "HFP8_BWD", "stages": 2}),
+        ("relu", {}),
+    ],
+)
+def test_what_a_unit_claims_is_proved(unit: str, given: dict[str, Any]) -> None:
+    made = package(unit, **given)
+    names = offered(made)
+    assert names[:3] == ["stream", "progress", "pipeline"]
+    assert ("arithmetic" in names) == (unit != "relu")
+    for name in names:
+        proof = prove.prove(made, name, timeout=200)
+        assert proof.status == "proved", (name, proof.log[-2000:])
+
+
+@pytest.mark.parametrize("given", [{}, {"semantics": "fma", "stages": 1}])
+def test_streams_of_accumulating_units(given: dict[str, Any]) -> None:
+    made = package("mac", **given)
+    assert offered(made) == ["stream", "progress"]
+    for name in ("stream", "progress"):
+        assert prove.prove(made, name, timeout=200).status == "proved"
+
+
+FAULTS = [
+    # Overwrites a result that waits: lost, and changed while it waits.
+    ("assign i_ready =", "  assign i_ready = 1'b1;", ["pipeline"]),
+    # Ready only when the output is: valid waits for ready.
+    ("wire i_ready_2 =", "  wire i_ready_2 = o_ready;", ["progress", "pipeline"]),
+    ("assign o_valid =", "  assign o_valid = 1'b0;", ["progress", "pipeline"]),
+    ("assign o_valid =", "  assign o_valid = 1'b1;", ["stream", "pipeline"]),
+    ("assign o_flags =", "  assign o_flags = {3'b000, i_valid};",
+     ["stream", "pipeline", "arithmetic"]),
+    ("wire y_up =", "  wire y_up = 1'b0;", ["arithmetic"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "fails"), FAULTS)
+def test_a_broken_copy_fails(old: str, new: str, fails: list[str]) -> None:
+    made = broken(package("quantizer", stages=2), old, new)
+    for name in fails:
+        assert prove.prove(made, name, timeout=100).status == "failed", name
+
+
+def test_a_lost_transfer_fails() -> None:
+    """A register in the middle that a stall does not hold."""
+    made = package("quantizer", stages=3)
+    register = next(x for x in made.verilog.splitlines() if "align_base <=" in x)
+    loose = register.replace("if (i_ready_2) ", "")
+    assert loose != register
+    bad = replace(made, verilog=made.verilog.replace(register, loose, 1))
+    assert prove.prove(bad, "pipeline", timeout=100).status == "failed"
+
+
+def test_a_failure_leaves_a_trace(tmp_path: Path) -> None:
+    made = broken(package("relu"), "assign o_valid =", "  assign o_valid = 1'b1;")
+    trace = tmp_path / "t.vcd"
+    proof = prove.prove(made, "stream", timeout=100, trace=trace)
+    assert proof.status == "failed" and proof.trace == str(trace)
+    assert "$enddefinitions" in trace.read_text()
+
+
+def test_k_induction_proves_too() -> None:
+    made = package("relu", fmt="E5M2")
+    assert prove.prove(made, "pipeline", engine="z3", depth=3, timeout=100).status == "proved"
+
+
+@pytest.mark.parametrize("rounding", ["RNE", "RNA", "RTZ", "RUP", "RDN", "RTO"])
+@pytest.mark.parametrize(
+    ("src", "dst", "overflow"),
+    [
+        ("FP16", "HFP8_FWD", "saturate"),
+        ("FP16", "E5M2", "special"),
+        ("BF16", "E4M3FN", "special"),
+        ("DLFLOAT16", "P3109_8P4", "special"),
+        ("P3109_8P3", "E3M4B3:flush:fn", "saturate"),
+        ("E5M2FNUZ", "E4M3B11FNUZ", "saturate"),
+        ("E4M3B5:flush:ieee", "E5M2:normal:ieee", "special"),
+    ],
+)
+def test_steps_are_the_rounding(src: str, dst: str, rounding: str, overflow: str) -> None:
+    """The lists of steps, evaluated here, are the golden model's codes and flags everywhere."""
+    source, target = parse_format(src), parse_format(dst)
+    made = steps.Steps(source, target, parse_rounding(rounding), overflow)
+    codes = np.arange(1 << source.width)
+    want, flags = quantize(
+        codes.astype(np.uint16), dst, src=src, rounding=rounding, overflow=overflow, flags=True
+    )
+    exact, tiny = set(made.exact()), made.tiny()
+    for negative in (False, True):
+        over, fall = made.over(negative), made.thresholds(negative)
+        starts = np.array([start for start, _ in fall[::-1]])
+        results = np.array([code for _, code in fall[::-1]])
+        mags = np.arange(over)
+        at = results[np.maximum(np.searchsorted(starts, mags, side="right") - 1, 0)]
+        own = mags | (source.sign_mask if negative else 0)
+        keep = ~np.isin(own, [source.nan_code if source.nan_code is not None else -1])
+        got = want[own[keep]] & target.mag_mask
+        np.testing.assert_array_equal(got, at[keep])
+        inexact = np.array([m not in exact for m in mags])
+        np.testing.assert_array_equal((flags[own[keep]] & 4) != 0, inexact[keep])
+        np.testing.assert_array_equal((flags[own[keep]] & 2) != 0, (inexact & (mags < tiny))[keep])
+
+
+def test_specifications_share_no_code_with_units() -> None:
+    for name in ("steps", "specify"):
+        tree = ast.parse((VERIF / f"{name}.py").read_text())
+        modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+        assert not [m for m in modules if "hdl" in m or "amaranth" in m]
+    text = (VERIF / "formal" / "spec.sv").read_text()
+    assert "`include" not in text
+
+
+def test_a_step_function_has_all_registers() -> None:
+    made = package("relu", stages=2)
+    step = evert.evert(made)
+    module = json.loads(step.netlist)["modules"]["step"]
+    assert not [c for c in module["cells"].values() if "dff" in c["type"]]
+    assert sum(step.widths) == 2 * (17 + 4) or sum(step.widths) >= 2 * 17
+
+
+@pytest.mark.parametrize(
+    ("unit", "given", "name", "said"),
+    [
+        ("mac", {}, "pipeline", "its results depend on more than one transfer"),
+        ("relu", {}, "arithmetic", "its specification is for one lane, without a state"),
+        ("relu", {}, "magic", "property='magic' is not allowed"),
+    ],
+)
+def test_properties_that_are_not_there(
+    unit: str, given: dict[str, Any], name: str, said: str
+) -> None:
+    with pytest.raises(ParameterError, match=said):
+        problem(package(unit, **given), name)
+
+
+def test_step_specifications_that_are_not_there() -> None:
+    fmt = parse_format("FP32")
+    with pytest.raises(ParameterError, match="at most 1024 magnitudes"):
+        steps.Steps(fmt, parse_format("FP16"), parse_rounding("RNE"), "special")
+    with pytest.raises(ParameterError, match="deterministic roundings only"):
+        steps.Steps(fmt, parse_format("E5M2"), parse_rounding("SR(3)"), "special")
+    with pytest.raises(ParameterError, match="property='arithmetic' is not allowed"):
+        specify.specification(package("quantizer", lanes=2))
+    assert Fraction(1, 2) == 0.5 and set(properties.PROPERTIES) >= set(offered(package("relu")))
+
+
+def test_the_command(cli: Cli, tmp_path: Path) -> None:
+    report = tmp_path / "p.json"
+    words = ("prove", "relu", "--fmt", "E5M2", "--property", "stream,pipeline", "--json", report)
+    status, out, _ = cli(*words)
+    assert status == 0 and "2 of 2 properties proved" in out
+    data = json.loads(report.read_text())
+    assert [p["status"] for p in data["proofs"]] == ["proved", "proved"]
+    assert any("ABC" in tool for tool in data["tools"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["relu", "--property", "magic"], "property='magic' is not allowed: one or more of"),
+        (["relu", "--engine", "magic"], "engine='magic' is not allowed: one of abc, z3"),
+        (["adder"], "unit='adder' is not allowed"),
+        (["relu", "--trace", "/nowhere/t.vcd"], "trace='/nowhere/t.vcd' is not allowed"),
+        (["relu", "--fmt", "E5M2", "--property", "arithmetic"], "property='arithmetic' is not"),
+    ],
+)
+def test_refusals(cli: Cli, words: list[str], said: str) -> None:
+    assert said in cli.refused("prove", *words)
+
+
+def test_a_missing_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prove.shutil, "which", lambda _: None)
+    with pytest.raises(ToolMissing, match="no berkeley-abc on PATH; install it"):
+        prove.engine_versions("abc")
+    monkeypatch.setattr(prove, "find_spec", lambda name: None)
+    with pytest.raises(ToolMissing, match="sby is missing; install it"):
+        prove.engine_versions("z3")

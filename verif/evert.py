@@ -1,0 +1,72 @@
+"""A unit's step function: its registers taken out, their contents as ports."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from rtl_gen import tools
+from rtl_gen.package import Package
+
+_PLAIN = "opt_dff -nodffe -nosdff; dffunmap; opt_clean; check -assert"
+
+
+@dataclass(frozen=True)
+class Step:
+    """The combinational module ``step``, as Yosys' JSON: beside the unit's own ports it has an
+    input ``qK`` and an output ``dK`` for each register, its content before and after a clock.
+
+    Members
+    -------
+    widths : tuple of int
+        Of the registers.
+    """
+
+    netlist: str
+    widths: tuple[int, ...]
+
+
+@lru_cache(maxsize=64)
+def step(source: str, suffix: str, script: str, top: str, name: str = "step") -> Step:
+    """The step function of a netlist, as module ``name``.
+
+    Parameters
+    ----------
+    source, suffix : str
+        The text of the file ``unit`` + suffix.
+    script : str
+        Yosys commands that read it, up to word-level cells and flip-flops.
+    top : str
+        Its module.
+
+    Raises
+    ------
+    ToolError
+        If Yosys is missing or fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
+        folder = Path(scratch)
+        (folder / f"unit{suffix}").write_text(source)
+        tools.run("yosys", ["-q", "-p", f"{script}; write_json unit.json"], folder)
+        design = json.loads((folder / "unit.json").read_text())
+    module: dict[str, Any] = design["modules"][top]
+    registers = {n: c for n, c in module["cells"].items() if c["type"] == "$dff"}
+    for k, (cell_name, cell) in enumerate(sorted(registers.items())):
+        pins = cell["connections"]
+        module["ports"][f"q{k}"] = {"direction": "input", "bits": pins["Q"]}
+        module["ports"][f"d{k}"] = {"direction": "output", "bits": pins["D"]}
+        del module["cells"][cell_name]
+    netlist = json.dumps({"creator": design["creator"], "modules": {name: module}})
+    widths = tuple(len(cell["connections"]["Q"]) for _, cell in sorted(registers.items()))
+    return Step(netlist, widths)
+
+
+def evert(package: Package) -> Step:
+    """The step function of a generated unit."""
+    top = package.manifest["top"]
+    script = f"read_verilog unit.v; hierarchy -top {top}; proc; opt -full; opt_clean; {_PLAIN}"
+    return step(package.verilog, ".v", script, top)
