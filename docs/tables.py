@@ -46,9 +46,55 @@ def results() -> str:
             bad = sum(r["mismatches"] for r in own)
             good = all(r["good"] for r in own)
             cells.append(f"{vectors:,} / {bad}" + ("" if good else " **failed**"))
-        rows.append(cells)
+        whole, _, sampled = _swept(unit)
+        shown = f"every input, {whole} configurations" if whole else f"{sampled:,} sampled"
+        proved = _proved(unit, "pipeline") or _proved(unit, "stream")
+        rows.append([*cells, shown if whole or sampled else "", proved])
     names = [f"{name} {version}: results / mismatches" for name, version in data["tools"].items()]
-    return table(["unit", "what it is", "configurations", *names], rows, 2)
+    head = ["unit", "what it is", "configurations", *names, "swept", "stream proved"]
+    return table(head, rows, 2)
+
+
+def _swept(unit: str) -> tuple[int, int, int]:
+    """(configurations with every input, inputs in them, sampled transfers of others)."""
+    data = json.loads((DOCS / "results" / "sweep.json").read_text())
+    own = [s for s in data["sweeps"] if s["unit"] == unit and s["good"]]
+    whole = [s for s in own if s["complete"]]
+    sampled = sum(s["transfers"] for s in own if not s["complete"])
+    return len(whole), sum(s["transfers"] for s in whole), sampled
+
+
+def _proved(unit: str, name: str) -> str:
+    data = json.loads((DOCS / "results" / "prove.json").read_text())
+    own = [p for p in data["proofs"] if p["unit"] == unit and p["property"] == name]
+    return f"{sum(p['status'] == 'proved' for p in own)} of {len(own)}" if own else ""
+
+
+def _mutants(unit: str) -> str:
+    path = DOCS / "results" / f"mutate-{unit}.json"
+    if not path.exists():
+        return ""
+    status = [m["status"] for m in json.loads(path.read_text())["mutants"]]
+    rest = len(status) - status.count("equivalent")
+    return f"{status.count('killed')} of {rest}"
+
+
+def claims() -> str:
+    """docs/verification.md: what is shown of each unit, from ``docs/results``."""
+    names = ("stream", "progress", "pipeline", "arithmetic")
+    rows = []
+    for unit in UNITS:
+        whole, inputs, sampled = _swept(unit)
+        rows.append([
+            f"`{unit}`", whole or "", f"{inputs:,}" if whole else "",
+            f"{sampled:,}" if sampled else "", *(_proved(unit, name) for name in names),
+            _mutants(unit),
+        ])  # fmt: skip
+    head = ["unit", "every input: configurations", "inputs", "sampled transfers",
+            *(f"{name} proved" for name in names), "mutants killed"]  # fmt: skip
+    files = [DOCS / "results" / f"{name}.json" for name in ("sweep", "prove")]
+    tools = dict.fromkeys(t for path in files for t in json.loads(path.read_text())["tools"])
+    return f"{table(head, rows, 1)}\n\n{', '.join(tools)}."
 
 
 def speed() -> str:
@@ -185,6 +231,7 @@ def experiments() -> str:
 PARTS = {
     ROOT / "README.md": {"results": results, "figures": figures, "speed": speed},
     DOCS / "area.md": {"goals": goals, "devices": devices, "experiments": experiments},
+    DOCS / "verification.md": {"claims": claims},
     DOCS / "numerics.md": {"catalogue": catalogue},
     DOCS / "units.md": {"units": units},
 }

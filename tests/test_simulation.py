@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hfp8_hw.cli.verify import _junit
+from hfp8_hw.cli.verify import write_junit
 from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen.package import Package, generate
 from verif import tools, vectors
@@ -248,7 +248,7 @@ def test_junit(tmp_path: Path) -> None:
     from xml.etree import ElementTree
 
     task = Task("mul", (), "icarus", 1)
-    _junit([Result(task, None, "icarus cannot run")], tmp_path / "j.xml")
+    write_junit([Result(task, None, "icarus cannot run")], tmp_path / "j.xml")
     suite = ElementTree.parse(tmp_path / "j.xml").getroot()
     assert suite.get("errors") == "1" and suite.get("tests") == "1"
     error = suite.find("testcase/error")

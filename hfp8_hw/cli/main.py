@@ -16,6 +16,7 @@ from .demo import demo_command
 from .gen import gen_command, list_command
 from .mutate import mutate_command
 from .prove import prove_command
+from .regress import regress_command
 from .sweep import sweep_command
 from .synth import synth_command
 from .verify import verify_command
@@ -34,6 +35,7 @@ for _command in (
     sweep_command,
     prove_command,
     mutate_command,
+    regress_command,
     compare_command,
     demo_command,
     synth_command,

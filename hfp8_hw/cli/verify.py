@@ -89,14 +89,14 @@ def verify_command(
     if waves:
         for result in failed:
             _leave_waves(result, console)
-    _table(results, console)
+    show_table(results, console)
     for result in failed:
         for line in explain(result):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     if junit is not None:
-        _junit(results, junit)
+        write_junit(results, junit)
     if json_path is not None:
-        _json(results, seed, names, json_path)
+        write_json(results, json_path, seed)
     vectors = sum(r.outcome.vectors for r in results if r.outcome)
     good = len(results) - len(failed)
     console.print(
@@ -159,7 +159,8 @@ def _leave_waves(result: Result, console: Console) -> None:
     )  # fmt: skip
 
 
-def _table(results: list[Result], console: Console) -> None:
+def show_table(results: list[Result], console: Console) -> None:
+    """A row a run."""
     table = Table()
     for column in ("unit", "parameters", "simulator"):
         table.add_column(column, overflow="fold")
@@ -178,8 +179,8 @@ def _table(results: list[Result], console: Console) -> None:
     console.print(table)
 
 
-def _json(results: list[Result], seed: int, names: list[str], path: Path) -> None:
-    """Seed, tool versions, and a record a run."""
+def write_json(results: list[Result], path: Path, seed: int | None = None) -> None:
+    """Seed, where all runs have the same, tool versions, and a record a run."""
     from rtl_gen.package import write_whole
     from verif.tools import find
 
@@ -188,6 +189,7 @@ def _json(results: list[Result], seed: int, names: list[str], path: Path) -> Non
             "unit": r.task.unit,
             "parameters": dict(r.task.parameters),
             "simulator": r.task.simulator,
+            **({"seed": r.task.seed} if seed is None else {}),
             "vectors": r.outcome.vectors if r.outcome else 0,
             "mismatches": r.outcome.mismatches if r.outcome else None,
             "good": r.good,
@@ -196,14 +198,13 @@ def _json(results: list[Result], seed: int, names: list[str], path: Path) -> Non
     ]
     versions = {
         name: find(name).version
-        for name in names
-        if any(r.outcome and r.task.simulator == name for r in results)
+        for name in dict.fromkeys(r.task.simulator for r in results if r.outcome)
     }
-    data = {"seed": seed, "tools": versions, "runs": runs}
+    data = {**({} if seed is None else {"seed": seed}), "tools": versions, "runs": runs}
     write_whole(path, (json.dumps(data, indent=2) + "\n").encode())
 
 
-def _junit(results: list[Result], path: Path) -> None:
+def write_junit(results: list[Result], path: Path, name: str = "hfp8 verify") -> None:
     """JUnit XML: one test case a run; a run that could not happen is an error."""
     from rtl_gen.package import write_whole
     from verif.verify import explain
@@ -212,7 +213,7 @@ def _junit(results: list[Result], path: Path) -> None:
     errors = sum(r.outcome is None for r in results)
     suite = ElementTree.Element(
         "testsuite",
-        name="hfp8 verify",
+        name=name,
         tests=str(len(results)),
         failures=str(failures),
         errors=str(errors),

@@ -1,0 +1,86 @@
+"""``hfp8 regress``."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ..errors import ParameterError
+from .options import check_folder
+from .verify import show_table, write_json, write_junit
+
+
+@click.command("regress")
+@click.option("--matrix", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+              help="TOML file; by default the matrix that comes with the package.")  # fmt: skip
+@click.option("--smoke", is_flag=True, help="Only the first configuration of each unit.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Workers.  [default: cores]")
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask scheduler.")
+@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="JUnit XML report.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write the results as JSON.")  # fmt: skip
+def regress_command(
+    matrix: Path | None,
+    smoke: bool,
+    jobs: int | None,
+    scheduler: str | None,
+    junit: Path | None,
+    json_path: Path | None,
+) -> int:
+    """Run a matrix of verification runs on Dask, here or on a cluster.
+
+    Finished runs are kept by what they depend on and not run again; a worker that dies loses
+    none. Exit status 1 if anything differs or could not run.
+    """
+    from verif import regress
+    from verif.verify import Result, Task, explain
+
+    if find_spec("distributed") is None:
+        raise ParameterError(
+            "regress is not allowed without Dask: install it with 'pip install hfp8-hw[regress]'"
+        )
+    check_folder("junit", junit)
+    check_folder("json", json_path)
+    tasks = regress.load(matrix or regress.MATRIX)
+    if smoke:
+        tasks = regress.smoke(tasks)
+    console = Console()
+    results: dict[Task, Result] = {}
+    old = 0
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn())  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("regress", total=len(tasks))
+        for result, kept in regress.run(
+            tasks, jobs=jobs or os.cpu_count() or 1, scheduler=scheduler
+        ):
+            results[result.task] = result
+            old += kept
+            word = "kept" if kept else "ok" if result.good else "FAILED"
+            text = f"{result.task.unit} \\[{result.task.label}] {result.task.simulator} {word}"
+            if not console.is_terminal and not kept:
+                console.print(f"{len(results)}/{len(tasks)} {text}", highlight=False)
+            progress.update(bar, advance=1, description=text)
+    ordered = [results[task] for task in tasks]
+    failed = [result for result in ordered if not result.good]
+    if failed:
+        show_table(failed, console)
+    for result in failed:
+        for line in explain(result):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if junit is not None:
+        write_junit(ordered, junit, "hfp8 regress")
+    if json_path is not None:
+        write_json(ordered, json_path)
+    vectors = sum(r.outcome.vectors for r in ordered if r.outcome)
+    console.print(
+        f"{len(ordered) - len(failed)} of {len(ordered)} runs good ({old} kept from before), "
+        f"{vectors:,} results compared",
+        highlight=False,
+    )
+    return 1 if failed else 0

@@ -1,0 +1,169 @@
+"""A matrix on Dask: what is in it, results that are kept, workers that die, clusters elsewhere."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from hfp8_hw import ParameterError
+from hfp8_hw.parameters import UNITS
+from verif import regress
+from verif.simulate import Outcome
+from verif.verify import Result, Task
+
+from .conftest import Cli
+
+pytestmark = [
+    # Dask leaves sockets and event loops to the garbage collector when workers die.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+SMALL = """
+simulators = "icarus"
+[[unit]]
+name = "relu"
+[unit.parameters]
+fmt = ["E5M2", "E4M3FNUZ", "HFP8_FWD", "HFP8_BWD"]
+stages = [1, 2]
+[[unit]]
+name = "quantizer"
+seeds = [3]
+[unit.parameters]
+src = "E5M2"
+dst = ["HFP8_FWD", "HFP8_BWD"]
+"""
+
+
+@pytest.fixture
+def matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HFP8_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "m.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_the_default_matrix() -> None:
+    tasks = regress.load(regress.MATRIX)
+    configurations = {(task.unit, task.parameters) for task in tasks}
+    assert len(configurations) >= 500 and len(tasks) == 2 * len(configurations)
+    assert {task.unit for task in tasks} == set(UNITS)
+    small = regress.smoke(tasks)
+    assert len(small) == 2 * len(UNITS) and {task.unit for task in small} == set(UNITS)
+
+
+def test_a_matrix_is_crossed(matrix: Path) -> None:
+    tasks = regress.load(matrix)
+    assert len(tasks) == 8 + 2 and {task.simulator for task in tasks} == {"icarus"}
+    assert Task("quantizer", (("src", "E5M2"), ("dst", "HFP8_BWD")), "icarus", 3) in tasks
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[unit", "Expected"),
+        ("x = 1", "seeds, simulators and tables \\[\\[unit\\]\\], not x"),
+        ("[[unit]]\nname = 'adder'", "unit='adder' is not allowed: one of"),
+        ("[[unit]]\nname = 'relu'\nseeds = -1", "seeds=-1 is not allowed"),
+        ("[[unit]]\nname = 'relu'\nsimulators = 'vcs'", "simulators='vcs' is not allowed"),
+        ("[[unit]]\nname = 'relu'\n[unit.parameters]\nx = 1", "parameter 'x' is not allowed"),
+        ("[[unit]]\nname = 'relu'\nparams = 1", "'params' is not allowed in"),
+        ("[[unit]]\nname = 'relu'\n[unit.parameters]\nstages = 99", "no unit takes any of it"),
+    ],
+)
+def test_matrices_that_are_not(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text(text)
+    with pytest.raises(ParameterError, match=said) as error:
+        regress.load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_results_are_kept(cli: Cli, matrix: Path, tmp_path: Path) -> None:
+    report, junit = tmp_path / "r.json", tmp_path / "j.xml"
+    words = ("regress", "--matrix", matrix, "--jobs", "2", "--json", report, "--junit", junit)
+    status, out, _ = cli(*words)
+    assert status == 0 and "10 of 10 runs good (0 kept from before)" in out
+    first = json.loads(report.read_text())
+    suite = ElementTree.parse(junit).getroot()
+    assert suite.get("tests") == "10" and suite.get("failures") == "0"
+    status, out, _ = cli(*words)
+    assert status == 0 and "10 of 10 runs good (10 kept from before)" in out
+    assert json.loads(report.read_text()) == first
+    assert all(run["vectors"] > 0 and run["good"] for run in first["runs"])
+
+
+def test_what_could_not_run_is_not_kept(matrix: Path) -> None:
+    task = regress.load(matrix)[0]
+    regress.keep(Result(task, None, "no simulator"))
+    assert regress.recall(task) is None
+    regress.keep(Result(task, Outcome(5, 1, 0.1, {"phase": "x"})))
+    found = regress.recall(task)
+    assert found is not None and not found.good and found.outcome is not None
+    assert found.outcome.mismatches == 1
+
+
+def _children(pid: int) -> list[int]:
+    done = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(word) for word in done.stdout.split()]
+
+
+def test_a_worker_that_dies_loses_nothing(matrix: Path) -> None:
+    tasks = regress.load(matrix)
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        """The first worker process that is running a simulation."""
+        for _ in range(600):
+            for worker in _children(os.getpid()):
+                if _children(worker):
+                    os.kill(worker, signal.SIGKILL)
+                    killed.append(worker)
+                    return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    results = [result for result, _ in regress.run(tasks, jobs=2)]
+    thread.join()
+    assert killed and len(results) == len(tasks)
+    assert {result.task for result in results} == set(tasks)
+    assert all(result.good for result in results)
+
+
+def test_a_cluster_elsewhere_gives_the_same(cli: Cli, matrix: Path, tmp_path: Path) -> None:
+    address = "tcp://127.0.0.1:18786"
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with (
+        subprocess.Popen([*dask, "--host", "127.0.0.1", "--port", "18786", "--no-dashboard"],
+                         **quiet) as scheduler,
+        subprocess.Popen([*worker, "--nthreads", "1", "--no-dashboard"], **quiet) as one,
+    ):  # fmt: skip
+        try:
+            report = tmp_path / "r.json"
+            status, out, _ = cli(
+                "regress", "--matrix", matrix, "--scheduler", address, "--json", report
+            )
+            assert status == 0 and "10 of 10 runs good (0 kept from before)" in out
+        finally:
+            one.terminate()
+            scheduler.terminate()
+
+
+def test_refusals(cli: Cli, matrix: Path) -> None:
+    said = cli.refused("regress", "--matrix", matrix, "--scheduler", "tcp://127.0.0.1:1")
+    assert "scheduler='tcp://127.0.0.1:1' is not allowed" in said
+    assert "does not exist" in cli.refused("regress", "--matrix", "/nowhere.toml")
+    assert "junit='/nowhere/j.xml'" in cli.refused("regress", "--junit", "/nowhere/j.xml")
