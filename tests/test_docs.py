@@ -39,6 +39,18 @@ def test_results_are_good() -> None:
     assert golden["rows"] and all(row["bits_agree"] for row in golden["rows"])
 
 
+def test_what_is_claimed_held() -> None:
+    results = ROOT / "docs" / "results"
+    sweeps = json.loads((results / "sweep.json").read_text())["sweeps"]
+    assert sweeps and all(s["good"] and s["mismatches"] == 0 for s in sweeps)
+    assert sum(s["unit"] == "mul" and s["complete"] for s in sweeps) >= 100
+    proofs = json.loads((results / "prove.json").read_text())["proofs"]
+    assert proofs and all(p["status"] in ("proved", "open") for p in proofs)
+    for path in results.glob("mutate-*.json"):
+        mutants = json.loads(path.read_text())["mutants"]
+        assert len(mutants) >= 300 and all(m["status"] != "survived" for m in mutants), path
+
+
 def test_the_readme_program_runs() -> None:
     (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     done = subprocess.run(

@@ -177,8 +177,8 @@ def space(package: Package, extent: str, seed: int) -> Space:
     rest = tuple((axis.port, axis.width) for axis in later if axis not in kept)
     if total > 1 << COMPLETE_BITS:
         raise ParameterError(
-            f"range='all' is not allowed for {package.name}: {total:,} inputs, at most "
-            f"{1 << COMPLETE_BITS:,}; a number of transfers"
+            f"range='all' is not allowed for {package.name}: 2^{total.bit_length() - 1} inputs, at "
+            f"most 2^{COMPLETE_BITS}; a number of transfers"
         )
     return Space(True, (*kept, *first), rest, total * (len(PASSES) if rest else 1), seed)
 
