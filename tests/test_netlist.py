@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from fpga import carry, tools
+from fpga import carry
 from fpga.devices import DEVICES
 from fpga.synth import pack
 from hfp8_hw.parameters import unit_parameters
+from rtl_gen import tools
 from rtl_gen.package import Package, generate
 from verif.simulate import Outcome, run
 from verif.verify import phases

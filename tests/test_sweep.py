@@ -246,3 +246,16 @@ def test_driven_words_are_encoded() -> None:
 def test_all_binary32_inputs(cli: Cli) -> None:
     status, out, _ = cli("sweep", "quantizer", "--stages", "2", "--range", "all")
     assert status == 0 and "4,294,967,296 results compared, 0 mismatches" in out
+
+
+def test_an_infinite_accumulator_is_no_number() -> None:
+    """fmma: -Inf plus a pair whose larger product is what Inf's fields would be as a number."""
+    made = package("dot", semantics="fmma", lanes=2, a="E5M2", b="E4M3", acc="FP16", stages=1)
+    columns = {
+        "i_a0": [0xF8, 0x90], "i_a1": [0xF8, 0x60], "i_b0": [0x70, 0xB0], "i_b1": [0x70, 0x70],
+        "i_first": [1, 0], "i_last": [0, 1],
+    }  # fmt: skip
+    inputs = {port: np.array(values)[:, None] for port, values in columns.items()}
+    outputs, _ = expected(made.manifest, inputs)
+    assert outputs["o_y"][0, 0] == 0xFC00
+    assert sweep.drive(made, native.model(made), inputs, 0).good

@@ -73,7 +73,10 @@ class PairDot(Mac):
     def _beside(self, m: Module, x: Raw, term: Term, have: Amaranth) -> dict[str, Amaranth]:
         pair = term.pair
         assert pair is not None
-        live = wire(m, have & pair.lost & ~x.zero, "pair_lost_now")
+        # The fields of an infinity are no number to compare.
+        infinite = any_of(x.inf, pair.large.inf)
+        finite = have & ~x.zero if is_const(infinite) else have & ~x.zero & ~infinite
+        live = wire(m, finite & pair.lost, "pair_lost_now")
         small = pair.small
         return {
             "keeps_small": live & _opposite(x, pair.large),
