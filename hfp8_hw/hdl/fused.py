@@ -74,9 +74,11 @@ class PairDot(Mac):
         pair = term.pair
         assert pair is not None
         # The fields of an infinity are no number to compare.
-        infinite = any_of(x.inf, pair.large.inf)
-        finite = have & ~x.zero if is_const(infinite) else have & ~x.zero & ~infinite
-        live = wire(m, finite & pair.lost, "pair_lost_now")
+        p = self.parameters
+        live = have & pair.lost & ~x.zero
+        if any(f.has_inf for f in (p.acc_format, *p.a_formats, *p.b_formats)):
+            live &= ~any_of(x.inf, pair.large.inf)
+        live = wire(m, live, "pair_lost_now")
         small = pair.small
         return {
             "keeps_small": live & _opposite(x, pair.large),
