@@ -86,7 +86,7 @@ def test_a_netlist_after_the_passes_agrees_with_golden(
     given: dict[str, Any], tmp_path: Path
 ) -> None:
     gates, outcome = simulate(tmp_path, **given)
-    assert outcome.good and outcome.vectors > 200
+    assert outcome.good and outcome.vectors > 400
     for register in ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT"):
         assert f'.REG_{register}_CLK("CLK0")' in gates
 
