@@ -3,7 +3,6 @@
 import ast
 import json
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from hfp8_hw import ParameterError, parse_format
 from hfp8_hw.golden import quantize
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
-from verif import evert, properties, prove, specify, steps
+from verif import evert, prove, specify, steps
 from verif.properties import offered, problem
 from verif.tools import ToolMissing
 from verif.verify import package_of
@@ -161,7 +160,7 @@ def test_a_step_function_has_all_registers() -> None:
     step = evert.evert(made)
     module = json.loads(step.netlist)["modules"]["step"]
     assert not [c for c in module["cells"].values() if "dff" in c["type"]]
-    assert sum(step.widths) == 2 * (17 + 4) or sum(step.widths) >= 2 * 17
+    assert sum(step.widths) == 2 * (16 + 1)  # the code and its valid, twice
 
 
 @pytest.mark.parametrize(
@@ -187,7 +186,6 @@ def test_step_specifications_that_are_not_there() -> None:
         steps.Steps(fmt, parse_format("E5M2"), parse_rounding("SR(3)"), "special")
     with pytest.raises(ParameterError, match="property='arithmetic' is not allowed"):
         specify.specification(package("quantizer", lanes=2))
-    assert Fraction(1, 2) == 0.5 and set(properties.PROPERTIES) >= set(offered(package("relu")))
 
 
 def test_the_command(cli: Cli, tmp_path: Path) -> None:

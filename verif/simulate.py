@@ -197,7 +197,9 @@ def _cocotb_build(tool: tools.Tool, folder: Path, sources: list[Path], waves: bo
         env["HFP8_OBJECTS"] = str(cache_dir() / "objects")
         # The PyPI package was configured without the compiler option that names a precompiled
         # header, which larger models use.
-        env["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O1"
+        flags = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O1"
+        # It calls for `python`, which a machine may only have as python3.
+        env["MAKEFLAGS"] = f"{flags} PYTHON3={sys.executable}"
         # Only the harness' own ports need to be seen by the bench; without that, everything in
         # every copy is kept and named, and builds take minutes.
         args = ["-Wno-fatal", "--no-public-flat-rw", "--x-initial", "unique"]
