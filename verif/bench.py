@@ -115,6 +115,45 @@ class Monitor:
             self._ready = ready
 
 
+IN_STATES = ("idle", "offered", "taken")
+"""Of the input stream in a clock: nothing offered; offered and not taken; taken."""
+
+OUT_STATES = ("none", "waiting", "taken")
+"""Of the output stream: no result; one that is not taken; taken."""
+
+
+class Handshakes:
+    """Counts the clocks in which the two streams were in which states.
+
+    Members
+    -------
+    states : (3, 3) counts
+        By `IN_STATES` and `OUT_STATES`.
+    waits : dict
+        How often a result waited for so many clocks.
+    """
+
+    def __init__(self) -> None:
+        self.states = [[0] * len(OUT_STATES) for _ in IN_STATES]
+        self.waits: dict[int, int] = {}
+        self._waited = 0
+
+    def step(self, dut: Any) -> None:
+        """After a clock edge: count the clock that ended with it."""
+        pairs = ((dut.i_valid, dut.i_ready), (dut.o_valid, dut.o_ready))
+        went_in, went_out = (int(v.value) and 1 + int(r.value) for v, r in pairs)
+        self.states[went_in][went_out] += 1
+        if went_out == OUT_STATES.index("waiting"):
+            self._waited += 1
+        elif self._waited:
+            self.waits[self._waited] = self.waits.get(self._waited, 0) + 1
+            self._waited = 0
+
+    def counts(self) -> dict[str, Any]:
+        """``states``, and ``waits`` as pairs of clocks and how often."""
+        return {"states": self.states, "waits": sorted(self.waits.items())}
+
+
 class Checker:
     """Compares what came out with what the golden model says."""
 
@@ -151,13 +190,15 @@ async def stream(dut: Any) -> None:
     Clock(dut.clk, 10, unit="ns").start()
     dut.i_bits.value = 0
     found = []
+    watch = Handshakes() if job["watch"] else None
     for k, phase in enumerate(job["phases"]):
         with np.load(folder / f"inputs{k}.npz") as saved:
             inputs = {name: saved[name] for name in saved.files}
-        got, result = await _phase(dut, job["manifest"], phase, inputs, rng)
+        got, result = await _phase(dut, job["manifest"], phase, inputs, rng, watch)
         np.savez(folder / f"outputs{k}.npz", allow_pickle=False, **got)
         found.append(result)
-    (folder / "result.json").write_text(json.dumps(found))
+    result = {"phases": found, "handshakes": None if watch is None else watch.counts()}
+    (folder / "result.json").write_text(json.dumps(result))
 
 
 async def _phase(
@@ -166,6 +207,7 @@ async def _phase(
     phase: dict[str, Any],
     inputs: dict[str, NDArray[Any]],
     rng: np.random.Generator,
+    handshakes: Handshakes | None = None,
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     in_fields, in_width = payload(manifest, "in")
     out_fields, out_width = payload(manifest, "out")
@@ -193,6 +235,8 @@ async def _phase(
     while idle < _DRAIN:
         await RisingEdge(dut.clk)
         before = len(monitor.words), driver.taken
+        if handshakes is not None:
+            handshakes.step(dut)
         driver.step()
         monitor.step()
         idle = 0 if before != (len(monitor.words), driver.taken) else idle + 1

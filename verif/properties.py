@@ -32,7 +32,7 @@ from .specify import specification
 
 PROPERTIES = ("stream", "progress", "pipeline", "arithmetic")
 
-_COMBINATIONAL = """read_verilog unit.v
+COMBINATIONAL = """read_verilog unit.v
 rename {top} combinational
 proc; opt -full; opt_dff; opt_clean
 techmap -map transparent.v
@@ -123,7 +123,7 @@ def _unit(package: Package, ins: list[Field], outs: list[Field]) -> str:
 """
 
 
-def _assumed(package: Package) -> str:
+def assumed(package: Package) -> str:
     """What inputs are allowed to be: run-time biases lie in their range."""
     low, high = RUNTIME_BIAS_RANGE
     lines = [
@@ -254,7 +254,7 @@ def _pipeline(package: Package) -> Problem:
 endmodule
 """
     files = {"unit.v": package.verilog, "step.json": step.netlist, "prove.sv": text}
-    form_script = _COMBINATIONAL.format(top=package.manifest["top"])
+    form_script = COMBINATIONAL.format(top=package.manifest["top"])
     script = f"{form_script}read_json step.json\nread_verilog -formal prove.sv\n"
     return Problem(files, script)
 
@@ -272,13 +272,13 @@ def _arithmetic(package: Package) -> Problem:
   wire [3:0] flags;
   combinational unit(.clk(1'b0), .rst(1'b0), .i_valid(1'b1), .o_ready(1'b1){pins(ins)}{pins(outs)});
   spec spec(.y(y), .flags(flags){pins(ins)});
-{_assumed(package)}  always @(posedge clk) begin
+{assumed(package)}  always @(posedge clk) begin
     assert (o_y == y);
     assert (o_flags == flags);
   end
 endmodule
 """
     files = {"unit.v": package.verilog, "spec.v": spec, "prove.sv": text}
-    form = _COMBINATIONAL.format(top=package.manifest["top"])
+    form = COMBINATIONAL.format(top=package.manifest["top"])
     script = f"{form}read_verilog -sv spec.sv spec.v\nread_verilog -formal prove.sv\n"
     return Problem(files, script)

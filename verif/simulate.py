@@ -24,6 +24,7 @@ from rtl_gen.package import Package
 
 from . import tools
 from .harness import TOP, harness
+from .toggles import Place, places
 
 
 class SimulationError(RuntimeError):
@@ -69,6 +70,11 @@ class Outcome:
         A broken stream contract (a lost, extra or changed transfer), in words.
     outputs : list of dict of ndarray
         For each phase the codes and flags the unit gave, by port; (results, lanes).
+    code : list of `verif.toggles.Place`
+        Line, branch and toggle coverage, if asked for.
+    handshakes : dict
+        How many clocks the streams were in which state, if coverage was asked for; see
+        `verif.bench.Handshakes`.
     """
 
     vectors: int
@@ -78,6 +84,8 @@ class Outcome:
     error: str | None = None
     waves: str | None = None
     outputs: list[dict[str, NDArray[Any]]] = field(default_factory=list)
+    code: list[Place] = field(default_factory=list)
+    handshakes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
@@ -92,6 +100,7 @@ def run(
     *,
     seed: int = 0,
     waves: Path | None = None,
+    coverage: bool = False,
 ) -> Outcome:
     """Drive a generated unit with transfers and compare every result with the golden model.
 
@@ -106,6 +115,9 @@ def run(
         Of the stall patterns and the resets.
     waves : Path, optional
         Where to leave an FST file.
+    coverage : bool
+        Measure line, branch and toggle coverage, which only Verilator can, and the streams'
+        states.
 
     Raises
     ------
@@ -118,7 +130,7 @@ def run(
     if waves is not None and simulator == "verilator":
         tools.check_headers()
     lanes = next(iter(phases[0].inputs.values())).shape[1]
-    build = _build(package, tool, lanes, waves is not None)
+    build = _build(package, tool, lanes, waves is not None, coverage)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
@@ -126,15 +138,17 @@ def run(
         for k, phase in enumerate(phases):
             np.savez(folder / f"inputs{k}.npz", allow_pickle=False, **phase.inputs)
             steps.append({"name": phase.name, "stall": phase.stall, "resets": phase.resets})
-        job = {"manifest": package.manifest, "seed": seed, "phases": steps}
+        job = {"manifest": package.manifest, "seed": seed, "phases": steps, "watch": coverage}
         (folder / "job.json").write_text(json.dumps(job))
         _cocotb_test(tool, build, folder, waves is not None)
-        found = json.loads((folder / "result.json").read_text())
+        result = json.loads((folder / "result.json").read_text())
+        found = result["phases"]
         outputs = []
         for k in range(len(found)):
             with np.load(folder / f"outputs{k}.npz") as saved:
                 outputs.append({name: saved[name] for name in saved.files})
         left = None if waves is None else str(_keep_waves(folder, waves))
+        code = places(folder / "coverage.dat", package.name) if coverage else []
     return Outcome(
         sum(part["vectors"] for part in found),
         sum(part["mismatches"] for part in found),
@@ -143,6 +157,8 @@ def run(
         next((part["error"] for part in found if part["error"]), None),
         left,
         outputs,
+        code,
+        result["handshakes"] or {},
     )
 
 
@@ -173,23 +189,27 @@ def _environment(env: dict[str, str]) -> Any:
         os.environ.update(before)
 
 
-def _build(package: Package, tool: tools.Tool, lanes: int, waves: bool) -> Path:
+def _build(
+    package: Package, tool: tools.Tool, lanes: int, waves: bool, coverage: bool
+) -> Path:
     """The folder of the built simulation, made if it is not in the cache."""
     text = harness(package.manifest, lanes)
     facts = [package.verilog, text, tool.name, tool.version, str(waves), version("cocotb"),
-             sys.version, sys.prefix]  # fmt: skip
+             sys.version, sys.prefix, *(["coverage"] if coverage else [])]  # fmt: skip
 
     def make(folder: Path) -> None:
         sources = []
         for name, content in ((package.name, package.verilog), (TOP, text)):
             sources.append(folder / f"{name}.v")
             sources[-1].write_text(content)
-        _cocotb_build(tool, folder, sources, waves)
+        _cocotb_build(tool, folder, sources, waves, coverage)
 
     return built("builds", facts, make)
 
 
-def _cocotb_build(tool: tools.Tool, folder: Path, sources: list[Path], waves: bool) -> None:
+def _cocotb_build(
+    tool: tools.Tool, folder: Path, sources: list[Path], waves: bool, coverage: bool
+) -> None:
     env = tool.env()
     args: list[str] = []
     if tool.name == "verilator":
@@ -204,6 +224,8 @@ def _cocotb_build(tool: tools.Tool, folder: Path, sources: list[Path], waves: bo
         # every copy is kept and named, and builds take minutes.
         args = ["-Wno-fatal", "--no-public-flat-rw", "--x-initial", "unique"]
         args += ["--trace-fst"] if waves else []
+        # One copy of the unit's code for all instances, and of its counters.
+        args += ["--coverage-line", "--coverage-toggle", "-fno-inline"] if coverage else []
     log = folder / "build.log"
     with _environment(env), contextlib.redirect_stdout(io.StringIO()):
         try:

@@ -38,11 +38,15 @@ class Task:
     @property
     def replay(self) -> str:
         """The command that runs this again."""
-        words = ["hfp8", "verify", self.unit]
-        for name, value in self.parameters or (("stages", self.package().manifest["parameters"]
-                                                ["stages"]),):  # fmt: skip
-            words += [f"--{name}", str(value)]
-        return shlex.join([*words, "--sim", self.simulator, "--seed", str(self.seed)])
+        return self.command("verify", "--sim", self.simulator)
+
+    def command(self, name: str, *options: str) -> str:
+        """A command of ``hfp8`` on this configuration and seed."""
+        words = ["hfp8", name, self.unit]
+        for parameter, value in self.parameters or (("stages", self.package().manifest
+                                                     ["parameters"]["stages"]),):  # fmt: skip
+            words += [f"--{parameter}", str(value)]
+        return shlex.join([*words, *options, "--seed", str(self.seed)])
 
     def package(self) -> Package:
         """The generated unit."""

@@ -12,6 +12,7 @@ from .. import __version__
 from ..errors import ParameterError
 from .bench import bench_command
 from .compare import compare_command
+from .cover import cover_command
 from .demo import demo_command
 from .gen import gen_command, list_command
 from .mutate import mutate_command
@@ -35,6 +36,7 @@ for _command in (
     sweep_command,
     prove_command,
     mutate_command,
+    cover_command,
     regress_command,
     compare_command,
     demo_command,

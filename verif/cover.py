@@ -1,0 +1,182 @@
+"""Coverage of what `hfp8 verify` drives: functional bins, and places of the Verilog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtl_gen.package import Package
+
+from . import measures, spaces, unreachable
+from .coverage import UNREACHABLE, Functional, Tally, cover
+from .simulate import Outcome, SimulationError, run
+from .toggles import Place
+from .tools import ToolMissing
+from .verify import Task, phases
+
+KINDS = ("line", "branch", "toggle")
+
+
+@dataclass
+class Covered:
+    """What one configuration's vectors covered.
+
+    Members
+    -------
+    outcome : Outcome or None
+        None where it could not run; ``failure`` says why.
+    places : list of Place
+        All lines, branches and changes of bits.
+    unreachable : list of Place
+        Those of them that were proved never to occur.
+    holes : list of Place
+        Those that were neither hit nor proved.
+    """
+
+    task: Task
+    outcome: Outcome | None = None
+    failure: str | None = None
+    functional: Functional = field(default_factory=Functional)
+    places: list[Place] = field(default_factory=list)
+    unreachable: list[Place] = field(default_factory=list)
+    holes: list[Place] = field(default_factory=list)
+
+    @property
+    def open_bins(self) -> list[str]:
+        """Bins that were neither hit nor are known to be unreachable."""
+        return [
+            f"{tally.cross.name}: " + ", ".join(f"{k} {v}" for k, v in tally.named(index).items())
+            for tally in self.functional.tallies
+            for index in tally.where(0)
+        ]
+
+    @property
+    def good(self) -> bool:
+        """Whether all that can be reached was, everything compared equal, and no rule broke."""
+        ran = self.outcome is not None and self.outcome.good
+        return ran and not (self.holes or self.open_bins or self.functional.wrong)
+
+
+def run_cover(job: tuple[Task, int]) -> Covered:
+    """Measure one configuration: a task, and the seconds that each proof may take."""
+    task, timeout = job
+    found = Covered(task)
+    try:
+        package = task.package()
+        driven = phases(package, task.seed)
+        found.outcome = run(package, "verilator", driven, seed=task.seed, coverage=True)
+        found.functional = cover(package, driven, found.outcome)
+        found.places = found.outcome.code
+        _prove_places(package, found, timeout)
+        if not spaces.has_state(package):
+            for tally in found.functional.tallies:
+                _prove_bins(package, tally, timeout)
+    except (ToolMissing, SimulationError) as error:
+        found.failure = str(error)
+    if found.outcome is not None:
+        # What is kept is counted; arrays would only cost memory and transport.
+        found.outcome.outputs = []
+    return found
+
+
+def _prove_places(package: Package, found: Covered, timeout: int) -> None:
+    missed = [place for place in found.places if place.hits == 0]
+    proved = unreachable.never_changes(package, missed, timeout)
+    found.unreachable = [place for place, sure in zip(missed, proved, strict=True) if sure]
+    found.holes = [place for place, sure in zip(missed, proved, strict=True) if not sure]
+
+
+def _prove_bins(package: Package, tally: Tally, timeout: int) -> None:
+    """Mark the bins of a cross that were not hit and cannot be."""
+    conditions: dict[tuple[int, ...], str] = {}
+    for index in tally.where(0):
+        text = _condition(package, tally, index)
+        if text is not None:
+            conditions[index] = text
+    proved = unreachable.never_holds(package, list(conditions.values()), timeout)
+    for index, sure in zip(conditions, proved, strict=True):
+        if sure:
+            tally.counts[index] = UNREACHABLE
+
+
+def _condition(package: Package, tally: Tally, index: tuple[int, ...]) -> str | None:
+    """Verilog: whether any lane of the unit is in a bin."""
+    lanes = max(
+        len(measures.Port(package, point.split()[-1]).ports)
+        for point in (*tally.cross.points, "flags")
+    )
+    alternatives = []
+    for lane in range(max(1, lanes)):
+        parts: list[Any] = [
+            measures.condition(package, point, name, lane)
+            for point, name in tally.named(index).items()
+        ]
+        if None in parts:
+            return None
+        alternatives.append("(" + " && ".join(parts) + ")")
+    return " || ".join(alternatives)
+
+
+def record(found: Covered) -> dict[str, Any]:
+    """What JSON keeps of it."""
+    counts = {
+        kind: {
+            "all": sum(place.kind == kind for place in found.places),
+            "hit": sum(place.kind == kind and place.hits > 0 for place in found.places),
+            "unreachable": sum(place.kind == kind for place in found.unreachable),
+        }
+        for kind in KINDS
+    }
+    return {
+        "unit": found.task.unit,
+        "parameters": dict(found.task.parameters),
+        "rounding": rounding(found.task),
+        "good": found.good,
+        "failure": found.failure,
+        "vectors": found.outcome.vectors if found.outcome else 0,
+        "code": counts,
+        "unreachable": runs(found.unreachable),
+        "holes": [place.text for place in found.holes],
+        "wrong": found.functional.wrong,
+        "crosses": [
+            {"name": t.cross.name, "points": list(t.cross.points), "bins": t.bins,
+             "counts": t.counts.reshape(-1).tolist()}
+            for t in found.functional.tallies
+        ],
+    }  # fmt: skip
+
+
+def rounding(task: Task) -> str | None:
+    """The rounding mode of a configuration, without the number of random bits."""
+    text = task.package().manifest["parameters"].get("rounding")
+    return None if text is None else str(text).split("(", maxsplit=1)[0]
+
+
+def runs(places: list[Place]) -> list[str]:
+    """Nets with the bits that never change: ``net[5:0]``; one direction only is named."""
+    nets: dict[str, dict[int | None, set[int]]] = {}
+    for place in places:
+        assert place.change is not None
+        net, bit, old = place.change
+        nets.setdefault(net, {}).setdefault(bit, set()).add(old)
+    found = []
+    for net, bits in nets.items():
+        for olds in ({0, 1}, {0}, {1}):
+            chosen = [bit for bit, left in bits.items() if left == olds]
+            suffix = "" if len(olds) == 2 else ":0->1" if olds == {0} else ":1->0"
+            if None in chosen:
+                found.append(f"{net}{suffix}")
+            found += [f"{net}[{text}]{suffix}" for text in _ranges(chosen)]
+    return found
+
+
+def _ranges(bits: list[int | None]) -> list[str]:
+    """Numbers as few ranges, the highest first: 5:2, 0."""
+    numbers = sorted((bit for bit in bits if bit is not None), reverse=True)
+    found: list[list[int]] = []
+    for bit in numbers:
+        if found and found[-1][1] == bit + 1:
+            found[-1][1] = bit
+        else:
+            found.append([bit, bit])
+    return [str(high) if high == low else f"{high}:{low}" for high, low in found]
