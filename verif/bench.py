@@ -49,7 +49,7 @@ def unpack(
 
 
 class Driver:
-    """Offers words to the input stream; holds each until it is taken."""
+    """Offers words to the input stream; holds each until it is taken; else shows others."""
 
     def __init__(self, dut: Any, words: list[int], stall: NDArray[np.bool_]) -> None:
         self.dut, self.words, self.stall = dut, words, stall
@@ -69,7 +69,9 @@ class Driver:
             dut.i_bits.value = self.words[self.taken]
             dut.i_valid.value = 1
             self._valid = True
-        else:
+        elif self.words:
+            # What is not offered must not matter: any other word.
+            dut.i_bits.value = self.words[self._clock * 31 % len(self.words)]
             dut.i_valid.value = 0
 
 

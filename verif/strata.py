@@ -27,29 +27,39 @@ STRATA = (
     "near_cancel",
     "ties",
     "growing",
+    "largest",
     "tiny",
+    "rising",
     "targets",
 )
 """What the operands of a sum are drawn from.
 
 uniform: any codes. edges: zeros, ends of binades, specials. moderate: the middle of the range.
-cancel: every second item is minus the one before. near_cancel: the same, one code beside it.
+cancel: every second item is minus the one before. near_cancel: the same, one code beside it; both
+of moderate, tiny, largest or edge codes.
 ties: powers of two whose exponents fall, so that bits of the sum stand alone far apart.
-growing: the largest magnitudes, one sign, so that sums carry and overflow. tiny: the lowest codes.
-targets: products, largest first, whose exact sum is an edge of the accumulator's format, beside
-one, or halfway between two.
+growing: large magnitudes, one sign, so that sums carry and overflow. largest: the last three
+codes below infinity, any sign. tiny: the lowest codes. rising: tiny, then largest. targets:
+products, largest first, whose exact sum is an edge of the accumulator's format, beside one, or
+halfway between two; then products that are zero or tiny.
 """
 
 
 def _draw(
-    stratum: str, fmt: FloatFormat, rng: np.random.Generator, shape: tuple[int, ...]
+    stratum: str,
+    fmt: FloatFormat,
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    base: str = "moderate",
 ) -> NDArray[np.int64]:
-    """Codes of one operand, (items, lanes)."""
+    """Codes of one operand, (items, lanes); ``base`` is the stratum of what cancels."""
     signs = rng.integers(0, 2, shape) * fmt.sign_mask
     match stratum:
         case "edges":
             return rng.choice(edge_codes(fmt), shape)
-        case "moderate" | "cancel" | "near_cancel":
+        case "cancel" | "near_cancel":
+            return _draw(base, fmt, rng, shape)
+        case "moderate":
             low, high = fmt.max_code // 4, fmt.max_code * 3 // 4
             return rng.integers(low, high, shape) | signs
         case "ties":
@@ -59,6 +69,11 @@ def _draw(
         case "growing":
             codes = fmt.max_code - rng.integers(0, 1 + (2 << fmt.man_bits), shape)
             return np.maximum(codes, 0) | signs[:1]
+        case "largest":
+            return np.maximum(fmt.max_code - rng.integers(0, 3, shape), 0) | signs
+        case "rising":
+            low, high = (_draw(name, fmt, rng, shape) for name in ("tiny", "largest"))
+            return np.where(np.arange(shape[0])[:, None] < shape[0] // 2, low, high)
         case "tiny":
             return rng.integers(0, 2 << fmt.man_bits, shape) & fmt.mag_mask | signs
     return rng.integers(0, 1 << fmt.width, shape)
@@ -69,7 +84,8 @@ def _targets(
     formats_a: tuple[FloatFormat, ...], formats_b: tuple[FloatFormat, ...], acc: FloatFormat
 ) -> list[list[tuple[int, int]]]:
     """Lists of (code of a, code of b), in the last of the formats an operand can be in, whose
-    products add up to an edge of ``acc`` or a value beside one, by taking the largest that fits."""
+    products add up to an edge of ``acc`` or a value beside one, by taking the largest that fits,
+    or as the difference of two."""
     a, b = formats_a[-1], formats_b[-1]
     codes_a, codes_b = np.arange(1, a.max_code + 1), np.arange(1, b.max_code + 1)
     grid = np.outer(decode(codes_a, a), decode(codes_b, b)).reshape(-1)
@@ -99,7 +115,28 @@ def _targets(
             places = [divmod(int(order[at]), len(codes_b)) for at in picks]
             if places:
                 found.append([(int(codes_a[row]), int(codes_b[col])) for row, col in places])
+        for pair in _differences(values, float(value), values[0] / 4.0**8):
+            (row, col), (other, second) = (divmod(int(order[at]), len(codes_b)) for at in pair)
+            minus = int(codes_a[other]) | a.sign_mask
+            found.append([(int(codes_a[row]), int(codes_b[col])), (minus, int(codes_b[second]))])
     return found
+
+
+def _differences(
+    values: NDArray[np.float64], target: float, least: float
+) -> list[tuple[int, int]]:
+    """Some indices of two values that differ by at most ``target``, and by at least that, but
+    by less than half of it away: the nearest first, two each; values are sorted."""
+    below: list[tuple[float, int, int]] = []
+    above: list[tuple[float, int, int]] = []
+    for low in range(0, min(len(values), 600), 7):
+        high = int(np.searchsorted(values, values[low] + target))
+        for found, at in ((below, high - 1), (above, high)):
+            if low < at < len(values):
+                difference = values[at] - values[low]
+                if abs(difference - target) <= target / 2 and difference > least:
+                    found.append((abs(difference - target), at, low))
+    return [(at, low) for found in (below, above) for _, at, low in sorted(found)[:2]]
 
 
 def lengths(package: Package) -> list[int]:
@@ -153,7 +190,10 @@ def _fill(
     held: bool,
 ) -> None:
     shape = frame["i_last"].shape
-    picks: NDArray[np.int64] = rng.integers(0, len(STRATA), size=shape[1:])
+    # The last one, which is aimed best, is drawn twice as often as others.
+    picks: NDArray[np.int64] = rng.integers(0, len(STRATA) + 1, size=shape[1:])
+    picks = np.minimum(picks, len(STRATA) - 1)
+    base = str(rng.choice(["moderate", "moderate", "tiny", "largest", "edges"]))
     modes: dict[str, NDArray[np.int64]] = {}
     for name in ports:
         if name.startswith("i_mode"):
@@ -167,9 +207,9 @@ def _fill(
             for k, stratum in enumerate(STRATA):
                 which = np.flatnonzero(picks == k)
                 part = (shape[0], len(which))
-                codes = _draw(stratum, formats[0], rng, part)
+                codes = _draw(stratum, formats[0], rng, part, base)
                 if len(formats) > 1 and mode is not None:
-                    other = _draw(stratum, formats[1], rng, part)
+                    other = _draw(stratum, formats[1], rng, part, base)
                     codes = np.where(mode[:, which] == 1, other, codes)
                 frame[name][:, which] = codes
         elif name.startswith("i_bias"):
@@ -199,16 +239,42 @@ def _aim(
     targets = _targets(formats[0], formats[1], parse_operand(acc)[0])
     count = len(frame["i_last"])
     for lane in which if targets else ():
-        picks = targets[int(rng.integers(len(targets)))][:count]
+        picks = targets[int(rng.integers(len(targets)))]
+        if rng.random() < 0.7:
+            # What cancels before leaves no trace.
+            code_a, code_b = (int(rng.choice(_finite_edges(formats[k][-1]))) for k in (0, 1))
+            picks = [(code_a, code_b), (code_a ^ formats[0][-1].sign_mask, code_b), *picks]
+        picks = picks[:count]
         sign = int(rng.integers(2)) * formats[0][0].sign_mask
         for letter, side in (("a", 0), ("b", 1)):
             for name in first[letter]:
                 frame[name][:, lane] = 0
-            column = [pick[side] | (sign if side == 0 else 0) for pick in picks]
+            column = [pick[side] ^ (sign if side == 0 else 0) for pick in picks]
             frame[first[letter][0]][: len(picks), lane] = column
+        _fill_up(rng, [frame[first[k][0]][len(picks) :, lane] for k in "ab"],
+                 [formats[k][-1] for k in (0, 1)])  # fmt: skip
         for name in frame:
             if name.startswith("i_mode"):
                 frame[name][:, lane] = 1
+
+
+def _fill_up(
+    rng: np.random.Generator, columns: list[NDArray[np.int64]], formats: list[FloatFormat]
+) -> None:
+    """Products of zero with anything finite, or now and then of tiny codes, in place."""
+    tiny = rng.random() < 0.3
+    order = rng.permutation(2)
+    for column, fmt, zero in zip(columns, formats, order, strict=True):
+        signs = rng.integers(0, 2, column.shape) * fmt.sign_mask
+        if tiny:
+            column[:] = fmt.min_code + rng.integers(0, 2, column.shape) | signs
+        elif not zero:
+            column[:] = rng.choice(_finite_edges(fmt), column.shape) | signs
+
+
+def _finite_edges(fmt: FloatFormat) -> NDArray[np.int64]:
+    codes = edge_codes(fmt)
+    return codes[codes <= fmt.max_code]
 
 
 def _cancel(

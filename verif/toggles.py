@@ -12,6 +12,9 @@ _BIT = re.compile(r"(\w+)(?:\[(\d+)\])?:([01])->[01]$")
 UNUSED = "unused"
 """The wire that names bits which nothing reads: no part of the circuit."""
 
+Change = tuple[str, int | None, int]
+"""A net, its bit (None if it has only one) and the value it changes from."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -37,8 +40,8 @@ class Place:
     hits: int
 
     @property
-    def change(self) -> tuple[str, int | None, int] | None:
-        """Of a toggle: net, bit (None if it has only one) and the value it leaves."""
+    def change(self) -> Change | None:
+        """Of a toggle."""
         match = _BIT.match(self.what) if self.kind == "toggle" else None
         if match is None:
             return None

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from rtl_gen.package import Package
 
 from .harness import payload
 from .properties import COMBINATIONAL, Problem, assumed, declared, pins
 from .prove import solve
-from .toggles import Place
+from .toggles import Change, Place
+
+_TRIES = 10
+"""Times the seconds of one proof: what all proofs of a configuration's kind may take together."""
+
+_T = TypeVar("_T")
 
 
 def never_changes(package: Package, places: Sequence[Place], timeout: int) -> list[bool]:
@@ -17,39 +24,50 @@ def never_changes(package: Package, places: Sequence[Place], timeout: int) -> li
 
     Registers that reset leaves alone start at zero. Branches are not judged: False.
     """
-    changes = [place.change for place in places]
-    judged = [k for k, change in enumerate(changes) if change is not None]
-
-    def check(which: Sequence[int]) -> bool:
-        return _proved(_changes(package, [places[judged[k]] for k in which]), timeout)
-
-    found = [False] * len(places)
-    for k in proved(len(judged), check):
-        found[judged[k]] = True
-    return found
+    return _judge([place.change for place in places], lambda some: _changes(package, some), timeout)
 
 
 def never_holds(package: Package, conditions: Sequence[str], timeout: int) -> list[bool]:
     """For each condition on the ports of a unit without a state, in Verilog, whether it is
     proved to be false for all inputs and their result."""
+    return _judge(conditions, lambda some: _conditions(package, some), timeout)
+
+
+def never_shows(package: Package, conditions: Sequence[str], timeout: int) -> list[bool]:
+    """For each condition on ports in a clock, whether it is proved false after a first reset."""
+    return _judge(
+        conditions, lambda some: _inside(package, [f"!({text})" for text in some]), timeout
+    )
+
+
+def _judge(
+    claims: Sequence[_T | None], problem: Callable[[Sequence[_T]], Problem], timeout: int
+) -> list[bool]:
+    """Which claims are proved; None cannot be."""
+    judged = [(k, claim) for k, claim in enumerate(claims) if claim is not None]
 
     def check(which: Sequence[int]) -> bool:
-        return _proved(_conditions(package, [conditions[k] for k in which]), timeout)
+        given = problem([judged[n][1] for n in which])
+        return solve(given, "never", "abc", 1, timeout).status == "proved"
 
-    found = [False] * len(conditions)
-    for k in proved(len(conditions), check):
-        found[k] = True
+    found = [False] * len(claims)
+    for n in proved(len(judged), check, _TRIES * timeout):
+        found[judged[n][0]] = True
     return found
 
 
-def proved(count: int, check: Callable[[Sequence[int]], bool]) -> list[int]:
+def proved(
+    count: int, check: Callable[[Sequence[int]], bool], budget: float = float("inf")
+) -> list[int]:
     """Which of ``count`` claims hold, where ``check`` says whether several hold together.
 
-    Most do, so all are tried together first, then halves of what did not.
+    Most do, so all are tried together first, then halves of what did not; after ``budget``
+    seconds what is left counts as not proved.
     """
+    start = time.monotonic()
     found: list[int] = []
     groups: list[Sequence[int]] = [range(count)] if count else []
-    while groups:
+    while groups and time.monotonic() - start < budget:
         group = groups.pop()
         if check(group):
             found += group
@@ -59,29 +77,26 @@ def proved(count: int, check: Callable[[Sequence[int]], bool]) -> list[int]:
     return found
 
 
-def _proved(problem: Problem, timeout: int) -> bool:
-    return solve(problem, "never", "abc", 1, timeout).status == "proved"
-
-
-def _changes(package: Package, places: Sequence[Place]) -> Problem:
-    """The unit itself, with assertions inside about its nets."""
-    bits, checks = [], []
-    for k, place in enumerate(places):
-        assert place.change is not None
-        net, bit, old = place.change
-        bits.append(net if bit is None else f"{net}[{bit}]")
-        checks.append(
-            f"      assert (coverage_was[{k}] != {old} || coverage_now[{k}] == {old});\n"
-        )
-    inside = f"""  reg coverage_started = 0;
-  reg [{len(bits) - 1}:0] coverage_was;
+def _changes(package: Package, changes: Sequence[Change]) -> Problem:
+    """Assertions that bits do not change."""
+    bits = [net if bit is None else f"{net}[{bit}]" for net, bit, _ in changes]
+    checks = [f"coverage_was[{k}] != {old} || coverage_now[{k}] == {old}"
+              for k, (_, _, old) in enumerate(changes)]  # fmt: skip
+    nets = f"""  reg [{len(bits) - 1}:0] coverage_was;
   wire [{len(bits) - 1}:0] coverage_now = {{{", ".join(reversed(bits))}}};
-{assumed(package)}  always @(posedge {package.manifest["clock"]}) begin
+  always @(posedge {package.manifest["clock"]}) coverage_was <= coverage_now;
+"""
+    return _inside(package, checks, nets)
+
+
+def _inside(package: Package, checks: Sequence[str], nets: str = "") -> Problem:
+    """The unit with assertions in it, that hold from the clock after a first reset on."""
+    inside = f"""  reg coverage_started = 0;
+{nets}{assumed(package)}  always @(posedge {package.manifest["clock"]}) begin
     coverage_started <= 1;
-    coverage_was <= coverage_now;
     assume (coverage_started || {package.manifest["reset"]["name"]});
     if (coverage_started) begin
-{"".join(checks)}    end
+{"".join(f"      assert ({check});" + chr(10) for check in checks)}    end
   end
 endmodule
 """

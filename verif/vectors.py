@@ -19,6 +19,9 @@ Vectors = dict[str, NDArray[np.int64]]
 LANES = 16
 """Copies of the unit simulated together: more run faster, and take longer to build."""
 
+_OVERFLOWS = (0.0, 1e-4, 1e-3, 0.02, 0.5, 1.0)
+"""How often a loss overflows."""
+
 
 def edge_codes(fmt: FloatFormat) -> NDArray[np.int64]:
     """Zeros, the ends of the first and last binades, specials, and their neighbours."""
@@ -77,6 +80,9 @@ def random_inputs(package: Package, rng: np.random.Generator, count: int, lanes:
             inputs[port] = np.where(rng.random(shape) < 1 / 3, edge, inputs[port])
         elif port == "i_clear":
             inputs[port] = (rng.random(shape) < 0.05).astype(np.int64)
+        elif port == "i_overflow":
+            # Each copy has a rate of its own, so that scales climb to the ceiling and fall.
+            inputs[port] = (rng.random(shape) < rng.choice(_OVERFLOWS, lanes)).astype(np.int64)
         elif port.startswith("i_bias"):
             low, high = RUNTIME_BIAS_RANGE
             inputs[port] = rng.integers(low, high + 1, shape) & ((1 << width) - 1)

@@ -87,12 +87,18 @@ def phases(package: Package, seed: int) -> list[Phase]:
         # The slow simulator's time goes with the products: fewer items where each has many.
         lanes = int(package.manifest["parameters"].get("lanes", 1))
         count = max(1500, 6000 // lanes) if package.manifest["golden"]["sum"] else 2500
+        if package.manifest["unit"] == "loss_scale":
+            count = 20000  # The scale's range, at its slowest growth.
         found.append(Phase("random", vectors.random_inputs(package, rng, count, vectors.LANES)))
         if package.manifest["golden"]["sum"]:
             # From a generator of its own: the other phases are what they are without it.
             own = np.random.default_rng([seed, 1])
             found.append(Phase("aimed", strata.sums(package, own, count // 2, vectors.LANES)))
     shaken = vectors.random_inputs(package, rng, 1200, vectors.LANES)
+    if "i_last" in shaken:
+        # Many results, for stalls to meet; of a random generator of its own, as above.
+        more = np.random.default_rng([seed, 2]).random(len(shaken["i_last"])) < 0.3
+        shaken["i_last"] |= more[:, None]
     found.append(Phase("back-pressure", shaken, stall=0.4, resets=4))
     return found
 
