@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,19 @@ from .simulate import Outcome, Phase, SimulationError, run
 from .tools import ToolMissing
 
 
+def label(parameters: Mapping[str, Any]) -> str:
+    """Parameters in words."""
+    return " ".join(f"{k}={v}" for k, v in parameters.items()) or "defaults"
+
+
+def command(name: str, unit: str, parameters: Mapping[str, Any], options: Sequence[str]) -> str:
+    """A command of ``hfp8`` on one configuration; without parameters, which would mean many, with
+    one that has its default."""
+    given = dict(parameters) or {"stages": unit_parameters(unit, {}).stages}
+    words = [word for k, v in given.items() for word in (f"--{k}", str(v))]
+    return shlex.join(["hfp8", name, unit, *words, *options])
+
+
 @dataclass(frozen=True)
 class Task:
     """One unit, its parameters other than the defaults, one simulator, one seed."""
@@ -33,7 +47,7 @@ class Task:
     @property
     def label(self) -> str:
         """The parameters in words."""
-        return " ".join(f"{k}={v}" for k, v in self.parameters) or "defaults"
+        return label(dict(self.parameters))
 
     @property
     def replay(self) -> str:
@@ -42,11 +56,8 @@ class Task:
 
     def command(self, name: str, *options: str) -> str:
         """A command of ``hfp8`` on this configuration and seed."""
-        words = ["hfp8", name, self.unit]
-        for parameter, value in self.parameters or (("stages", self.package().manifest
-                                                     ["parameters"]["stages"]),):  # fmt: skip
-            words += [f"--{parameter}", str(value)]
-        return shlex.join([*words, *options, "--seed", str(self.seed)])
+        options = (*options, "--seed", str(self.seed))
+        return command(name, self.unit, dict(self.parameters), options)
 
     def package(self) -> Package:
         """The generated unit."""

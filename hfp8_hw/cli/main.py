@@ -18,6 +18,7 @@ from .gen import gen_command, list_command
 from .mutate import mutate_command
 from .prove import prove_command
 from .regress import regress_command
+from .report import report_command
 from .sweep import sweep_command
 from .synth import synth_command
 from .verify import verify_command
@@ -38,6 +39,7 @@ for _command in (
     mutate_command,
     cover_command,
     regress_command,
+    report_command,
     compare_command,
     demo_command,
     synth_command,

@@ -180,21 +180,23 @@ def _replay(sweep: Sweep) -> str:
 
 
 def _report(sweep: Sweep, found: Found, seconds: float, console: Console) -> None:
-    from verif.verify import mismatch
-
     rate = found.transfers / max(seconds, 1e-9) / 1e6
     lines = [
         f"  {found.transfers:,} transfers, {found.results:,} results compared, "
         f"{found.mismatches:,} mismatches, {seconds:.1f} s, {rate:,.1f} M/s"
     ]
-    if found.error:
-        lines.append(f"  stream contract: {found.error}")
+    for line in (*lines, *_problem(sweep, found)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _problem(sweep: Sweep, found: Found) -> list[str]:
+    """Lines that tell what is wrong, none if nothing is."""
+    from verif.verify import mismatch
+
+    lines = [f"  stream contract: {found.error}"] if found.error else []
     if found.first:
         lines += mismatch(sweep.package.manifest, found.first)
-    if not found.good:
-        lines.append(f"  replay: {_replay(sweep)}")
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return lines if found.good else [*lines, f"  replay: {_replay(sweep)}"]
 
 
 def _record(sweep: Sweep, state: State) -> dict[str, Any]:
@@ -210,6 +212,7 @@ def _record(sweep: Sweep, state: State) -> dict[str, Any]:
         "good": found.good,
         "seconds": round(state.seconds, 1),
         "command": _replay(sweep),
+        **({} if found.good else {"problem": _problem(sweep, found)}),
     }
 
 

@@ -183,6 +183,7 @@ def write_json(results: list[Result], path: Path, seed: int | None = None) -> No
     """Seed, where all runs have the same, tool versions, and a record a run."""
     from rtl_gen.package import write_whole
     from verif.tools import find
+    from verif.verify import explain
 
     runs = [
         {
@@ -193,6 +194,7 @@ def write_json(results: list[Result], path: Path, seed: int | None = None) -> No
             "vectors": r.outcome.vectors if r.outcome else 0,
             "mismatches": r.outcome.mismatches if r.outcome else None,
             "good": r.good,
+            **({} if r.good else {"problem": explain(r)}),
         }
         for r in results
     ]

@@ -1,0 +1,148 @@
+"""The page: what is counted and shown of a run."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hfp8_hw import __version__
+from hfp8_hw.parameters import UNITS
+
+from .load import FAILED, GOOD, OPEN, Check, Run
+
+_HERE = Path(__file__).parent
+
+METHODS = {
+    "icarus": "Icarus",
+    "verilator": "Verilator",
+    "sweep": "sweeps",
+    "proof": "proofs",
+    "mutation": "mutants",
+    "coverage": "coverage",
+}
+
+KINDS = ("line", "branch", "toggle")
+
+
+def render(run: Run) -> str:
+    """HTML that needs nothing else: styles, script and data are in it."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["number"] = lambda n: f"{n:,}"
+    return environment.get_template("page.html").render(
+        version=__version__,
+        run=run,
+        counts=Counter(check.status for check in run.checks),
+        vectors=sum(c.amount or 0 for c in run.checks if c.method in ("icarus", "verilator")),
+        swept=sum(c.amount or 0 for c in run.checks if c.method == "sweep"),
+        methods=METHODS,
+        present=[m for m in METHODS if any(c.method == m for c in run.checks)],
+        statuses=(GOOD, OPEN, FAILED),
+        units=[unit_page(run, unit) for unit in run.units],
+        style=(_HERE / "style.css").read_text(encoding="utf-8"),
+        script=(_HERE / "page.js").read_text(encoding="utf-8"),
+        heat=heat(run.coverage),
+    )
+
+
+def unit_page(run: Run, unit: str) -> dict[str, Any]:
+    """What the page of a unit shows."""
+    checks = [check for check in run.checks if check.unit == unit]
+    coverage = [row for row in run.coverage if row["unit"] == unit]
+    return {
+        "name": unit,
+        "summary": UNITS[unit].summary,
+        "status": worst(check.status for check in checks),
+        "checks": checks,
+        "cells": {method: cell(method, checks) for method in METHODS},
+        "proofs": proofs(checks),
+        "coverage": [_covered(row) for row in coverage],
+        "mutants": [_mutants(data) for data in run.mutants if data["unit"] == unit],
+        "figures": [figure for figure in run.figures if figure["unit"] == unit],
+    }
+
+
+def worst(statuses: Iterable[str]) -> str:
+    """The worst of some; empty if there are none."""
+    found = set(statuses)
+    return next((status for status in (FAILED, OPEN, GOOD) if status in found), "")
+
+
+def cell(method: str, checks: list[Check]) -> dict[str, Any]:
+    """What the summary says of a unit's checks of one method."""
+    own = [check for check in checks if check.method == method]
+    good = sum(check.status == GOOD for check in own)
+    text = f"{good} of {len(own)}" if own else ""
+    if method == "mutation" and own:
+        text = ", ".join(check.what.removesuffix(" mutants killed") for check in own)
+    amount = sum(check.amount or 0 for check in own) if method not in ("mutation",) else 0
+    return {"text": text, "amount": amount, "status": worst(check.status for check in own)}
+
+
+def proofs(checks: list[Check]) -> dict[str, Any]:
+    """Properties, and a row a configuration with the status of each."""
+    own = [check for check in checks if check.method == "proof"]
+    names = list(dict.fromkeys(check.what for check in own))
+    rows: dict[str, dict[str, Check]] = {}
+    for check in own:
+        rows.setdefault(check.parameters, {})[check.what] = check
+    return {"properties": names, "rows": rows}
+
+
+def _covered(row: dict[str, Any]) -> dict[str, Any]:
+    from verif.verify import label
+
+    bins = [count for cross in row["crosses"] for count in cross["counts"]]
+    return {
+        "label": label(row["parameters"]),
+        "good": row["good"],
+        "bins": (sum(n > 0 for n in bins), sum(n >= 0 for n in bins)),
+        "code": [(row["code"][kind]["hit"], row["code"][kind]["all"] - row["code"][kind]
+                  ["unreachable"]) for kind in KINDS],
+        "unreachable": row["unreachable"],
+        "holes": row["holes"],
+    }  # fmt: skip
+
+
+def _mutants(data: dict[str, Any]) -> dict[str, Any]:
+    from verif.verify import label
+
+    words = Counter(
+        f"killed by {m['by']}" if m["status"] == "killed" else m["status"] for m in data["mutants"]
+    )
+    left = [m for m in data["mutants"] if m["status"] in ("survived", "open")]
+    return {"label": label(data["parameters"]), "counts": words.most_common(), "left": left,
+            "all": len(data["mutants"])}  # fmt: skip
+
+
+def heat(coverage: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """By unit its crosses, each with counts by rounding, summed over configurations.
+
+    In counts, 0 is a bin that some configuration should have hit, -1 one that none has, -2 one
+    that was proved unreachable wherever it is.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in coverage:
+        for cross in row["crosses"]:
+            key = json.dumps([cross["name"], cross["points"]])
+            entry = found.setdefault(row["unit"], {}).setdefault(
+                key, {k: cross[k] for k in ("name", "points", "bins")} | {"by": {}}
+            )
+            for rounding in dict.fromkeys(("all", row["rounding"] or "all")):
+                old = entry["by"].get(rounding)
+                new = cross["counts"]
+                entry["by"][rounding] = new if old is None else _merged(old, new)
+    return {unit: list(entries.values()) for unit, entries in found.items()}
+
+
+def _merged(old: list[int], new: list[int]) -> list[int]:
+    """Hits add up; a hit hides a hole elsewhere, a hole what is unreachable elsewhere."""
+    return [a + b if a > 0 and b > 0 else max(a, b) if max(a, b) >= 0 else min(a, b)
+            for a, b in zip(old, new, strict=True)]  # fmt: skip
