@@ -8,7 +8,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready-all
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-all bench lint docs clean icarus
+.PHONY: help demo test test-all bench lint docs clean icarus browser
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -16,10 +16,10 @@ help: ## this list
 demo: $(READY) icarus ## generate, simulate on both simulators, compare on a real network
 	@$(RUN)/hfp8 demo
 
-test: $(READY) icarus ## unit tests and simulations, about what CI runs
+test: $(READY) icarus browser ## unit tests and simulations, about what CI runs
 	@$(RUN)/python -m pytest -n auto -m "not slow" $(ARGS)
 
-test-all: $(READY) icarus ## everything, the heavy sweeps too
+test-all: $(READY) icarus browser ## everything, the heavy sweeps too
 	@$(RUN)/python -m pytest -n auto $(ARGS)
 	@$(RUN)/hfp8 verify
 
@@ -58,3 +58,13 @@ icarus:
 	    for try in 1 2; do $$sudo apt-get install -qq -y iverilog berkeley-abc liblz4-dev zlib1g-dev && break; $$sudo apt-get update -qq; done >/dev/null 2>&1; \
 	  fi; command -v iverilog >/dev/null || { \
 	    echo "iverilog is missing and cannot be installed from here; install it, for example with 'sudo apt-get install iverilog'" >&2; exit 1; }; }
+
+browser:
+	@# Chromium, in which the report is tested.
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+	  sudo=""; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
+	  if command -v apt-get >/dev/null && { [ -z "$$sudo" ] || $$sudo true 2>/dev/null; }; then \
+	    echo "installing Chromium for the tests of the report"; \
+	    for try in 1 2; do $$sudo apt-get install -qq -y chromium chromium-driver && break; $$sudo apt-get update -qq; done >/dev/null 2>&1; \
+	  fi; command -v chromedriver >/dev/null || { \
+	    echo "chromium and chromedriver are missing and cannot be installed from here; install them, for example with 'sudo apt-get install chromium chromium-driver'" >&2; exit 1; }; }

@@ -7,12 +7,12 @@ from typing import Any
 
 from rtl_gen.package import Package
 
-from . import measures, spaces, unreachable
+from . import measures, spaces, unreachable, verify
 from .coverage import UNREACHABLE, Functional, Tally, cover
 from .simulate import Outcome, SimulationError, run
 from .toggles import Place
 from .tools import ToolMissing
-from .verify import Task, phases
+from .verify import Task
 
 KINDS = ("line", "branch", "toggle")
 
@@ -63,7 +63,7 @@ def run_cover(job: tuple[Task, int]) -> Covered:
     found = Covered(task)
     try:
         package = task.package()
-        driven = phases(package, task.seed)
+        driven = verify.phases(package, task.seed)
         found.outcome = run(package, "verilator", driven, seed=task.seed, coverage=True)
         found.functional = cover(package, driven, found.outcome)
         found.places = found.outcome.code
@@ -89,20 +89,36 @@ def _prove_bins(package: Package, tally: Tally, timeout: int) -> None:
     """Mark the bins of a cross that were not hit and cannot be."""
     missed = tally.where(0)
     points = tally.cross.points
+    texts: list[str | None]
     if set(points) <= set(measures.STREAMS):
         never, texts = unreachable.never_shows, [_stream(tally, index) for index in missed]
-    elif not spaces.has_state(package):
-        never, texts = unreachable.never_holds, [_held(package, tally, k) for k in missed]
+    elif (twin := _without_state(package)) is not None:
+        package, never = twin, unreachable.never_holds
+        texts = [_held(package, tally, index) for index in missed]
     elif all(measures.of_results(package, point) for point in points):
-        texts = [f"o_valid && ({_held(package, tally, index)})" for index in missed]
+        held = [_held(package, tally, index) for index in missed]
+        texts = [text and f"o_valid && ({text})" for text in held]
         never = unreachable.never_shows
     else:
         return
-    judged = [(index, text) for index, text in zip(missed, texts, strict=True) if text is not None]
-    proved = never(package, [text for _, text in judged], timeout)
-    for (index, _), sure in zip(judged, proved, strict=True):
+    proved = never(package, texts, timeout)
+    for index, sure in zip(missed, proved, strict=True):
         if sure:
             tally.counts[index] = UNREACHABLE
+
+
+def _without_state(package: Package) -> Package | None:
+    """The unit if it has no state, else the same with any random bits and without tracking: what
+    its results cannot be, those of the unit cannot be either. None for other units."""
+    if not spaces.has_state(package):
+        return package
+    given = package.manifest["parameters"]
+    twin = {"random": "input", "track": "none"}
+    changed = {name: value for name, value in twin.items() if given.get(name, value) != value}
+    if not changed:
+        return None
+    other = verify.package_of(package.manifest["unit"], tuple({**given, **changed}.items()))
+    return None if spaces.has_state(other) else other
 
 
 def _stream(tally: Tally, index: tuple[int, ...]) -> str:
@@ -166,11 +182,12 @@ def rounding(task: Task) -> str | None:
 def runs(places: list[Place]) -> list[str]:
     """Nets with the bits that never change: ``net[5:0]``; one direction only is named."""
     nets: dict[str, dict[int | None, set[int]]] = {}
+    found = [place.text for place in places if place.change is None]
     for place in places:
-        assert place.change is not None
+        if place.change is None:
+            continue
         net, bit, old = place.change
         nets.setdefault(net, {}).setdefault(bit, set()).add(old)
-    found = []
     for net, bits in nets.items():
         for olds in ({0, 1}, {0}, {1}):
             chosen = [bit for bit, left in bits.items() if left == olds]

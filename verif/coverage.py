@@ -114,7 +114,8 @@ def nevers(package: Package) -> list[Never]:
     kind = "sum" if package.manifest["golden"]["sum"] is not None else "single"
     found = []
     for table in _file()["never"]:
-        if table["of"] in (kind, "any"):
+        given = package.manifest["parameters"]
+        if table["of"] == kind and all(given[k] == v for k, v in table.get("given", {}).items()):
             bins = {point: tuple(names) for point, names in table["bins"].items()}
             found.append(Never(table["cross"], table["of"], bins, table["why"]))
     return found

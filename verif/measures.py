@@ -112,7 +112,8 @@ class Items:
         """Before each item, the sum so far in binary64: near enough to tell exponents."""
         lanes = len(Port(self.package, "a").ports)
         with np.errstate(invalid="ignore", over="ignore"):
-            products = sum(self.values("a", k) * self.values("b", k) for k in range(lanes))
+            each = [self.values("a", k) * self.values("b", k) for k in range(lanes)]
+            products = np.sum(each, axis=0)
             found = np.zeros_like(products)
             for span in self.spans:
                 every = slice(span.start, span.stop, span.step)
@@ -166,6 +167,13 @@ def _beyond(package: Package, acc: FloatFormat) -> set[str]:
             first, last = pairs[0]
             if acc.value(last) < step or acc.value(first) > top:
                 found.add(name)
+    formats = [fmt for name in ("a", "b") for fmt in Port(package, name).formats]
+    overflows = top > acc.max and package.manifest["parameters"]["overflow"] == "special"
+    infinite = any(fmt.has_inf for fmt in formats)
+    if not (infinite or (overflows and acc.has_inf)):
+        found.add("inf")
+    if not (infinite or any(fmt.has_nan for fmt in formats) or (overflows and not acc.has_inf)):
+        found.add("nan")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -86,6 +87,7 @@ def _tools(folder: Path) -> list[str]:
         # Linux kills it with sby (prctl 1 is PR_SET_PDEATHSIG): it has a process group of its own.
         "abc": "import ctypes, os, signal, sys\n"
                "a = [x.replace('pdr -v -l', 'pdr -v') for x in sys.argv[1:]]\n"
+               "a = [x.split('; write_cex')[0] if 'pdr -v -a' in x else x for x in a]\n"
                "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
                "os.execvp('berkeley-abc', ['berkeley-abc', *a])",
     }  # fmt: skip
@@ -155,6 +157,29 @@ def solve(
                 shutil.copyfile(found[0], trace)
                 kept = str(trace)
     return Proof(prop, engine, status, time.monotonic() - start, kept, log)
+
+
+def each(given: Problem, timeout: int) -> tuple[set[str], set[str]]:
+    """Run ABC on every assertion of a problem at once.
+
+    Returns
+    -------
+    refuted, undecided : set of str
+        Labels of the assertions that can fail, and of those of which nothing is known; all
+        others are proved.
+    """
+    engine_versions("abc")
+    with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
+        folder = Path(scratch)
+        log = _sby(given, folder, "prove", "abc pdr -a", 1, timeout)
+        path = folder / "task" / "model" / "design_aiger.ywa"
+        if not path.exists():
+            raise ToolError(f"sby failed: {_last(log)}")
+        # What is true as it stands has no output.
+        outputs = [names[0].lstrip("\\") for names in json.loads(path.read_text())["asserts"]]
+    refuted = {outputs[int(n)] for n in re.findall(r"Output +(\d+) was asserted", log)}
+    settled = "Verification of invariant" in log and "was successful" in log
+    return refuted, set() if settled else set(outputs) - refuted
 
 
 def _last(log: str) -> str:

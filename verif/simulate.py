@@ -189,9 +189,7 @@ def _environment(env: dict[str, str]) -> Any:
         os.environ.update(before)
 
 
-def _build(
-    package: Package, tool: tools.Tool, lanes: int, waves: bool, coverage: bool
-) -> Path:
+def _build(package: Package, tool: tools.Tool, lanes: int, waves: bool, coverage: bool) -> Path:
     """The folder of the built simulation, made if it is not in the cache."""
     text = harness(package.manifest, lanes)
     facts = [package.verilog, text, tool.name, tool.version, str(waves), version("cocotb"),

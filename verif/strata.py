@@ -72,8 +72,8 @@ def _draw(
         case "largest":
             return np.maximum(fmt.max_code - rng.integers(0, 3, shape), 0) | signs
         case "rising":
-            low, high = (_draw(name, fmt, rng, shape) for name in ("tiny", "largest"))
-            return np.where(np.arange(shape[0])[:, None] < shape[0] // 2, low, high)
+            start, end = (_draw(name, fmt, rng, shape) for name in ("tiny", "largest"))
+            return np.where(np.arange(shape[0])[:, None] < shape[0] // 2, start, end)
         case "tiny":
             return rng.integers(0, 2 << fmt.man_bits, shape) & fmt.mag_mask | signs
     return rng.integers(0, 1 << fmt.width, shape)
@@ -122,9 +122,7 @@ def _targets(
     return found
 
 
-def _differences(
-    values: NDArray[np.float64], target: float, least: float
-) -> list[tuple[int, int]]:
+def _differences(values: NDArray[np.float64], target: float, least: float) -> list[tuple[int, int]]:
     """Some indices of two values that differ by at most ``target``, and by at least that, but
     by less than half of it away: the nearest first, two each; values are sorted."""
     below: list[tuple[float, int, int]] = []
@@ -178,7 +176,7 @@ def _frames(
         # a `first` that follows, or goes on, but not where its bias would have to be the same.
         open_sum = start > 0 and not own["i_last"][start - 1, 0]
         frame["i_first"][0] = 1 if (open_sum and held) or rng.random() < 0.5 else 0
-        frame["i_last"][-1] = 1 if rng.random() < 0.95 or start + length == count else 0
+        frame["i_last"][-1] = 1 if rng.random() < 0.85 or start + length == count else 0
         start += length
 
 

@@ -70,10 +70,5 @@ def places(path: Path, top: str) -> list[Place]:
             continue
         key = kind, int(fields["l"]), fields["o"], int(fields["n"])
         counts[key] = counts.get(key, 0) + int(match[2])
-    return [Place(kind, line, what, column, hits)
-            for (kind, line, what, column), hits in sorted(counts.items(), key=_by_line)]  # fmt: skip
-
-
-def _by_line(item: tuple[tuple[str, int, str, int], int]) -> tuple[int, int, str]:
-    (_, line, what, column), _ = item
-    return line, column, what
+    found = [Place(*key, hits) for key, hits in counts.items()]
+    return sorted(found, key=lambda place: (place.line, place.column, place.what))

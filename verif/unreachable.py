@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -10,34 +11,51 @@ from rtl_gen.package import Package
 
 from .harness import payload
 from .properties import COMBINATIONAL, Problem, assumed, declared, pins
-from .prove import solve
+from .prove import each, solve
 from .toggles import Change, Place
 
-_TRIES = 10
+_TRIES = 5
 """Times the seconds of one proof: what all proofs of a configuration's kind may take together."""
 
 _T = TypeVar("_T")
 
 
 def never_changes(package: Package, places: Sequence[Place], timeout: int) -> list[bool]:
-    """For each change of a bit, whether it is proved not to happen after a first reset.
+    """For each place of the unit's Verilog, whether it is proved not to be reached after a first
+    reset: a bit never changes that way, a branch is never taken.
 
-    Registers that reset leaves alone start at zero. Branches are not judged: False.
+    Registers that reset leaves alone start at zero.
     """
-    return _judge([place.change for place in places], lambda some: _changes(package, some), timeout)
+    lines = package.verilog.splitlines()
+    claims = [place.change or taken(place, lines) for place in places]
+    return _judge(claims, lambda some: _places(package, some), timeout)
 
 
-def never_holds(package: Package, conditions: Sequence[str], timeout: int) -> list[bool]:
+def never_holds(package: Package, conditions: Sequence[str | None], timeout: int) -> list[bool]:
     """For each condition on the ports of a unit without a state, in Verilog, whether it is
     proved to be false for all inputs and their result."""
     return _judge(conditions, lambda some: _conditions(package, some), timeout)
 
 
-def never_shows(package: Package, conditions: Sequence[str], timeout: int) -> list[bool]:
+def never_shows(package: Package, conditions: Sequence[str | None], timeout: int) -> list[bool]:
     """For each condition on ports in a clock, whether it is proved false after a first reset."""
     return _judge(
         conditions, lambda some: _inside(package, [f"!({text})" for text in some]), timeout
     )
+
+
+def taken(place: Place, lines: Sequence[str]) -> str | None:
+    """Verilog: when a branch is taken; None where its line does not tell."""
+    text = lines[place.line - 1]
+    inner = re.search(r"\bif \((.*?)\)", text)
+    if place.kind == "toggle":
+        return None
+    if inner is None and text.count("?") == 1:
+        inner = re.search(r"= (.*?) \?", text)
+    if inner is None:
+        return None
+    return {"if": inner[1], "else": f"!({inner[1]})", "cond_then": inner[1],
+            "cond_else": f"!({inner[1]})"}.get(place.what)  # fmt: skip
 
 
 def _judge(
@@ -45,14 +63,24 @@ def _judge(
 ) -> list[bool]:
     """Which claims are proved; None cannot be."""
     judged = [(k, claim) for k, claim in enumerate(claims) if claim is not None]
+    found = [False] * len(claims)
+    if not judged:
+        return found
+    refuted, undecided = each(problem([claim for _, claim in judged]), timeout)
+    left = []
+    for n, (k, _) in enumerate(judged):
+        if f"claim{n}" in undecided:
+            left.append(k)
+        else:
+            found[k] = f"claim{n}" not in refuted
 
     def check(which: Sequence[int]) -> bool:
-        given = problem([judged[n][1] for n in which])
+        texts = [claims[left[n]] for n in which]
+        given = problem([text for text in texts if text is not None])
         return solve(given, "never", "abc", 1, timeout).status == "proved"
 
-    found = [False] * len(claims)
-    for n in proved(len(judged), check, _TRIES * timeout):
-        found[judged[n][0]] = True
+    for n in proved(len(left), check, _TRIES * timeout):
+        found[left[n]] = True
     return found
 
 
@@ -77,16 +105,25 @@ def proved(
     return found
 
 
-def _changes(package: Package, changes: Sequence[Change]) -> Problem:
-    """Assertions that bits do not change."""
-    bits = [net if bit is None else f"{net}[{bit}]" for net, bit, _ in changes]
-    checks = [f"coverage_was[{k}] != {old} || coverage_now[{k}] == {old}"
-              for k, (_, _, old) in enumerate(changes)]  # fmt: skip
-    nets = f"""  reg [{len(bits) - 1}:0] coverage_was;
-  wire [{len(bits) - 1}:0] coverage_now = {{{", ".join(reversed(bits))}}};
+def _places(package: Package, claims: Sequence[Change | str]) -> Problem:
+    """Assertions that bits do not change, and that branches are not taken."""
+    bits, checks = [], []
+    for claim in claims:
+        if isinstance(claim, str):
+            checks.append(f"!({claim})")
+            continue
+        net, bit, old = claim
+        checks.append(f"coverage_was[{len(bits)}] != {old} || coverage_now[{len(bits)}] == {old}")
+        bits.append(net if bit is None else f"{net}[{bit}]")
+    nets = f"""  reg [{len(bits)}:0] coverage_was;
+  wire [{len(bits)}:0] coverage_now = {{{", ".join(["1'b0", *reversed(bits)])}}};
   always @(posedge {package.manifest["clock"]}) coverage_was <= coverage_now;
 """
     return _inside(package, checks, nets)
+
+
+def _labelled(checks: Sequence[str]) -> str:
+    return "".join(f"      claim{k}: assert ({check});\n" for k, check in enumerate(checks))
 
 
 def _inside(package: Package, checks: Sequence[str], nets: str = "") -> Problem:
@@ -96,7 +133,7 @@ def _inside(package: Package, checks: Sequence[str], nets: str = "") -> Problem:
     coverage_started <= 1;
     assume (coverage_started || {package.manifest["reset"]["name"]});
     if (coverage_started) begin
-{"".join(f"      assert ({check});" + chr(10) for check in checks)}    end
+{_labelled(checks)}    end
   end
 endmodule
 """
@@ -108,7 +145,6 @@ endmodule
 def _conditions(package: Package, conditions: Sequence[str]) -> Problem:
     """The combinational form, with assertions about its ports."""
     ins, outs = payload(package.manifest, "in")[0], payload(package.manifest, "out")[0]
-    checks = "".join(f"    assert (!({condition}));\n" for condition in conditions)
     text = f"""module prove(
   input clk,
 {declared("in", ins).rstrip(",")}
@@ -116,7 +152,7 @@ def _conditions(package: Package, conditions: Sequence[str]) -> Problem:
 {declared("out", outs)}
   combinational unit(.clk(1'b0), .rst(1'b0), .i_valid(1'b1), .o_ready(1'b1){pins(ins)}{pins(outs)});
 {assumed(package)}  always @(posedge clk) begin
-{checks}  end
+{_labelled([f"!({condition})" for condition in conditions])}  end
 endmodule
 """
     form = COMBINATIONAL.format(top=package.manifest["top"])

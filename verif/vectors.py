@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, SCALE_RANGE, FloatFormat, parse_operand
 from hfp8_hw.golden import decode, quantize
 from rtl_gen.package import Package
 
@@ -38,7 +38,9 @@ def edge_codes(fmt: FloatFormat) -> NDArray[np.int64]:
 def halfway_codes(src: FloatFormat, dst: FloatFormat) -> NDArray[np.int64]:
     """Codes of ``src`` at every value of ``dst`` and every tie between two, one code to either
     side of each, where ``src`` reaches them."""
-    codes = np.arange(min(dst.max_code + 1, 1 << 9))
+    codes = np.arange(dst.max_code + 1)
+    if len(codes) > 1 << 9:
+        codes = np.concatenate([codes[: 1 << 8], codes[-(1 << 8) :]])  # Both ends.
     values = np.abs(decode(codes, dst))
     values = np.unique(values[np.isfinite(values)])
     last = values[-1] - values[-2]
@@ -247,11 +249,42 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
         ((source, *_),) = operands.values()
         target = parse_operand(package.manifest["golden"]["arguments"]["fmt"])[0]
         extra = halfway_codes(source, target)[:, None]
-        tuples = np.concatenate([tuples, extra])
+        # Where a scale or bias brings them anywhere, each edge meets each edge of the result.
+        often = 32 if {"i_scale", "i_bias"} & set(_widths(package)) else 1
+        tuples = np.concatenate([np.repeat(tuples, often, axis=0), extra])
     repeats = 4 if any(p.startswith(("i_bias", "i_rbits")) for p in _widths(package)) else 1
+    if len(operands) == 2 and repeats > 1:
+        repeats = 16  # Two biases put the result where they like.
     tuples = np.repeat(tuples, repeats, axis=0)
     inputs = dict(zip(operands, tuples.T, strict=True))
     for first, *others in groups:
         # Each lane gets everything, at another time.
         inputs |= {port: rng.permutation(inputs[first]) for port in others}
-    return _with_rest(package, inputs, rng)
+    found = _with_rest(package, inputs, rng)
+    if {"i_scale", "i_bias"} & set(found) and len(operands) == 1:
+        _aim(package, found, rng)
+    return found
+
+
+def _aim(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
+    """Most scales and biases, in place: those that bring an operand beside an edge of the result's
+    format."""
+    target = parse_operand(package.manifest["golden"]["arguments"]["fmt"])[0]
+    edges = np.abs(decode(edge_codes(target), target))
+    edges = edges[np.isfinite(edges) & (edges > 0)]
+    name, (source, *_) = next(iter(_operands(package).items()))
+    values = np.abs(decode(inputs[name], source))
+    good = np.isfinite(values) & (values > 0) & (rng.random(values.shape) < 0.75)
+    wanted = np.frexp(rng.choice(edges, values.shape))[1] - np.frexp(np.where(good, values, 1))[1]
+    wanted += rng.integers(-1, 2, values.shape)
+    if "i_bias" in inputs:
+        low, high = RUNTIME_BIAS_RANGE
+        bias = np.clip(target.bias + (0 if "i_scale" in inputs else wanted), low, high)
+        if "i_scale" in inputs:
+            bias = rng.integers(low, high + 1, values.shape)
+        # A larger bias makes the same code worth less, and the operand larger in its units.
+        wanted = wanted - (bias - target.bias)
+        inputs["i_bias"] = np.where(good, bias & 127, inputs["i_bias"])
+    if "i_scale" in inputs:
+        scale = np.clip(wanted, *SCALE_RANGE)
+        inputs["i_scale"] = np.where(good, scale & 127, inputs["i_scale"])

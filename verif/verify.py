@@ -91,6 +91,10 @@ def phases(package: Package, seed: int) -> list[Phase]:
     every = vectors.complete(package)
     if every is not None:
         found.append(Phase("all inputs", every))
+        if {"i_bias", "i_bias_a", "i_scale"} & set(every):
+            # Not all inputs with all biases: edges with more of them.
+            edges = vectors.directed(package, np.random.default_rng([seed, 3]))
+            found += [] if edges is None else [Phase("edges", edges)]
     else:
         edges = vectors.directed(package, rng)
         if edges is not None:
@@ -104,7 +108,9 @@ def phases(package: Package, seed: int) -> list[Phase]:
         if package.manifest["golden"]["sum"]:
             # From a generator of its own: the other phases are what they are without it.
             own = np.random.default_rng([seed, 1])
-            found.append(Phase("aimed", strata.sums(package, own, count // 2, vectors.LANES)))
+            turns = package.manifest["golden"]["sum"]["interleave"]
+            aimed = strata.sums(package, own, count * min(turns + 1, 4) // 4, vectors.LANES)
+            found.append(Phase("aimed", aimed))
     shaken = vectors.random_inputs(package, rng, 1200, vectors.LANES)
     if "i_last" in shaken:
         # Many results, for stalls to meet; of a random generator of its own, as above.

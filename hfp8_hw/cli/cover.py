@@ -24,7 +24,7 @@ _SHOWN = 20
 @click.command("cover")
 @click.argument("units", nargs=-1)
 @seed_option
-@click.option("--timeout", type=click.IntRange(1, 86400), default=60, show_default=True,
+@click.option("--timeout", type=click.IntRange(1, 86400), default=30, show_default=True,
               help="Seconds for each proof that something cannot occur.")  # fmt: skip
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the results as JSON.")  # fmt: skip
@@ -69,14 +69,14 @@ def cover_command(
             text = f"{covered.task.unit} \\[{covered.task.label}] {word}"
             if not console.is_terminal:
                 console.print(f"{len(found)}/{len(tasks)} {text}", highlight=False)
+            for line in explain(covered):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
             progress.update(bar, advance=1, description=text)
+            if json_path is not None:
+                # Whole after every configuration: all of them take a while.
+                _write([found[t] for t in tasks if t in found], seed, versions, json_path)
     ordered = [found[task] for task in tasks]
     console.print(_table(ordered))
-    for covered in ordered:
-        for line in explain(covered):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if json_path is not None:
-        _write(ordered, seed, versions, json_path)
     good = sum(covered.good for covered in ordered)
     console.print(f"{good} of {len(ordered)} configurations covered", highlight=False)
     return 0 if good == len(ordered) else 1

@@ -1,0 +1,271 @@
+"""Coverage: that bins are what they say, that holes are found, and that proofs judge rightly."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hfp8_hw import CATALOGUE, FloatFormat
+from verif import classes, coverage, cover, measures, toggles, unreachable, verify
+from verif.bench import Handshakes
+from verif.simulate import Outcome, Phase
+from verif.verify import Task, package_of
+
+from .conftest import Cli
+
+
+def class_of(code: int, fmt: FloatFormat) -> str:
+    """A code's class by its value."""
+    value = abs(fmt.value(code))
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf"
+    field = (code & fmt.mag_mask) >> fmt.man_bits
+    for name, edge in (("zero", 0.0), ("smallest", fmt.min), ("largest", fmt.max)):
+        if value == edge:
+            return name
+    return "lowest" if field == 0 else "normal"
+
+
+@pytest.mark.parametrize("name", [n for n, f in CATALOGUE.items() if f.width <= 16])
+def test_every_code_has_its_class(name: str) -> None:
+    fmt = CATALOGUE[name]
+    codes = np.arange(1 << fmt.width)
+    found = classes.classify(codes, fmt)
+    assert [classes.CLASSES[k] for k in found] == [class_of(int(c), fmt) for c in codes]
+
+
+def test_conditions_in_verilog_name_the_same_codes() -> None:
+    fmt = CATALOGUE["E4M3FNUZ"]
+    for name in classes.ranges(fmt):
+        text = classes.condition("x", name, (fmt,), None)
+        for old, new in (("8'd", ""), ("&&", "and"), ("||", "or")):
+            text = text.replace(old, new)
+        for code in range(256):
+            assert eval(text, {"x": code}) == (class_of(code, fmt) == name)
+
+
+def test_verilators_file_is_read(tmp_path: Path) -> None:
+    def row(page: str, line: int, what: str, hits: int) -> str:
+        fields = {"f": "/x/u.v", "l": line, "n": 3, "page": page, "o": what, "h": "top.lane[*]"}
+        return "C '" + "".join(f"\x01{k}\x02{v}" for k, v in fields.items()) + f"' {hits}\n"
+
+    path = tmp_path / "coverage.dat"
+    path.write_text(
+        "# SystemC::Coverage-3\n"
+        + row("v_toggle/u", 7, "x[3]:0->1", 2)
+        + row("v_toggle/u", 7, "x[3]:0->1", 3)
+        + row("v_toggle/u", 8, "y:1->0", 0)
+        + row("v_toggle/u", 9, "unused:0->1", 0)
+        + row("v_branch/u", 5, "else", 1)
+        + row("v_line/other", 1, "block", 1)
+    )
+    found = toggles.places(path, "u")
+    assert [(p.kind, p.line, p.what, p.hits) for p in found] == [
+        ("branch", 5, "else", 1), ("toggle", 7, "x[3]:0->1", 5), ("toggle", 8, "y:1->0", 0),
+    ]  # fmt: skip
+    assert [p.change for p in found] == [None, ("x", 3, 0), ("y", None, 1)]
+
+
+def test_claims_that_hold_are_found_among_others() -> None:
+    tried: list[int] = []
+
+    def check(which: Any) -> bool:
+        tried.append(len(which))
+        return not {3, 17} & set(which)
+
+    assert sorted(unreachable.proved(20, check)) == [k for k in range(20) if k not in (3, 17)]
+    assert tried[0] == 20 and len(tried) < 20
+    assert unreachable.proved(0, check) == []
+    assert unreachable.proved(20, check, budget=-1.0) == []
+
+
+def test_changes_are_proved_or_not() -> None:
+    """Flags of `relu` are always 0; its result's low bits change both ways, its sign never."""
+    places = [
+        toggles.Place("toggle", 1, f"{net}:{change}", 1, 0)
+        for net in ("o_flags[0]", "o_y[15]", "o_y[3]", "o_valid")
+        for change in ("0->1", "1->0")
+    ]
+    places.append(toggles.Place("branch", 1, "else", 1, 0))
+    found = unreachable.never_changes(package_of("relu", ()), places, 60)
+    assert found == [True] * 4 + [False] * 5
+
+
+def test_conditions_are_proved_or_not() -> None:
+    made = package_of("relu", ())
+    conditions = ["o_y[15]", "i_x[15] && o_y == 5", "i_x == 7 && o_y == 7"]
+    assert unreachable.never_holds(made, conditions, 60) == [True, True, False]
+    assert unreachable.never_shows(made, ["o_valid && o_y[15]", "o_valid"], 60) == [True, False]
+
+
+def test_what_few_vectors_miss_is_a_hole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only +0 goes in: the bins of all other codes, and the bits of the result, are holes."""
+    zeros = Phase("zeros", {"i_x": np.zeros((40, 16), np.int64)})
+    monkeypatch.setattr(verify, "phases", lambda package, seed: [zeros])
+    found = cover.run_cover((Task("relu", (("fmt", "E4M3FN"),), "verilator", 1), 2))
+    assert found.outcome is not None and found.outcome.good and not found.good
+    operand = next(t for t in found.functional.tallies if t.cross.name == "operand")
+    assert operand.hit == 1 and operand.reachable >= 12
+    assert {p.change[0] for p in found.holes if p.change} >= {"i_x", "o_y"}
+    assert "streams: input idle, output waiting" in found.open_bins
+    row = cover.record(found)
+    assert row["good"] is False and "line 9: i_x[0]:0->1" in row["holes"]
+
+
+def test_what_cannot_be_must_not_be_hit() -> None:
+    cross = coverage.Cross("a to result", ("class a", "class y"))
+    bins = [["zero", "nan"], ["zero", "nan"]]
+    tally = coverage.Tally(cross, bins, np.array([[5, 5], [1, 5]]))
+    wrong: list[str] = []
+    rules = coverage.nevers(package_of("mac", ()))
+    coverage._judge(tally, rules, wrong)
+    assert wrong == [
+        "a to result {'class a': 'nan', 'class y': 'zero'} was hit, but a sum with NaN is NaN"
+    ]
+    tally.counts[1, 0] = 0
+    coverage._judge(tally, rules, wrong)
+    assert len(wrong) == 1 and tally.counts[1, 0] == coverage.UNREACHABLE
+
+
+def test_the_bench_counts_handshakes() -> None:
+    class Signal:
+        def __init__(self) -> None:
+            self.value = 0
+
+    class Dut:
+        def __init__(self) -> None:
+            self.i_valid, self.i_ready = Signal(), Signal()
+            self.o_valid, self.o_ready = Signal(), Signal()
+
+    watch, dut = Handshakes(), Dut()
+    for signals in ((0, 1, 0, 0), (1, 1, 0, 1), (1, 0, 1, 0), (1, 0, 1, 0), (1, 1, 1, 1)):
+        for signal, value in zip(vars(dut).values(), signals, strict=True):
+            signal.value = value
+        watch.step(dut)
+    assert watch.counts() == {"states": [[1, 0, 0], [0, 2, 0], [1, 0, 1]], "waits": [(2, 1)]}
+
+
+def framed(first: list[int], last: list[int], a: list[int]) -> measures.Items:
+    """Items of `mac` in E4M3FN with chunks of 3 and FP32 sums; b is 1.0."""
+    made = package_of(
+        "mac", (("a", "E4M3FN"), ("b", "E4M3FN"), ("acc", "FP32"), ("chunk", 3))
+    )  # fmt: skip
+    columns = {"i_a": a, "i_b": [0x38] * len(a), "i_first": first, "i_last": last}
+    inputs = {name: np.array(values)[:, None] for name, values in columns.items()}
+    count = sum(last)
+    outputs = {"o_y": np.zeros((count, 1), int), "o_flags": np.zeros((count, 1), int)}
+    return measures.Items(made, inputs, outputs)
+
+
+def test_sums_are_measured() -> None:
+    """By hand: sums of 1, 3, 2 (started in mid-sum, given up items left out) and 7 items."""
+    last = [1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1]
+    first = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+    one, two, minus = 0x38, 0x40, 0xB8
+    items = framed(first, last, [one, one, two, minus, one, one, 0, one, *[one] * 6])
+    names = coverage._file()["measures"]
+
+    def named(point: str) -> list[str]:
+        return [names[point][int(k)] for k in measures.measure(items, point, 0)[:, 0]]
+
+    assert named("length") == ["one transfer", *["a chunk"] * 3, *["below a chunk"] * 2,
+                               *["two or more"] * 7]  # fmt: skip
+    assert named("start") == ["after a last", *["after a last, marked"] * 3,
+                              *["in mid-sum"] * 2, *["after a last"] * 7]  # fmt: skip
+    # Before each item: nothing; nothing, 1, 3; nothing, 1; nothing, 1, 2, 3, 4, 5, 6.
+    assert named("distance") == ["none", "none", "1", "-1", "none", "none", "none",
+                                 "0", "-1", "-1", "-12 .. -2", "-12 .. -2", "-12 .. -2"]  # fmt: skip
+    assert named("operation")[3] == "opposite signs"
+    assert named("operation")[2] == "same signs"
+
+
+def test_all_points_have_bins_and_measures() -> None:
+    """Every cross of every unit is made of points that are known."""
+    data = coverage._file()
+    for unit in ("mul", "mac", "dot", "quantizer", "sgd_update", "loss_scale"):
+        for cross in coverage.crosses(unit):
+            for point in cross.points:
+                assert point.split()[0] in data["measures"], point
+    for rule in data["never"]:
+        owner = next(c for c in data["cross"] if c["name"] == rule["cross"])
+        for point, bins in rule["bins"].items():
+            assert point in owner["points"]
+            assert set(bins) <= set(data["measures"][point.split()[0]])
+
+
+def test_runs_of_bits_are_named_briefly() -> None:
+    def both(net: str) -> list[toggles.Place]:
+        return [toggles.Place("toggle", 1, f"{net}:{c}", 1, 0) for c in ("0->1", "1->0")]
+
+    places = [p for bit in (0, 1, 2, 5) for p in both(f"x[{bit}]")] + both("y")
+    places.append(toggles.Place("toggle", 1, "z[4]:1->0", 1, 0))
+    assert cover.runs(places) == ["x[5]", "x[2:0]", "y", "z[4]:1->0"]
+
+
+def test_command(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "cover.json"
+    status, out, err = cli("cover", "relu", "--fmt", "E4M3FN", "--jobs", "1", "--json", path)
+    assert status == 0, out + err
+    assert "1 of 1 configurations covered" in out
+    data = json.loads(path.read_text())
+    (row,) = data["runs"]
+    assert row["good"] and row["holes"] == [] and data["seed"] == 1
+    assert row["code"]["toggle"]["hit"] > 60
+    assert {c["name"] for c in row["crosses"]} == {"operand", "flags", "streams", "waits"}
+
+
+def test_command_reports_holes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hfp8_hw.cli import cover as command
+
+    zeros = Phase("zeros", {"i_x": np.zeros((40, 16), np.int64)})
+    monkeypatch.setattr(verify, "phases", lambda package, seed: [zeros])
+    found = cover.run_cover((Task("relu", (("fmt", "E4M3FN"),), "verilator", 1), 2))
+    lines = command.explain(found)
+    assert lines[0] == "relu [fmt=E4M3FN]:"
+    assert any(line.startswith("  not hit: line ") for line in lines)
+    assert "more; --json FILE lists all" in lines[-2]
+    assert lines[-1] == "  replay: hfp8 cover relu --fmt E4M3FN --seed 1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("frobnicate",), "unit='frobnicate' is not allowed"),
+        (("relu", "--fmt", "E9M9"), "format='E9M9' is not allowed"),
+        (("relu", "--json", "/nowhere/x.json"), "there is no such folder"),
+        (("relu", "mul", "--stages", "1"), "name exactly one unit"),
+        (("relu", "--timeout", "0"), "'--timeout': 0 is not in the range"),
+    ],
+)
+def test_bad_arguments(cli: Cli, arguments: tuple[str, ...], text: str) -> None:
+    assert text in cli.refused("cover", *arguments)
+
+
+def test_a_missing_tool_is_said(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from verif.tools import ToolMissing
+
+    def missing(engine: str) -> list[str]:
+        raise ToolMissing("engine 'abc' cannot run: no berkeley-abc on PATH")
+
+    monkeypatch.setattr("verif.prove.engine_versions", missing)
+    status, _, err = cli("cover", "relu")
+    assert status == 1 and "no berkeley-abc on PATH" in err
+
+
+def test_loss_scale_reaches_its_ends() -> None:
+    """What a first run had not covered: a scale that grows to its ceiling, at the slowest rate."""
+    made = package_of("loss_scale", ())
+    from verif.expect import expected
+
+    random = next(p for p in verify.phases(made, 1) if p.name == "random")
+    outputs, _ = expected(made.manifest, random.inputs)
+    assert outputs["o_y"].max() == 24 and outputs["o_y"].min() == 0
+
+
+def test_outcomes_without_coverage_have_none() -> None:
+    assert Outcome(1, 0, 0.0).code == [] and Outcome(1, 0, 0.0).handshakes == {}
