@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hfp8_hw import CATALOGUE, FloatFormat
-from verif import classes, coverage, cover, measures, toggles, unreachable, verify
+from verif import classes, cover, coverage, measures, toggles, unreachable, verify
 from verif.bench import Handshakes
 from verif.simulate import Outcome, Phase
 from verif.verify import Task, package_of
@@ -91,9 +91,25 @@ def test_changes_are_proved_or_not() -> None:
         for net in ("o_flags[0]", "o_y[15]", "o_y[3]", "o_valid")
         for change in ("0->1", "1->0")
     ]
-    places.append(toggles.Place("branch", 1, "else", 1, 0))
     found = unreachable.never_changes(package_of("relu", ()), places, 60)
-    assert found == [True] * 4 + [False] * 5
+    assert found == [True] * 4 + [False] * 4
+
+
+def test_branches_are_proved_or_not() -> None:
+    """Of P3109_8P3 to FP16 nothing overflows, so what an overflow picks is never taken."""
+    made = package_of("dequantizer", (("src", "P3109_8P3"), ("dst", "FP16"), ("stages", 4)))
+    lines = made.verilog.splitlines()
+    over = next(k for k, text in enumerate(lines, 1) if "= y_over ?" in text)
+    reset = next(k for k, text in enumerate(lines, 1) if "if (rst)" in text)
+    places = [
+        toggles.Place("branch", over, "cond_then", 1, 0),
+        toggles.Place("branch", over, "cond_else", 1, 0),
+        toggles.Place("branch", reset, "if", 1, 0),
+        toggles.Place("line", 1, "block", 1, 0),
+    ]
+    assert unreachable.taken(places[0], lines) == "y_over"
+    assert unreachable.taken(places[2], lines) == "rst"
+    assert unreachable.never_changes(made, places, 60) == [True, False, False, False]
 
 
 def test_conditions_are_proved_or_not() -> None:
@@ -178,8 +194,9 @@ def test_sums_are_measured() -> None:
     assert named("start") == ["after a last", *["after a last, marked"] * 3,
                               *["in mid-sum"] * 2, *["after a last"] * 7]  # fmt: skip
     # Before each item: nothing; nothing, 1, 3; nothing, 1; nothing, 1, 2, 3, 4, 5, 6.
-    assert named("distance") == ["none", "none", "1", "-1", "none", "none", "none",
-                                 "0", "-1", "-1", "-12 .. -2", "-12 .. -2", "-12 .. -2"]  # fmt: skip
+    far = "-12 .. -2"
+    assert named("distance") == ["none", "none", "1", "-1", "none", "none", "none", "0", "-1", "-1",
+                                 far, far, far]  # fmt: skip
     assert named("operation")[3] == "opposite signs"
     assert named("operation")[2] == "same signs"
 

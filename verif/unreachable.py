@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any
 
 from rtl_gen.package import Package
 
@@ -17,8 +17,6 @@ from .toggles import Change, Place
 _TRIES = 5
 """Times the seconds of one proof: what all proofs of a configuration's kind may take together."""
 
-_T = TypeVar("_T")
-
 
 def never_changes(package: Package, places: Sequence[Place], timeout: int) -> list[bool]:
     """For each place of the unit's Verilog, whether it is proved not to be reached after a first
@@ -27,7 +25,8 @@ def never_changes(package: Package, places: Sequence[Place], timeout: int) -> li
     Registers that reset leaves alone start at zero.
     """
     lines = package.verilog.splitlines()
-    claims = [place.change or taken(place, lines) for place in places]
+    claims: list[Change | str | None] = [p.change or taken(p, lines) for p in places]
+
     return _judge(claims, lambda some: _places(package, some), timeout)
 
 
@@ -59,7 +58,7 @@ def taken(place: Place, lines: Sequence[str]) -> str | None:
 
 
 def _judge(
-    claims: Sequence[_T | None], problem: Callable[[Sequence[_T]], Problem], timeout: int
+    claims: Sequence[Any], problem: Callable[[Sequence[Any]], Problem], timeout: int
 ) -> list[bool]:
     """Which claims are proved; None cannot be."""
     judged = [(k, claim) for k, claim in enumerate(claims) if claim is not None]
@@ -107,7 +106,8 @@ def proved(
 
 def _places(package: Package, claims: Sequence[Change | str]) -> Problem:
     """Assertions that bits do not change, and that branches are not taken."""
-    bits, checks = [], []
+    bits: list[str] = []
+    checks: list[str] = []
     for claim in claims:
         if isinstance(claim, str):
             checks.append(f"!({claim})")

@@ -250,7 +250,7 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
         target = parse_operand(package.manifest["golden"]["arguments"]["fmt"])[0]
         extra = halfway_codes(source, target)[:, None]
         # Where a scale or bias brings them anywhere, each edge meets each edge of the result.
-        often = 32 if {"i_scale", "i_bias"} & set(_widths(package)) else 1
+        often = 64 if {"i_scale", "i_bias"} & set(_widths(package)) else 1
         tuples = np.concatenate([np.repeat(tuples, often, axis=0), extra])
     repeats = 4 if any(p.startswith(("i_bias", "i_rbits")) for p in _widths(package)) else 1
     if len(operands) == 2 and repeats > 1:

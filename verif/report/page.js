@@ -128,7 +128,9 @@
     box.dataset.drawn = "1";
     box.replaceChildren();
     const crosses = heat[box.dataset.unit] || [];
-    const roundings = [...new Set(crosses.flatMap((c) => Object.keys(c.by)))];
+    const found = new Set(crosses.flatMap((c) => Object.keys(c.by)));
+    found.delete("all");
+    const roundings = ["all", ...[...found].sort()];
     const label = element("label", "Rounding ", box);
     const select = element("select", undefined, label);
     for (const name of roundings) element("option", name, select);
