@@ -253,7 +253,7 @@ def test_command_reports_holes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
     ("arguments", "text"),
     [
         (("frobnicate",), "unit='frobnicate' is not allowed"),
-        (("relu", "--fmt", "E9M9"), "format='E9M9' is not allowed"),
+        (("relu", "--fmt", "E9M9"), "fmt='E9M9': exp_bits=9 is not allowed"),
         (("relu", "--json", "/nowhere/x.json"), "there is no such folder"),
         (("relu", "mul", "--stages", "1"), "name exactly one unit"),
         (("relu", "--timeout", "0"), "'--timeout': 0 is not in the range"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -242,9 +243,10 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
     lists: list[list[Any]] = []
     for formats in operands.values():
         lists.append(sorted({int(c) for fmt in formats for c in edge_codes(fmt)}))
-    tuples = np.array(list(itertools.product(*lists)))
-    if len(tuples) > 1 << 14:
-        tuples = rng.permutation(tuples)[: 1 << 13]
+    if math.prod(len(codes) for codes in lists) > 1 << 14:
+        tuples = np.stack([rng.choice(codes, 1 << 13) for codes in lists], axis=1)
+    else:
+        tuples = np.array(list(itertools.product(*lists)))
     if len(operands) == 1:
         ((source, *_),) = operands.values()
         target = parse_operand(package.manifest["golden"]["arguments"]["fmt"])[0]
