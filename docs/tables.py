@@ -79,6 +79,18 @@ def _mutants(unit: str) -> str:
     return f"{status.count('killed')} of {rest}"
 
 
+def _covered(unit: str) -> list[str]:
+    """Bins hit, and lines, branches and changes of bits hit, of those that are reachable."""
+    data = json.loads((DOCS / "results" / "cover.json").read_text())
+    runs = [r for r in data["runs"] if r["unit"] == unit]
+    bins = [n for r in runs for cross in r["crosses"] for n in cross["counts"]]
+    places = [kind for r in runs for kind in r["code"].values()]
+    hit, reachable = sum(n > 0 for n in bins), sum(n >= 0 for n in bins)
+    seen = sum(kind["hit"] for kind in places)
+    there = sum(kind["all"] - kind["unreachable"] for kind in places)
+    return [f"{hit:,} of {reachable:,}", f"{seen:,} of {there:,}"] if runs else ["", ""]
+
+
 def claims() -> str:
     """docs/verification.md: what is shown of each unit, from ``docs/results``."""
     names = ("stream", "progress", "pipeline", "arithmetic")
@@ -88,11 +100,12 @@ def claims() -> str:
         rows.append([
             f"`{unit}`", whole or "", f"{inputs:,}" if whole else "",
             f"{sampled:,}" if sampled else "", *(_proved(unit, name) for name in names),
-            _mutants(unit),
+            _mutants(unit), *_covered(unit),
         ])  # fmt: skip
     head = ["unit", "every input: configurations", "inputs", "sampled transfers",
-            *(f"{name} proved" for name in names), "mutants killed"]  # fmt: skip
-    files = [DOCS / "results" / f"{name}.json" for name in ("sweep", "prove")]
+            *(f"{name} proved" for name in names), "mutants killed", "bins hit",
+            "lines, branches, changes hit"]  # fmt: skip
+    files = [DOCS / "results" / f"{name}.json" for name in ("sweep", "prove", "cover")]
     tools = dict.fromkeys(t for path in files for t in json.loads(path.read_text())["tools"])
     return f"{table(head, rows, 1)}\n\n{', '.join(tools)}."
 

@@ -146,6 +146,9 @@ def test_what_cannot_be_must_not_be_hit() -> None:
     tally.counts[1, 0] = 0
     coverage._judge(tally, rules, wrong)
     assert len(wrong) == 1 and tally.counts[1, 0] == coverage.UNREACHABLE
+    tally.unexpected = [{"class a": "inf", "class y": "zero"}]
+    coverage._judge(tally, rules, wrong)
+    assert wrong[1].endswith("was hit, but there should be no such bin")
 
 
 def test_the_bench_counts_handshakes() -> None:

@@ -69,6 +69,7 @@ def run_cover(job: tuple[Task, int]) -> Covered:
         found.places = found.outcome.code
         _prove_places(package, found, timeout)
         for tally in found.functional.tallies:
+            _never_raised(tally, found.unreachable)
             _prove_bins(package, tally, timeout)
     except (ToolMissing, SimulationError) as error:
         found.failure = str(error)
@@ -83,6 +84,18 @@ def _prove_places(package: Package, found: Covered, timeout: int) -> None:
     proved = unreachable.never_changes(package, missed, timeout)
     found.unreachable = [place for place, sure in zip(missed, proved, strict=True) if sure]
     found.holes = [place for place, sure in zip(missed, proved, strict=True) if not sure]
+
+
+def _never_raised(tally: Tally, proved: list[Place]) -> None:
+    """Mark the bins with flags whose bit of the port was proved to stay 0."""
+    constant = {
+        name
+        for k, name in enumerate(measures.FLAGS)
+        if any(place.change == ("o_flags", k, 0) for place in proved)
+    }
+    for index in tally.where(0):
+        if any(tally.named(index).get(name) == "yes" for name in constant):
+            tally.counts[index] = UNREACHABLE
 
 
 def _prove_bins(package: Package, tally: Tally, timeout: int) -> None:

@@ -50,11 +50,15 @@ class Never:
 
 @dataclass
 class Tally:
-    """The counts of one cross: an axis a point, in the order of its bins."""
+    """The counts of one cross: an axis a point, in the order of its bins.
+
+    ``unexpected`` are bins that were hit though the configuration should not have them.
+    """
 
     cross: Cross
     bins: list[list[str]]
     counts: NDArray[np.int64]
+    unexpected: list[dict[str, str]] = field(default_factory=list)
 
     def add(self, columns: Sequence[NDArray[np.int64]]) -> None:
         """Count samples, by the indices of their bins; -1 where a point has no value."""
@@ -157,9 +161,10 @@ def _tally(
         for each in items:
             for columns in _columns(each, cross):
                 tally.add(columns)
-    if (tally.counts[absent] > 0).any():
-        index = tuple(int(k) for k in np.argwhere(absent & (tally.counts > 0))[0])
-        raise AssertionError(f"{package.name}: {cross.name} has no bin {tally.named(index)}")
+    tally.unexpected = [
+        tally.named(tuple(int(k) for k in index))
+        for index in np.argwhere(absent & (tally.counts > 0))
+    ]
     tally.counts[absent] = ABSENT
     return tally
 
@@ -172,6 +177,8 @@ def _columns(items: Items, cross: Cross) -> Iterator[list[Measured]]:
 
 def _judge(tally: Tally, rules: list[Never], wrong: list[str]) -> None:
     """Mark what cannot be; say where it was."""
+    wrong += [f"{tally.cross.name} {bins} was hit, but there should be no such bin"
+              for bins in tally.unexpected]  # fmt: skip
     for index in np.ndindex(*tally.counts.shape):
         bins = tally.named(index)
         rule = next((rule for rule in rules if rule.covers(tally.cross, bins)), None)

@@ -168,10 +168,13 @@ def _beyond(package: Package, acc: FloatFormat) -> set[str]:
             if acc.value(last) < step or acc.value(first) > top:
                 found.add(name)
     formats = [fmt for name in ("a", "b") for fmt in Port(package, name).formats]
-    overflows = top > acc.max and package.manifest["parameters"]["overflow"] == "special"
+    saturates = package.manifest["parameters"]["overflow"] == "saturate"
+    overflows = top > acc.max and not saturates
     infinite = any(fmt.has_inf for fmt in formats)
-    if not (infinite or (overflows and acc.has_inf)):
+    if saturates or not (infinite or (overflows and acc.has_inf)):
         found.add("inf")
+    if infinite and saturates:
+        found.discard("largest")
     if not (infinite or any(fmt.has_nan for fmt in formats) or (overflows and not acc.has_inf)):
         found.add("nan")
     return found

@@ -14,7 +14,7 @@ from .properties import COMBINATIONAL, Problem, assumed, declared, pins
 from .prove import each, solve
 from .toggles import Change, Place
 
-_TRIES = 5
+_TRIES = 3
 """Times the seconds of one proof: what all proofs of a configuration's kind may take together."""
 
 
