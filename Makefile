@@ -1,5 +1,5 @@
 # `make demo` and `make test` need only python3 (>= 3.11) with venv, make, perl and g++: the rest
-# comes from PyPI into .venv, and Icarus from the system's package manager.
+# comes from PyPI into .venv; Icarus, ABC and Chromium from the system's package manager.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 PYTHON ?= python3
