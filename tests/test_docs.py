@@ -50,6 +50,15 @@ def test_what_is_claimed_held() -> None:
         mutants = json.loads(path.read_text())["mutants"]
         assert len(mutants) >= 300 and all(m["status"] != "survived" for m in mutants), path
 
+    covered = json.loads((results / "cover.json").read_text())["runs"]
+    assert not [run for run in covered if run["wrong"] or run["failure"]]
+    for run in covered:
+        # Of units without a state, everything is hit or proved unreachable.
+        if run["unit"] not in ("mac", "dot", "quantizer", "sgd_update", "weight_update"):
+            assert run["good"], (run["unit"], run["parameters"])
+        lines = run["code"]["line"]
+        assert lines["hit"] == lines["all"], (run["unit"], run["parameters"])
+
 
 def test_the_readme_program_runs() -> None:
     (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

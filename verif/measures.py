@@ -145,6 +145,12 @@ def bins_of(package: Package, point: str, every: list[str]) -> list[str] | None:
         return _lengths(package, every) if summing else None
     if name == "distance" and not (Port(package, "a").formats and Port(package, "b").formats):
         return None
+    if name == "distance" and not summing:
+        # No further apart than the format's ends.
+        fmt = Port(package, "a").formats[0]
+        span = int(np.frexp(fmt.max)[1]) - int(np.frexp(fmt.min)[1])
+        lowest = dict(zip(every[1:], (13, 2, 1, 0, 1, 2, 13), strict=True))
+        return [every[0], *(bin for bin, least in lowest.items() if least <= span)]
     return every
 
 

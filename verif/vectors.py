@@ -254,6 +254,9 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
         # Where a scale or bias brings them anywhere, each edge meets each edge of the result.
         often = 64 if {"i_scale", "i_bias"} & set(_widths(package)) else 1
         tuples = np.concatenate([np.repeat(tuples, often, axis=0), extra])
+    aimed = _inverse(package, operands, rng)
+    if aimed is not None:
+        tuples = np.concatenate([tuples, aimed])
     repeats = 4 if any(p.startswith(("i_bias", "i_rbits")) for p in _widths(package)) else 1
     if len(operands) == 2 and repeats > 1:
         repeats = 16  # Two biases put the result where they like.
@@ -266,6 +269,37 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
     if {"i_scale", "i_bias"} & set(found) and len(operands) == 1:
         _aim(package, found, rng)
     return found
+
+
+def _inverse(
+    package: Package, operands: dict[str, tuple[FloatFormat, ...]], rng: np.random.Generator
+) -> NDArray[np.int64] | None:
+    """Operands of sums, products and updates whose result is near an edge of its format: all but
+    one at random, that one from the wanted result. None for other units."""
+    unit = package.manifest["unit"]
+    if unit not in ("fp_add", "fp_mul", "weight_update"):
+        return None
+    formats = [choices[0] for choices in operands.values()]
+    target = parse_operand(next(p["format"] for p in package.manifest["ports"]
+                                if p["name"] == "o_y"))[0]  # fmt: skip
+    count = 1 << 13
+    found = []
+    # A weight's update is weight + residual - update: solved for the update, or the residual.
+    for free in (1, 2)[: len(formats) - 1]:
+        columns = [np.where(rng.random(count) < 0.75, rng.choice(edge_codes(fmt), count),
+                            rng.integers(0, 1 << fmt.width, count)) for fmt in formats]  # fmt: skip
+        a, *rest = (decode(codes, fmt) for codes, fmt in zip(columns, formats, strict=True))
+        wanted = decode(rng.choice(edge_codes(target), count), target)
+        with np.errstate(all="ignore"):
+            if unit == "weight_update":
+                value = wanted - a + rest[1] if free == 1 else a + rest[0] - wanted
+            else:
+                value = wanted / a if unit == "fp_mul" else wanted - a
+        codes = quantize(np.nan_to_num(value), formats[free], rounding="RNE").astype(np.int64)
+        codes += rng.integers(-1, 2, count)
+        columns[free] = np.clip(codes, 0, (1 << formats[free].width) - 1)
+        found.append(np.stack(columns, axis=1))
+    return np.concatenate(found)
 
 
 def _aim(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
