@@ -131,7 +131,7 @@ def heat(coverage: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for row in coverage:
         for cross in row["crosses"]:
-            key = json.dumps([cross["name"], cross["points"]])
+            key = json.dumps([cross[k] for k in ("name", "points", "bins")])
             entry = found.setdefault(row["unit"], {}).setdefault(
                 key, {k: cross[k] for k in ("name", "points", "bins")} | {"by": {}}
             )
