@@ -13,8 +13,9 @@ from hfp8_hw import ParameterError, parse_format
 from hfp8_hw.golden import quantize
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
+from rtl_gen.tools import ToolError
 from verif import evert, prove, specify, steps
-from verif.properties import offered, problem
+from verif.properties import Problem, offered, problem
 from verif.tools import ToolMissing
 from verif.verify import package_of
 
@@ -219,3 +220,17 @@ def test_a_missing_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove, "find_spec", lambda name: None)
     with pytest.raises(ToolMissing, match="sby is missing; install it"):
         prove.engine_versions("z3")
+
+
+def test_a_limit_too_short_for_the_model_leaves_all_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sby may also end in an exception when its limit stops Yosys."""
+    log = "summary: Reached TIMEOUT (1 seconds). Terminating.\nAttributeError: no 'hierarchy'\n"
+    monkeypatch.setattr(prove, "_sby", lambda *arguments: log)
+    given = Problem({"unit.v": "claim0: assert (a);\nclaim1: assert (b);\n"}, "")
+    assert prove.each(given, 1) == (set(), {"claim0", "claim1"})
+    assert prove.solve(given, "stream", "abc", 1, 1).status == "open"
+    monkeypatch.setattr(prove, "_sby", lambda *arguments: "ERROR: syntax\nDONE (ERROR, rc=16)\n")
+    with pytest.raises(ToolError, match="sby failed: ERROR: syntax"):
+        prove.each(given, 1)
+    with pytest.raises(ToolError, match="sby failed: ERROR: syntax"):
+        prove.solve(given, "stream", "abc", 1, 1)
