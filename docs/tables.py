@@ -20,6 +20,7 @@ from fpga.rows import ROWS
 from hfp8_hw.formats import CATALOGUE
 from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen.package import generate
+from verif.cover import bins, code
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -83,12 +84,9 @@ def _covered(unit: str) -> list[str]:
     """Bins hit, and lines, branches and changes of bits hit, of those that are reachable."""
     data = json.loads((DOCS / "results" / "cover.json").read_text())
     runs = [r for r in data["runs"] if r["unit"] == unit]
-    bins = [n for r in runs for cross in r["crosses"] for n in cross["counts"]]
-    places = [kind for r in runs for kind in r["code"].values()]
-    hit, reachable = sum(n > 0 for n in bins), sum(n >= 0 for n in bins)
-    seen = sum(kind["hit"] for kind in places)
-    there = sum(kind["all"] - kind["unreachable"] for kind in places)
-    return [f"{hit:,} of {reachable:,}", f"{seen:,} of {there:,}"] if runs else ["", ""]
+    places = [pair for row in runs for pair in code(row).values()]
+    pairs = ([bins(row) for row in runs], places)
+    return [f"{sum(p[0] for p in ps):,} of {sum(p[1] for p in ps):,}" if ps else "" for ps in pairs]
 
 
 def claims() -> str:

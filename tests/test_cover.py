@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hfp8_hw import CATALOGUE, FloatFormat
+from rtl_gen.tools import ToolError
 from verif import classes, cover, coverage, measures, toggles, unreachable, verify
 from verif.bench import Handshakes
 from verif.simulate import Outcome, Phase
@@ -131,6 +132,19 @@ def test_what_few_vectors_miss_is_a_hole(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "streams: input idle, output waiting" in found.open_bins
     row = cover.record(found)
     assert row["good"] is False and "line 9: i_x[0]:0->1" in row["holes"]
+
+
+def test_a_proof_that_breaks_down_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the end of a run of many, and not the same as covered."""
+    from hfp8_hw.cli.cover import explain
+
+    def broken(*arguments: Any) -> None:
+        raise ToolError("sby failed: out of memory")
+
+    monkeypatch.setattr(unreachable, "each", broken)
+    found = cover.run_cover((Task("relu", (("fmt", "E4M3FN"),), "verilator", 1), 60))
+    assert not found.good and found.failure == "sby failed: out of memory"
+    assert explain(found)[1] == "  sby failed: out of memory"
 
 
 def test_what_cannot_be_must_not_be_hit() -> None:

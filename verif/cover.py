@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtl_gen.package import Package
+from rtl_gen.tools import ToolError
 
 from . import measures, spaces, unreachable, verify
 from .coverage import UNREACHABLE, Functional, Tally, cover
@@ -24,7 +25,7 @@ class Covered:
     Members
     -------
     outcome : Outcome or None
-        None where it could not run; ``failure`` says why.
+        None where it could not run. ``failure`` says why, or why there was no proof.
     places : list of Place
         All lines, branches and changes of bits.
     unreachable : list of Place
@@ -54,7 +55,8 @@ class Covered:
     def good(self) -> bool:
         """Whether all that can be reached was, everything compared equal, and no rule broke."""
         ran = self.outcome is not None and self.outcome.good
-        return ran and not (self.holes or self.open_bins or self.functional.wrong)
+        left = self.holes or self.open_bins or self.functional.wrong
+        return ran and self.failure is None and not left
 
 
 def run_cover(job: tuple[Task, int]) -> Covered:
@@ -71,7 +73,7 @@ def run_cover(job: tuple[Task, int]) -> Covered:
         for tally in found.functional.tallies:
             _never_raised(tally, found.unreachable)
             _prove_bins(package, tally, timeout)
-    except (ToolMissing, SimulationError) as error:
+    except (ToolMissing, SimulationError, ToolError) as error:
         found.failure = str(error)
     if found.outcome is not None:
         # What is kept is counted; arrays would only cost memory and transport.
@@ -184,6 +186,17 @@ def record(found: Covered) -> dict[str, Any]:
             for t in found.functional.tallies
         ],
     }  # fmt: skip
+
+
+def bins(row: dict[str, Any]) -> tuple[int, int]:
+    """Of a record: the bins that were hit, and those that are reachable."""
+    counts = [count for cross in row["crosses"] for count in cross["counts"]]
+    return sum(n > 0 for n in counts), sum(n >= 0 for n in counts)
+
+
+def code(row: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Of a record, by kind: the places that were hit, and those that are reachable."""
+    return {kind: (n["hit"], n["all"] - n["unreachable"]) for kind, n in row["code"].items()}
 
 
 def rounding(task: Task) -> str | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import product
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,6 @@ class Never:
     """Bins of a cross that cannot be hit, and why; points that are not named may be anything."""
 
     cross: str
-    of: str
     bins: dict[str, tuple[str, ...]]
     why: str
 
@@ -121,7 +119,7 @@ def nevers(package: Package) -> list[Never]:
         given = package.manifest["parameters"]
         if table["of"] == kind and all(given[k] == v for k, v in table.get("given", {}).items()):
             bins = {point: tuple(names) for point, names in table["bins"].items()}
-            found.append(Never(table["cross"], table["of"], bins, table["why"]))
+            found.append(Never(table["cross"], bins, table["why"]))
     return found
 
 
@@ -147,13 +145,9 @@ def _tally(
              for point, every in zip(cross.points, names, strict=True)]  # fmt: skip
     if any(bins is None for bins in there):
         return None
-    counts = np.zeros([len(bins) for bins in names], np.int64)
-    for index in product(*(range(len(bins)) for bins in names)):
-        if any(names[k][n] not in (there[k] or ()) for k, n in enumerate(index)):
-            counts[index] = ABSENT
-    tally = Tally(cross, names, counts)
-    absent = counts < 0
-    tally.counts = np.zeros_like(counts)
+    own = [np.isin(bins, found or []) for bins, found in zip(names, there, strict=True)]
+    absent = ~reduce(np.multiply.outer, own)
+    tally = Tally(cross, names, np.zeros(absent.shape, np.int64))
     seen = observed(cross.points, handshakes)
     if seen is not None:
         tally.counts += seen

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, FloatFormat, parse_operand
 from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
@@ -46,7 +46,7 @@ class Port:
         self.width = code_width(facts) if self.formats else facts.get("width", 0)
         wanted = (f"i_mode_{name}", "i_mode")
         self.mode = next((m for m in wanted if m in there and len(self.formats) > 1), None)
-        self.bias = next((b for b in (f"i_bias_{name}",) if b in there), None)
+        self.bias = f"i_bias_{name}" if f"i_bias_{name}" in there else None
         # Of an input in fixed point, the port does not carry the code.
         self.fixed = "encoding" in facts
 
@@ -100,11 +100,10 @@ class Items:
             mode = self.inputs[port.mode] == 1
             found = np.where(mode, decode(codes, port.formats[1]), found)
         if port.bias is not None:
-            away = port.formats[0].bias - signed(self.inputs[port.bias], 7)
+            bias: Any = port.formats[0].bias
             if port.mode is not None:
-                other = port.formats[1].bias - signed(self.inputs[port.bias], 7)
-                away = np.where(self.inputs[port.mode] == 1, other, away)
-            found = np.ldexp(found, away)
+                bias = np.where(self.inputs[port.mode] == 1, port.formats[1].bias, bias)
+            found = np.ldexp(found, bias - signed(self.inputs[port.bias], RUNTIME_BIAS_WIDTH))
         return found
 
     @cached_property

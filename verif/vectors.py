@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.formats import RUNTIME_BIAS_RANGE, SCALE_RANGE, FloatFormat, parse_operand
+from hfp8_hw.formats import (
+    RUNTIME_BIAS_RANGE,
+    RUNTIME_BIAS_WIDTH,
+    SCALE_RANGE,
+    SCALE_WIDTH,
+    FloatFormat,
+    parse_operand,
+)
 from hfp8_hw.golden import decode, quantize
 from rtl_gen.package import Package
 
@@ -320,7 +327,7 @@ def _aim(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
             bias = rng.integers(low, high + 1, values.shape)
         # A larger bias makes the same code worth less, and the operand larger in its units.
         wanted = wanted - (bias - target.bias)
-        inputs["i_bias"] = np.where(good, bias & 127, inputs["i_bias"])
+        inputs["i_bias"] = np.where(good, bias & (1 << RUNTIME_BIAS_WIDTH) - 1, inputs["i_bias"])
     if "i_scale" in inputs:
         scale = np.clip(wanted, *SCALE_RANGE)
-        inputs["i_scale"] = np.where(good, scale & 127, inputs["i_scale"])
+        inputs["i_scale"] = np.where(good, scale & (1 << SCALE_WIDTH) - 1, inputs["i_scale"])

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from .options import check_folder, parameter_options, seed_option
+from .options import check_folder, parameter_options, progress_bar, seed_option
 from .verify import plan
 
 if TYPE_CHECKING:
@@ -58,14 +57,12 @@ def cover_command(
     console.print(f"seed {seed}; {', '.join(versions)}", highlight=False)
     tasks = [Task(unit, tuple(given.items()), "verilator", seed) for unit, given in chosen]
     found: dict[Task, Covered] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())  # fmt: skip
-    with Progress(*columns, console=console) as progress:
+    with progress_bar(console) as progress:
         bar = progress.add_task("cover", total=len(tasks))
         work = [(task, timeout) for task in tasks]
         for _, covered in pool.run(run_cover, work, min(jobs or os.cpu_count() or 1, len(tasks))):
             found[covered.task] = covered
-            word = "ok" if covered.good else "NOT COVERED" if covered.outcome else "FAILED"
+            word = "ok" if covered.good else "FAILED" if covered.failure else "NOT COVERED"
             text = f"{covered.task.unit} \\[{covered.task.label}] {word}"
             if not console.is_terminal:
                 console.print(f"{len(found)}/{len(tasks)} {text}", highlight=False)
@@ -114,7 +111,7 @@ def explain(covered: Covered) -> list[str]:
     if covered.good:
         return []
     task = covered.task
-    if covered.outcome is None or not covered.outcome.good:
+    if covered.failure or covered.outcome is None or not covered.outcome.good:
         return mismatch(Result(task, covered.outcome, covered.failure))
     lines = [f"{task.unit} [{task.label}]:"]
     lines += [f"  against the rules: {text}" for text in covered.functional.wrong[:_SHOWN]]

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..errors import ParameterError
 from ..parameters import UNITS, UnitParameters, unit_parameters
@@ -67,6 +69,13 @@ def check_folder(option: str, path: Path | None) -> None:
     """Raise ParameterError if a file is to be written where there is no folder."""
     if path is not None and not path.resolve().parent.is_dir():
         raise ParameterError(f"{option}={str(path)!r} is not allowed: there is no such folder")
+
+
+def progress_bar(console: Console) -> Progress:
+    """The progress of many runs: what ended last, a bar, how many, the time."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn())  # fmt: skip
+    return Progress(*columns, console=console)
 
 
 def simulators(text: str) -> list[str]:

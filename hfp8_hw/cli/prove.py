@@ -50,7 +50,7 @@ def prove_command(
     """
     from verif.properties import PROPERTIES, offered
     from verif.prove import ENGINES, engine_versions, prove
-    from verif.verify import package_of
+    from verif.verify import label, package_of
 
     check_folder("json", json_path)
     check_folder("trace", trace)
@@ -73,9 +73,8 @@ def prove_command(
         package = package_of(unit, tuple(parameters.items()))
         there = offered(package)
         names = wanted if explicit and wanted else [n for n in there if n in (wanted or there)]
-        label = " ".join(f"{k}={v}" for k, v in parameters.items()) or "defaults"
         for name in names:
-            head = f"{number + 1}/{len(chosen)} {unit} [{label}] {name}"
+            head = f"{number + 1}/{len(chosen)} {unit} [{label(parameters)}] {name}"
             with console.status(head.replace("[", "\\[")):
                 proof = prove(
                     package, name, engine=engine, depth=depth, timeout=timeout, trace=trace

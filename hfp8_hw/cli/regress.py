@@ -8,10 +8,9 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..errors import ParameterError
-from .options import check_folder
+from .options import check_folder, progress_bar
 from .verify import show_table, write_json, write_junit
 
 
@@ -52,9 +51,7 @@ def regress_command(
     console = Console()
     results: dict[Task, Result] = {}
     old = 0
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())  # fmt: skip
-    with Progress(*columns, console=console) as progress:
+    with progress_bar(console) as progress:
         bar = progress.add_task("regress", total=len(tasks))
         for result, kept in regress.run(
             tasks, jobs=jobs or os.cpu_count() or 1, scheduler=scheduler

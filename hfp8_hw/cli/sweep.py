@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,7 +126,9 @@ def plan(
 
 
 def _label(sweep: Sweep) -> str:
-    return f"{sweep.unit} [{' '.join(f'{k}={v}' for k, v in sweep.parameters) or 'defaults'}]"
+    from verif.verify import label
+
+    return f"{sweep.unit} [{label(dict(sweep.parameters))}]"
 
 
 def _run(sweep: Sweep, state: State, jobs: int, console: Console, fail_fast: bool) -> None:
@@ -172,11 +173,10 @@ def _show(progress: Progress, bar: TaskID, found: Found, rate: float) -> None:
 
 
 def _replay(sweep: Sweep) -> str:
-    words = ["hfp8", "sweep", sweep.unit]
-    shown = sweep.parameters or (("stages", sweep.package.manifest["parameters"]["stages"]),)
-    for name, value in shown:
-        words += [f"--{name}", str(value)]
-    return shlex.join([*words, "--range", sweep.extent, "--seed", str(sweep.seed)])
+    from verif.verify import command
+
+    options = ["--range", sweep.extent, "--seed", str(sweep.seed)]
+    return command("sweep", sweep.unit, dict(sweep.parameters), options)
 
 
 def _report(sweep: Sweep, found: Found, seconds: float, console: Console) -> None:

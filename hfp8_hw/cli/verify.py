@@ -10,12 +10,19 @@ from xml.etree import ElementTree
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ..errors import ParameterError
 from ..parameters import UNITS, unit_parameters
-from .options import check_folder, given, parameter_options, seed_option, sim_option, simulators
+from .options import (
+    check_folder,
+    given,
+    parameter_options,
+    progress_bar,
+    seed_option,
+    sim_option,
+    simulators,
+)
 
 if TYPE_CHECKING:
     from verif.verify import Result, Task
@@ -127,10 +134,8 @@ def _run(tasks: list[Task], jobs: int, console: Console) -> list[Result]:
     from verif import pool
     from verif.verify import run_task
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())  # fmt: skip
     results: dict[Task, Result] = {}
-    with Progress(*columns, console=console) as progress:
+    with progress_bar(console) as progress:
         bar = progress.add_task("verify", total=len(tasks))
         for _, result in pool.run(run_task, tasks, min(jobs, len(tasks))):
             results[result.task] = result

@@ -10,6 +10,7 @@ from typing import Any
 
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.parameters import UNITS
+from verif.cover import bins, code
 from verif.verify import command, label
 
 GOOD, FAILED, OPEN = "good", "failed", "open"
@@ -151,11 +152,9 @@ def _cover(run: Run, data: Any) -> bool:
         return False
     checks = []
     for row in rows:
-        bins = [count for cross in row["crosses"] for count in cross["counts"]]
-        hit, left = sum(n > 0 for n in bins), sum(n == 0 for n in bins)
-        places = sum(c["hit"] for c in row["code"].values())
-        total = sum(c["all"] - c["unreachable"] for c in row["code"].values())
-        what = f"{hit} of {hit + left} bins, {places} of {total} lines, branches and changes"
+        (hit, reachable), places = bins(row), code(row).values()
+        seen, there = (sum(pair[k] for pair in places) for k in (0, 1))
+        what = f"{hit} of {reachable} bins, {seen} of {there} lines, branches and changes"
         lines = [row["failure"]] if row["failure"] else []
         lines += [*row["wrong"], *(f"not hit: {text}" for text in row["holes"])]
         status = GOOD if row["good"] else FAILED if row["failure"] or row["wrong"] else OPEN

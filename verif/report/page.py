@@ -12,6 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hfp8_hw import __version__
 from hfp8_hw.parameters import UNITS
+from verif.cover import KINDS, bins, code
+from verif.verify import label
 
 from .load import FAILED, GOOD, OPEN, Check, Run
 
@@ -25,8 +27,6 @@ METHODS = {
     "mutation": "mutants",
     "coverage": "coverage",
 }
-
-KINDS = ("line", "branch", "toggle")
 
 
 def render(run: Run) -> str:
@@ -97,23 +97,16 @@ def proofs(checks: list[Check]) -> dict[str, Any]:
 
 
 def _covered(row: dict[str, Any]) -> dict[str, Any]:
-    from verif.verify import label
-
-    bins = [count for cross in row["crosses"] for count in cross["counts"]]
     return {
         "label": label(row["parameters"]),
-        "good": row["good"],
-        "bins": (sum(n > 0 for n in bins), sum(n >= 0 for n in bins)),
-        "code": [(row["code"][kind]["hit"], row["code"][kind]["all"] - row["code"][kind]
-                  ["unreachable"]) for kind in KINDS],
+        "bins": bins(row),
+        "code": [code(row)[kind] for kind in KINDS],
         "unreachable": row["unreachable"],
         "holes": row["holes"],
-    }  # fmt: skip
+    }
 
 
 def _mutants(data: dict[str, Any]) -> dict[str, Any]:
-    from verif.verify import label
-
     words = Counter(
         f"killed by {m['by']}" if m["status"] == "killed" else m["status"] for m in data["mutants"]
     )
