@@ -87,7 +87,7 @@ def _table(ordered: list[Covered]) -> Table:
     for column in ("unit", "parameters"):
         table.add_column(column, overflow="fold")
     for column in ("bins", *KINDS, "unreachable", "left"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for covered in ordered:
         tallies = covered.functional.tallies
         cells = [f"{sum(t.hit for t in tallies)}/{sum(t.reachable for t in tallies)}"]
