@@ -101,15 +101,21 @@ class Space:
             return random_inputs(package, rng, items, LANES)
         once = self.vectors // (len(PASSES) if self.rest else 1)
         index = np.arange(start, start + count)
-        turn, index = index // once, index % once
+        turn = index // once
+        index -= turn * once
         inputs: dict[str, NDArray[Any]] = {}
         for axis in reversed(self.axes):
-            index, digit = (index, index) if axis is self.axes[0] else divmod(index, axis.count)
+            digit = index
+            if axis is not self.axes[0]:
+                # NumPy divides by a constant fast, but has no such remainder.
+                index = digit // axis.count
+                digit = digit - index * axis.count
             inputs[axis.port] = axis.values(digit).astype(dtype(axis.width))[:, None]
         for port, width in self.rest:
-            drawn = rng.integers(0, 1 << width, count)
-            ones = np.int64((1 << width) - 1)
-            inputs[port] = np.choose(turn, (np.int64(0), ones, drawn))[:, None]
+            kind = dtype(width)
+            drawn = rng.integers(0, 1 << width, count, kind)
+            fixed = np.where(turn == 0, kind(0), kind((1 << width) - 1))
+            inputs[port] = np.where(turn == 2, drawn, fixed)[:, None]
         return inputs
 
 
