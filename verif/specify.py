@@ -27,20 +27,26 @@ _SPECIALS = {"none": 0, "ieee": 1, "fn": 2, "dl": 2, "fnuz": 3, "p3109": 4}
 _MODES = {"RNE": 0, "RNA": 1, "RTZ": 2, "RUP": 3, "RDN": 4, "RTO": 5, "SR": 6}
 
 UNITS = ("quantizer", "dequantizer", "convert", "mul", "fp_mul", "fp_add")
-"""Units whose arithmetic has a specification."""
+"""Units whose arithmetic has a specification; `mac` has one of its step (`step`)."""
 
 
-class _Decoded:
-    """A decoded operand in the text: its wires' prefix, the scale and width of its magnitude."""
+class _Value:
+    """A number in the text: its wires' prefix, the scale and width of its magnitude."""
+
+    def __init__(self, name: str, scale: int, width: int) -> None:
+        self.name, self.scale, self.width = name, scale, width
+
+
+class _Decoded(_Value):
+    """A decoded operand."""
 
     def __init__(self, name: str, formats: tuple[FloatFormat, ...], bias: str | None) -> None:
-        self.name, self.formats, self.bias = name, formats, bias
+        self.formats, self.bias = formats, bias
         high = RUNTIME_BIAS_RANGE[1] if bias else max(f.bias for f in formats)
         man = max(f.man_bits for f in formats)
         low = RUNTIME_BIAS_RANGE[0] if bias else min(f.bias for f in formats)
-        self.scale = high + man
         top = max(1 << f.exp_bits for f in formats)
-        self.width = top + (high - low) + man + 2
+        super().__init__(name, high + man, top + (high - low) + man + 2)
 
     def text(self, port: str, mode: str | None) -> list[str]:
         """Wires NAME_neg, NAME_nan, NAME_inf, NAME_mag."""
@@ -137,9 +143,36 @@ def specification(package: Package) -> str:
     return _head(inputs, out) + "\n".join(lines) + "\nendmodule\n"
 
 
-def _head(inputs: list[dict[str, Any]], out: FloatFormat) -> str:
+def step(package: Package) -> str:
+    """A module ``spec`` of one step of a sum: acc + a * b, rounded once.
+
+    Its inputs are the unit's ``i_a``, ``i_b`` with their modes and biases, and ``acc``, the sum so
+    far; its outputs ``y``, the sum after, and ``flags``, those of this rounding. ``before`` says
+    whether ``acc`` can be a sum: its NaN is the one that rounding gives, and its value is a
+    multiple of the smallest product's last place. ``after`` says the same of ``y``, and that an
+    infinity has set the flags of an overflow. ``infinite``: ``acc`` is one.
+    """
+    manifest = package.manifest
+    arguments = manifest["golden"]["arguments"]
+    inputs = [p for p in manifest["ports"] if p["dir"] == "in" and is_operand(p)]
+    out = parse_format(arguments["acc"], "acc")
+    body = _Body(manifest, {p["name"] for p in inputs}, out)
+    lines = body.fused(arguments["rounding"])
+    lines += _rounder(out, arguments, body.scale, body.width, None)
+    ports = [*inputs, {"name": "acc", "width": out.width}]
+    head = _head(ports, out, ("before", "after", "infinite"))
+    return head + "\n".join(lines) + "\nendmodule\n"
+
+
+def is_operand(port: dict[str, Any]) -> bool:
+    """Whether an input port of an accumulating unit belongs to the products."""
+    return "format" in port or port["name"].startswith(("i_mode", "i_bias"))
+
+
+def _head(inputs: list[dict[str, Any]], out: FloatFormat, more: tuple[str, ...] = ()) -> str:
     ins = ", ".join(f"input [{p['width'] - 1}:0] {p['name']}" for p in inputs)
-    return f"module spec({ins}, output [{out.width - 1}:0] y, output [3:0] flags);\n"
+    outs = "".join(f", output {name}" for name in more)
+    return f"module spec({ins}, output [{out.width - 1}:0] y, output [3:0] flags{outs});\n"
 
 
 class _Body:
@@ -191,32 +224,72 @@ class _Body:
         """a + b or a * b."""
         (a, lines), (b, more) = self._operand("a"), self._operand("b")
         lines += more
-        lines.append("  wire nan = a_nan || b_nan || invalid;")
         if adds:
-            self.scale, width = a.scale, a.width + 1
-            lift = self._lift()
-            self.width = width + lift
-            down = int(parse_rounding(rounding).mode == "RDN")
-            lines += [
-                "  wire invalid = !a_nan && !b_nan && a_inf && b_inf && a_neg != b_neg;",
-                "  wire inf = a_inf || b_inf;",
-                "  wire same = a_neg == b_neg, less = a_mag < b_mag;",
-                f"  wire [{width - 1}:0] sum = same ? a_mag + b_mag : "
-                "less ? b_mag - a_mag : a_mag - b_mag;",
-                "  wire neg = a_inf ? a_neg : b_inf ? b_neg : same ? a_neg : "
-                f"sum == 0 ? 1'b{down} : less ? b_neg : a_neg;",
-                f"  wire [{self.width - 1}:0] mag = {{{lift}'d0, sum}} << {lift};",
-            ]
+            lines += self._sum(a, b, rounding)
+            lines.append("  wire nan = a_nan || b_nan || invalid, invalid = clash;")
             return lines
-        self.scale, width = a.scale + b.scale, a.width + b.width
+        p, more = self._product(a, b)
+        self.scale = p.scale
+        lift = self._lift()
+        self.width = p.width + lift
+        return [
+            *lines, *more,
+            "  wire nan = p_nan, inf = p_inf, neg = p_neg, invalid = p_invalid;",
+            f"  wire [{self.width - 1}:0] mag = {{{lift}'d0, p_mag}} << {lift};",
+        ]  # fmt: skip
+
+    def fused(self, rounding: str) -> list[str]:
+        """acc + a * b."""
+        (a, lines), (b, more) = self._operand("a"), self._operand("b")
+        c, d = (_Decoded(name, (self.out,), None) for name in "cd")
+        p, product = self._product(a, b)
+        lines += [*more, *product, *c.text("acc", None), *d.text("y", None)]
+        lines += self._sum(c, p, rounding)
+        nan, below = self.out.nan_code, c.scale - p.scale
+
+        def possible(x: str, code: str) -> str:
+            known = [f"(!{x}_nan || {code} == {self.out.width}'d{nan or 0})"]
+            if below > 0:
+                known.append(f"({x}_nan || {x}_inf || {x}_mag[{below - 1}:0] == 0)")
+            return " && ".join(known)
+
+        return [
+            *lines,
+            "  wire invalid = p_invalid || clash;",
+            "  wire nan = c_nan || p_nan || clash;",
+            f"  assign before = {possible('c', 'acc')};",
+            f"  assign after = {possible('d', 'y')} && (!d_inf || (flags[0] && flags[2]));",
+            "  assign infinite = c_inf;",
+        ]
+
+    def _product(self, a: _Decoded, b: _Decoded) -> tuple[_Value, list[str]]:
+        """a * b as p_neg, p_nan, p_inf, p_mag, and p_invalid."""
+        p = _Value("p", a.scale + b.scale, a.width + b.width)
+        return p, [
+            "  wire p_invalid = !a_nan && !b_nan && "
+            "((a_inf && !b_inf && b_mag == 0) || (b_inf && !a_inf && a_mag == 0));",
+            "  wire p_nan = a_nan || b_nan || p_invalid;",
+            "  wire p_inf = (a_inf || b_inf) && !p_nan;",
+            "  wire p_neg = a_neg != b_neg;",
+            f"  wire [{p.width - 1}:0] p_mag = a_mag * b_mag;",
+        ]
+
+    def _sum(self, x: _Value, y: _Value, rounding: str) -> list[str]:
+        """x + y as inf, neg and mag; ``clash``: it is Inf - Inf."""
+        n, k, self.scale = x.name, y.name, max(x.scale, y.scale)
+        width = max(v.width + self.scale - v.scale for v in (x, y)) + 1
+        up = [self.scale - v.scale for v in (x, y)]
         lift = self._lift()
         self.width = width + lift
-        lines += [
-            "  wire invalid = !a_nan && !b_nan && "
-            "((a_inf && !b_inf && b_mag == 0) || (b_inf && !a_inf && a_mag == 0));",
-            "  wire inf = a_inf || b_inf;",
-            "  wire neg = a_neg != b_neg;",
-            f"  wire [{width - 1}:0] product = a_mag * b_mag;",
-            f"  wire [{self.width - 1}:0] mag = {{{lift}'d0, product}} << {lift};",
+        down = int(parse_rounding(rounding).mode == "RDN")
+        return [
+            f"  wire clash = !{n}_nan && !{k}_nan && {n}_inf && {k}_inf && {n}_neg != {k}_neg;",
+            f"  wire inf = {n}_inf || {k}_inf;",
+            f"  wire [{width - 1}:0] one = {{{width - x.width}'d0, {n}_mag}} << {up[0]};",
+            f"  wire [{width - 1}:0] other = {{{width - y.width}'d0, {k}_mag}} << {up[1]};",
+            f"  wire same = {n}_neg == {k}_neg, less = one < other;",
+            f"  wire [{width - 1}:0] sum = same ? one + other : less ? other - one : one - other;",
+            f"  wire neg = {n}_inf ? {n}_neg : {k}_inf ? {k}_neg : same ? {n}_neg : "
+            f"sum == 0 ? 1'b{down} : less ? {k}_neg : {n}_neg;",
+            f"  wire [{self.width - 1}:0] mag = {{{lift}'d0, sum}} << {lift};",
         ]
-        return lines

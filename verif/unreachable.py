@@ -9,8 +9,8 @@ from typing import Any
 
 from rtl_gen.package import Package
 
+from .claims import COMBINATIONAL, Problem, assumed, declared, pins
 from .harness import payload
-from .properties import COMBINATIONAL, Problem, assumed, declared, pins
 from .prove import each, solve
 from .toggles import Change, Place
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from ..errors import ParameterError
@@ -21,8 +22,11 @@ from .verify import plan
     "--property", "properties", metavar="NAME[,NAME]",
     help="stream, progress, pipeline, arithmetic.  [default: all that the unit has]",
 )  # fmt: skip
-@click.option("--engine", default="abc", show_default=True,
-              help="abc: reachability (PDR); z3: k-induction.")  # fmt: skip
+@click.option(
+    "--engine", default="auto", show_default=True,
+    help="abc: reachability (PDR); z3: k-induction; count: all inputs; auto: count where a "
+         "property is of one clock and 2^34 inputs, else abc.",
+)  # fmt: skip
 @click.option("--depth", type=click.IntRange(1, 1000), default=20, show_default=True,
               help="Steps of k-induction, and of the search for a trace.")  # fmt: skip
 @click.option("--timeout", type=click.IntRange(1, 86400), default=300, show_default=True,
@@ -75,19 +79,28 @@ def prove_command(
         names = wanted if explicit and wanted else [n for n in there if n in (wanted or there)]
         for name in names:
             head = f"{number + 1}/{len(chosen)} {unit} [{label(parameters)}] {name}"
-            with console.status(head.replace("[", "\\[")):
+            text = head.replace("[", "\\[")
+            with console.status(text) as status:
+
+                def report(share: float, status: Status = status, text: str = text) -> None:
+                    status.update(f"{text} {share:.0%}")
+
                 proof = prove(
-                    package, name, engine=engine, depth=depth, timeout=timeout, trace=trace
-                )
+                    package, name, engine=engine, depth=depth, timeout=timeout, trace=trace,
+                    report=report,
+                )  # fmt: skip
             if proof.trace is not None:
                 trace = None
             kept = f", trace in {proof.trace}" if proof.trace else ""
+            for port, value in sorted((proof.inputs or {}).items()):
+                kept += f", {port}={value:#x}"
             console.print(
                 f"{head}: {proof.status}, {proof.seconds:.1f} s{kept}",
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
             records.append(
-                {"unit": unit, "parameters": parameters, "property": name, "engine": engine,
+                {"unit": unit, "parameters": parameters, "property": name,
+                 "engine": proof.engine,
                  "status": proof.status, "seconds": round(proof.seconds, 1)}
             )  # fmt: skip
             if json_path is not None:
