@@ -101,8 +101,10 @@ class Space:
             return random_inputs(package, rng, items, LANES)
         once = self.vectors // (len(PASSES) if self.rest else 1)
         index = np.arange(start, start + count)
-        turn = index // once
-        index -= turn * once
+        turn: NDArray[np.int64] | int = 0
+        if self.rest:
+            turn = index // once
+            index -= turn * once
         inputs: dict[str, NDArray[Any]] = {}
         for axis in reversed(self.axes):
             digit = index
