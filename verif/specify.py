@@ -43,39 +43,41 @@ class _Decoded(_Value):
     def __init__(self, name: str, formats: tuple[FloatFormat, ...], bias: str | None) -> None:
         self.formats, self.bias = formats, bias
         high = RUNTIME_BIAS_RANGE[1] if bias else max(f.bias for f in formats)
-        man = max(f.man_bits for f in formats)
         low = RUNTIME_BIAS_RANGE[0] if bias else min(f.bias for f in formats)
+        self.man = max(f.man_bits for f in formats)
         top = max(1 << f.exp_bits for f in formats)
-        super().__init__(name, high + man, top + (high - low) + man + 2)
+        super().__init__(name, high + self.man, top + (high - low) + self.man + 2)
 
     def text(self, port: str, mode: str | None) -> list[str]:
-        """Wires NAME_neg, NAME_nan, NAME_inf, NAME_mag."""
+        """Wires NAME_neg, NAME_nan, NAME_inf and NAME_mag, which is NAME_sig << NAME_up."""
         n, lines = self.name, []
-        wires = f"_neg, {{p}}_nan, {{p}}_inf; wire [{self.width - 1}:0] {{p}}_mag;"
         parts = [f"{n}{k}" for k in range(len(self.formats))]
         for part, fmt in zip(parts, self.formats, strict=True):
             # With a run-time bias: as if it were the largest, then up by what it is less.
             bias = RUNTIME_BIAS_RANGE[1] if self.bias else fmt.bias
             lines += [
-                f"  wire {part}{wires.format(p=part)}",
+                f"  wire {part}_neg, {part}_nan, {part}_inf; wire [{fmt.man_bits}:0] {part}_sig; "
+                f"wire [15:0] {part}_up;",
                 f"  spec_decode #(.EXP({fmt.exp_bits}), .MAN({fmt.man_bits}), .BIAS({bias}), "
                 f".ZERO({_ZERO[fmt.zero_exp]}), .SPECIALS({_SPECIALS[fmt.specials]}), "
-                f".SCALE({self.scale}), .W({self.width})) decode_{part} (.x({port}), "
-                f".neg({part}_neg), .nan({part}_nan), .inf({part}_inf), .mag({part}_mag));",
+                f".SCALE({self.scale})) decode_{part} (.x({port}), .neg({part}_neg), "
+                f".nan({part}_nan), .inf({part}_inf), .sig({part}_sig), .up({part}_up));",
             ]
-        lines.append(f"  wire {n}{wires.format(p=n)}")
-        up = ""
-        if self.bias:
-            lines.append(
-                f"  wire [7:0] {n}_up = 8'd{RUNTIME_BIAS_RANGE[1]} - "
-                f"{{{self.bias}[6], {self.bias}}};"
-            )
-            up = f" << {n}_up"
-        for field in ("neg", "nan", "inf", "mag"):
+        lines.append(f"  wire {n}_neg, {n}_nan, {n}_inf; wire [{self.man}:0] {n}_sig;")
+        for field in ("neg", "nan", "inf", "sig", "up"):
             chosen = f"{parts[0]}_{field}"
             if len(parts) > 1:
                 chosen = f"({mode} ? {parts[1]}_{field} : {parts[0]}_{field})"
-            lines.append(f"  assign {n}_{field} = {chosen}{up if field == 'mag' else ''};")
+            if field != "up":
+                lines.append(f"  assign {n}_{field} = {chosen};")
+        if self.bias:
+            wide = f"{{{{9{{{self.bias}[6]}}}}, {self.bias}}}"
+            chosen = f"{chosen} + 16'd{RUNTIME_BIAS_RANGE[1]} - {wide}"
+        lines += [
+            f"  wire [15:0] {n}_up = {chosen};",
+            f"  wire [{self.width - 1}:0] {n}_mag = {{{self.width - self.man - 1}'d0, {n}_sig}}"
+            f" << {n}_up;",
+        ]
         return lines
 
 
@@ -264,14 +266,16 @@ class _Body:
 
     def _product(self, a: _Decoded, b: _Decoded) -> tuple[_Value, list[str]]:
         """a * b as p_neg, p_nan, p_inf, p_mag, and p_invalid."""
-        p = _Value("p", a.scale + b.scale, a.width + b.width)
+        p, sig = _Value("p", a.scale + b.scale, a.width + b.width), a.man + b.man + 2
         return p, [
             "  wire p_invalid = !a_nan && !b_nan && "
-            "((a_inf && !b_inf && b_mag == 0) || (b_inf && !a_inf && a_mag == 0));",
+            "((a_inf && !b_inf && b_sig == 0) || (b_inf && !a_inf && a_sig == 0));",
             "  wire p_nan = a_nan || b_nan || p_invalid;",
             "  wire p_inf = (a_inf || b_inf) && !p_nan;",
             "  wire p_neg = a_neg != b_neg;",
-            f"  wire [{p.width - 1}:0] p_mag = a_mag * b_mag;",
+            f"  wire [{sig - 1}:0] p_sig = a_sig * b_sig;",
+            "  wire [15:0] p_up = a_up + b_up;",
+            f"  wire [{p.width - 1}:0] p_mag = {{{p.width - sig}'d0, p_sig}} << p_up;",
         ]
 
     def _sum(self, x: _Value, y: _Value, rounding: str) -> list[str]:

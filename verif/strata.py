@@ -6,6 +6,7 @@ every lane and frame, vectorised over the lanes.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,9 @@ from rtl_gen.package import Package
 
 from .expect import code_width
 from .vectors import Vectors, edge_codes
+
+_BELOW = (0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
+"""Parts of an accumulator's smallest value that products may differ by."""
 
 STRATA = (
     "uniform",
@@ -80,19 +84,26 @@ def _draw(
 
 
 @lru_cache(maxsize=32)
-def _targets(
+def targets(
     formats_a: tuple[FloatFormat, ...], formats_b: tuple[FloatFormat, ...], acc: FloatFormat
-) -> list[list[tuple[int, int]]]:
+) -> list[tuple[list[tuple[int, int]], bool]]:
     """Lists of (code of a, code of b), in the last of the formats an operand can be in, whose
     products add up to an edge of ``acc`` or a value beside one, by taking the largest that fits,
-    or as the difference of two."""
+    or as the difference of two; and whether that is an end of the format's range."""
     a, b = formats_a[-1], formats_b[-1]
     codes_a, codes_b = np.arange(1, a.max_code + 1), np.arange(1, b.max_code + 1)
     grid = np.outer(decode(codes_a, a), decode(codes_b, b)).reshape(-1)
     order = np.argsort(grid, kind="stable")
     values = grid[order]
     edges = np.array([code for code in edge_codes(acc) if 0 < code <= acc.max_code])
-    found = []
+    found: list[tuple[list[tuple[int, int]], bool]] = []
+    smallest, largest = (float(n) for n in decode(np.array([acc.min_code, acc.max_code]), acc))
+
+    def difference(pair: tuple[int, int]) -> list[tuple[int, int]]:
+        (row, col), (other, second) = (divmod(int(order[at]), len(codes_b)) for at in pair)
+        minus = int(codes_a[other]) | a.sign_mask
+        return [(int(codes_a[row]), int(codes_b[col])), (minus, int(codes_b[second]))]
+
     for value in decode(edges, acc):
         step = float(np.spacing(value)) * 2.0 ** (52 - acc.man_bits)
         coarse = np.flatnonzero(np.fmod(values, step) == 0)
@@ -114,20 +125,24 @@ def _targets(
                 picks.append(at)
             places = [divmod(int(order[at]), len(codes_b)) for at in picks]
             if places:
-                found.append([(int(codes_a[row]), int(codes_b[col])) for row, col in places])
+                picked = [(int(codes_a[row]), int(codes_b[col])) for row, col in places]
+                found.append((picked, value >= 0.9 * largest))
         for pair in _differences(values, float(value), values[0] / 4.0**8):
-            (row, col), (other, second) = (divmod(int(order[at]), len(codes_b)) for at in pair)
-            minus = int(codes_a[other]) | a.sign_mask
-            found.append([(int(codes_a[row]), int(codes_b[col])), (minus, int(codes_b[second]))])
+            found.append((difference(pair), value <= 2 * smallest))
+    for part in _BELOW:
+        for pair in _differences(values[:64], smallest * part, values[0] / 4.0**8, 1):
+            found.append((difference(pair), True))
     return found
 
 
-def _differences(values: NDArray[np.float64], target: float, least: float) -> list[tuple[int, int]]:
+def _differences(
+    values: NDArray[np.float64], target: float, least: float, stride: int = 7
+) -> list[tuple[int, int]]:
     """Some indices of two values that differ by at most ``target``, and by at least that, but
     by less than half of it away: the nearest first, two each; values are sorted."""
     below: list[tuple[float, int, int]] = []
     above: list[tuple[float, int, int]] = []
-    for low in range(0, min(len(values), 600), 7):
+    for low in range(0, min(len(values), 600), stride):
         high = int(np.searchsorted(values, values[low] + target))
         for found, at in ((below, high - 1), (above, high)):
             if low < at < len(values):
@@ -137,10 +152,15 @@ def _differences(values: NDArray[np.float64], target: float, least: float) -> li
     return [(at, low) for found in (below, above) for _, at, low in sorted(found)[:2]]
 
 
+def chunk_of(package: Package) -> int:
+    """Transfers in a chunk."""
+    parameters = package.manifest["parameters"]
+    return max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
+
+
 def lengths(package: Package) -> list[int]:
     """Lengths of sums in transfers: single ones, about one chunk, several."""
-    parameters = package.manifest["parameters"]
-    chunk = max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
+    chunk = chunk_of(package)
     found = [1, 2, 3, 5, 8, 13, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 3]
     return [n for n in found if 1 <= n <= 300]
 
@@ -164,12 +184,14 @@ def _frames(
     package: Package, ports: dict[str, dict[str, Any]], rng: np.random.Generator, own: Vectors
 ) -> None:
     """Fill one turn's transfers, frame by frame, in place."""
-    choices = lengths(package)
+    choices = np.array(lengths(package))
+    # More of the short ones, of which most are aimed at something.
+    odds = 1 / np.sqrt(choices)
     count = len(own["i_last"])
     held = package.manifest["parameters"]["semantics"] in ("exact", "exact_chunk")
     start = 0
     while start < count:
-        length = min(int(rng.choice(choices)), count - start)
+        length = min(int(rng.choice(choices, p=odds / odds.sum())), count - start)
         frame = {name: values[start : start + length] for name, values in own.items()}
         _fill(package, ports, rng, frame, held)
         # A sum that starts after a `last` needs no `first`. One without a `last` is given up by
@@ -229,15 +251,14 @@ def _aim(
     acc = arguments.get("acc")
     if acc in (None, "fixed") or any(name.startswith("i_bias") for name in frame):
         return
-    ports = {p["name"]: p for p in package.manifest["ports"]}
-    first = {letter: sorted(n for n in frame if (n.startswith(f"i_{letter}") and
-                            n.removeprefix(f"i_{letter}").isdecimal()) or n == f"i_{letter}")
-             for letter in "ab"}  # fmt: skip
-    formats = [parse_operand(ports[first[letter][0]]["format"]) for letter in "ab"]
-    targets = _targets(formats[0], formats[1], parse_operand(acc)[0])
+    first, formats = sides(package)
     count = len(frame["i_last"])
-    for lane in which if targets else ():
-        picks = targets[int(rng.integers(len(targets)))]
+    found = targets(formats[0], formats[1], parse_operand(acc)[0])
+    fitting = [picks for picks, _ in found if len(picks) <= count]
+    ends = [picks for picks, end in found if end and len(picks) <= count]
+    for lane in which if fitting else ():
+        some = ends if ends and rng.random() < 0.4 else fitting
+        picks = some[int(rng.integers(len(some)))]
         if rng.random() < 0.7:
             # What cancels before leaves no trace.
             code_a, code_b = (int(rng.choice(_finite_edges(formats[k][-1]))) for k in (0, 1))
@@ -254,6 +275,17 @@ def _aim(
         for name in frame:
             if name.startswith("i_mode"):
                 frame[name][:, lane] = 1
+
+
+def sides(
+    package: Package,
+) -> tuple[dict[str, list[str]], list[tuple[FloatFormat, ...]]]:
+    """The ports of each operand, a and b, and the formats that it may be in."""
+    ports = {p["name"]: p for p in package.manifest["ports"] if p["dir"] == "in"}
+    names = {
+        letter: sorted(n for n in ports if re.fullmatch(rf"i_{letter}\d*", n)) for letter in "ab"
+    }
+    return names, [parse_operand(ports[names[letter][0]]["format"]) for letter in "ab"]
 
 
 def _fill_up(

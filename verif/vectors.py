@@ -116,14 +116,20 @@ def _frame(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
     """
     count, lanes = next(iter(inputs.values())).shape
     parameters = package.manifest["parameters"]
-    chunk = int(parameters["chunk"]) // int(parameters.get("lanes", 1))
+    chunk = max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
     first, last = np.zeros(count, np.int64), np.zeros(count, np.int64)
     lengths = [1, 2, 3, 5, 8, 13, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 3]
     lengths = [n for n in lengths if 1 <= n <= 300]
     position = 0
     operands = _operands(package)
+    given_up = False
     while position < count:
         length = int(rng.choice(lengths))
+        after, given_up = given_up, 1 < chunk <= 128 and not given_up and rng.random() < 0.2
+        if given_up:
+            length = chunk  # Its flags must not show in the sum that follows, which is exact.
+        elif after:
+            length, first[position] = 1, 1
         span = slice(position, position + length)
         if rng.random() < 0.7:
             for port, formats in operands.items():
@@ -138,7 +144,7 @@ def _frame(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
         if rng.random() < 0.5:
             first[position] = 1
         position += length
-        if position <= count and rng.random() < 0.93:
+        if position <= count and not given_up and (after or rng.random() < 0.93):
             last[position - 1] = 1
     last[-1] = 1
     if package.manifest["parameters"].get("semantics") in ("exact", "exact_chunk"):

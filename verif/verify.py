@@ -15,7 +15,7 @@ from hfp8_hw.formats import parse_operand
 from hfp8_hw.parameters import unit_parameters
 from rtl_gen.package import Package, generate
 
-from . import strata, vectors
+from . import joints, strata, vectors
 from .expect import code_width
 from .simulate import Outcome, Phase, SimulationError, run
 from .tools import ToolMissing
@@ -111,10 +111,15 @@ def phases(package: Package, seed: int) -> list[Phase]:
             turns = package.manifest["golden"]["sum"]["interleave"]
             aimed = strata.sums(package, own, count * min(turns + 1, 4) // 4, vectors.LANES)
             found.append(Phase("aimed", aimed))
+            chunks = joints.joints(package, own, vectors.LANES)
+            if chunks is not None:
+                found.append(Phase("chunks", chunks))
     shaken = vectors.random_inputs(package, rng, 1200, vectors.LANES)
     if "i_last" in shaken:
-        # Many results, for stalls to meet; of a random generator of its own, as above.
+        # Many results, for stalls to meet, and then long sums with pauses; of a random generator
+        # of its own, as above.
         more = np.random.default_rng([seed, 2]).random(len(shaken["i_last"])) < 0.3
+        more[len(more) // 2 :] = False
         shaken["i_last"] |= more[:, None]
     found.append(Phase("back-pressure", shaken, stall=0.4, resets=4))
     return found

@@ -6,11 +6,12 @@ module spec_decode #(
   parameter EXP = 4, MAN = 3, BIAS = 7,
   parameter ZERO = 0,      // 0 gradual, 1 normal, 2 flush
   parameter SPECIALS = 0,  // 0 none, 1 ieee, 2 fn and dl, 3 fnuz, 4 p3109
-  parameter SCALE = 20, W = 64
+  parameter SCALE = 20
 ) (
   input [EXP+MAN:0] x,
   output neg, nan, inf,
-  output [W-1:0] mag
+  output [MAN:0] sig,  // the magnitude is sig << up
+  output [15:0] up
 );
   wire [EXP-1:0] e = x[MAN +: EXP];
   wire [MAN-1:0] m = x[MAN-1:0];
@@ -22,11 +23,10 @@ module spec_decode #(
                SPECIALS >= 3 ? nan_zero : 1'b0;
   assign inf = SPECIALS == 1 ? &e && m == 0 :
                SPECIALS == 4 ? x[EXP+MAN-1:0] == ones : 1'b0;
-  // In units of 2^-(BIAS+MAN).
-  wire [W-1:0] normal = {{W-MAN-1{1'b0}}, 1'b1, m} << e;
-  wire [W-1:0] least = ZERO == 0 ? {{W-MAN{1'b0}}, m} << 1 :
-                       ZERO == 1 && m != 0 ? normal : {W{1'b0}};
-  assign mag = (e == 0 ? least : normal) << (SCALE - BIAS - MAN);
+  wire least = ZERO == 0 || (ZERO == 1 && m != 0);  // of the codes without exponent
+  assign sig = e != 0 || (ZERO == 1 && least) ? {1'b1, m} : least ? {1'b0, m} : {MAN+1{1'b0}};
+  // In units of 2^-(BIAS+MAN), then in those of 2^-SCALE.
+  assign up = (e == 0 && ZERO == 0 ? 1 : e) + (SCALE - BIAS - MAN);
 endmodule
 
 module spec_round #(

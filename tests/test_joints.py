@@ -1,0 +1,93 @@
+"""Sums aimed at where chunks' sums are added, and other faults that only long sums show."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hfp8_hw.golden import dot
+from verif import native, sweep
+from verif.expect import expected, sums
+from verif.joints import joints
+from verif.verify import phases
+
+from .test_prove import package
+
+
+def test_totals_meet_the_ends_of_the_format() -> None:
+    made = package("mac")
+    inputs = joints(made, np.random.default_rng(3), 16)
+    assert inputs is not None
+    outputs, spans = expected(made.manifest, inputs)
+    codes, flags = outputs["o_y"], outputs["o_flags"]
+    # -0 as the sum of two chunks that were rounded to it; 131 products each.
+    assert (codes == 0x8000).any()
+    assert {len(span) for span in spans} >= {66, 131}
+    # Overflow although no chunk's sum overflows.
+    a, b = (inputs[port] for port in ("i_a", "i_b"))
+    late = 0
+    for span, row in zip(spans, flags, strict=True):
+        for lane in np.flatnonzero(row & 1):
+            part = slice(span[0], span[0] + 64)
+            _, first = dot(
+                a[part, lane], b[part, lane], "HFP8_BWD", "HFP8_BWD", "DLFLOAT16", flags=True
+            )
+            rest = slice(span[0] + 64, span[-1] + 1)
+            _, second = dot(
+                a[rest, lane], b[rest, lane], "HFP8_BWD", "HFP8_BWD", "DLFLOAT16", flags=True
+            )
+            late += not (first | second) & 1
+    assert late > 3
+
+
+def test_sums_that_take_turns_have_theirs() -> None:
+    made = package("mac", interleave=3, chunk=7)
+    inputs = joints(made, np.random.default_rng(3), 4)
+    assert inputs is not None
+    spans = sums(inputs["i_first"][:, 0], inputs["i_last"][:, 0], 3)
+    assert len(spans) % 3 == 0 and all(span.step == 3 for span in spans)
+    found = sweep.drive(made, native.model(made), inputs, 0)
+    assert found.good, found
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"semantics": "fma"}, {"bias": "runtime"}, {"chunk": 1}, {"chunk": 4096},
+     {"semantics": "exact", "acc": "fixed", "a": "HFP8_FWD", "b": "HFP8_FWD"}],
+)  # fmt: skip
+def test_units_without_such_sums(given: dict[str, Any]) -> None:
+    assert joints(package("mac", **given), np.random.default_rng(0), 16) is None
+
+
+def killed_by(bad: Any, made: Any) -> str | None:
+    """The first phase of the regression of ``made`` that tells ``bad`` from it."""
+    model = native.model(bad)
+    for phase in phases(made, 1):
+        number = sweep.STALLED - 1 if phase.stall else 0
+        if not sweep.drive(made, model, phase.inputs, number).good:
+            return phase.name
+    return None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "phase"),
+    [
+        # A chunk is counted as one longer, or while nothing comes.
+        (r"slot_taken == 6'h3f", "slot_taken == 6'h3e", "random"),
+        (r"slot_taken \+ \{5'h0, got\}", "slot_taken + 6'h1", "back-pressure"),
+        # The flags of a sum that was given up where a chunk had ended stay.
+        (r"wire (\w+) = ~slot_dirty;\n", r"wire \1 = ~slot_dirty & 1'b0;\n", "random"),
+        # The largest number rounded up is no overflow.
+        (r"wire y_full = .*;", "wire y_full = 1'b0;", "chunks"),
+        # Zero is never negative.
+        (r"sum_zero \? sum_sign_if_zero :", "sum_zero ? 1'b0 :", "chunks"),
+    ],
+)
+def test_faults_that_only_long_sums_show(old: str, new: str, phase: str) -> None:
+    made = package("mac")
+    text, count = re.subn(old, new, made.verilog)
+    assert count == 1, old
+    assert killed_by(replace(made, verilog=text), made) == phase
+    assert killed_by(made, made) is None
