@@ -129,6 +129,8 @@ SUMS: list[dict[str, Any]] = [
     {"a": "E2M1", "b": "E3M1B3:normal:none", "acc": "E4M3", "rounding": "RNE"},
     {"a": "E2M1", "b": "E2M2:gradual:ieee", "acc": "E4M3:gradual:ieee", "rounding": "RDN"},
     {"a": "E2M1:gradual:fn", "b": "E2M1", "acc": "E4M2B7:normal:dl", "rounding": "RTO"},
+    # Sums below the smallest value, which are rounded up to it.
+    {"a": "E2M1", "b": "E3M1B6:normal:none", "acc": "E4M2B7:normal:dl", "rounding": "RNA"},
     {"a": "E3M1:gradual:p3109", "b": "E2M1", "acc": "E4M3FN", "overflow": "saturate",
      "rounding": "RUP"},
 ]  # fmt: skip
@@ -195,5 +197,13 @@ def test_the_command_says_for_what(cli: Cli, tmp_path: Path) -> None:
         and "arithmetic: proved" in out
         and '"count"' in (tmp_path / "p.json").read_text()
     )
+    line = cli.refused(
+        "prove", "relu", "--fmt", "E5M2", "--property", "stream", "--engine", "count"
+    )
+    assert "engine='count' is not allowed for this property: it is not of one clock" in line
+    line = cli.refused("prove", "fp_add", "--fmt", "FP32", "--property", "arithmetic",
+                       "--engine", "count")  # fmt: skip
+    assert "it has 64 input bits; it counts through claims of one clock with at most 40" in line
+    # Without parameters, what cannot be counted is left out, as properties that units lack are.
     line = cli.refused("prove", "relu", "--property", "stream", "--engine", "count")
-    assert "engine='count' is not allowed for this property" in line
+    assert "property='stream' is not allowed: no unit named has it for engine 'count'" in line

@@ -25,6 +25,11 @@ _PART = 1 << 12
 _PARTS = 1 << 10
 
 
+def countable(given: Problem) -> bool:
+    """Whether a problem is a claim of one clock with few enough inputs."""
+    return given.bits is not None and given.bits <= MOST_BITS
+
+
 def counted(
     given: Problem, library: Path, timeout: float, report: Callable[[float], None] | None = None
 ) -> tuple[str, dict[str, int] | None]:
@@ -53,7 +58,7 @@ def counted(
     ToolMissing, ToolError
         If Yosys or g++ is missing or fails.
     """
-    if given.bits is None or given.bits > MOST_BITS:
+    if not countable(given):
         what = "it is not of one clock" if given.bits is None else f"it has {given.bits} input bits"
         raise ParameterError(
             f"engine='count' is not allowed for this property: {what}; it counts through claims "

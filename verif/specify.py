@@ -7,6 +7,7 @@ Where a result has few codes the specification is a list of steps instead (`veri
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from hfp8_hw.errors import ParameterError
@@ -17,6 +18,7 @@ from hfp8_hw.formats import (
     parse_format,
     parse_operand,
 )
+from hfp8_hw.golden import scalar
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 
@@ -151,8 +153,9 @@ def step(package: Package) -> str:
     Its inputs are the unit's ``i_a``, ``i_b`` with their modes and biases, and ``acc``, the sum so
     far; its outputs ``y``, the sum after, and ``flags``, those of this rounding. ``before`` says
     whether ``acc`` can be a sum: its NaN is the one that rounding gives, and its value is a
-    multiple of the smallest product's last place. ``after`` says the same of ``y``, and that an
-    infinity has set the flags of an overflow. ``infinite``: ``acc`` is one.
+    multiple of the smallest product's last place, if that is not below the smallest value.
+    ``after`` says the same of ``y``, and that an infinity has set the flags of an overflow.
+    ``infinite``: ``acc`` is one.
     """
     manifest = package.manifest
     arguments = manifest["golden"]["arguments"]
@@ -248,6 +251,9 @@ class _Body:
         lines += [*more, *product, *c.text("acc", None), *d.text("y", None)]
         lines += self._sum(c, p, rounding)
         nan, below = self.out.nan_code, c.scale - p.scale
+        # Where something is rounded up to the smallest value, that need not be such a multiple.
+        if Fraction(1, 1 << p.scale) < scalar.magnitude(self.out.min_code, self.out):
+            below = 0
 
         def possible(x: str, code: str) -> str:
             known = [f"(!{x}_nan || {code} == {self.out.width}'d{nan or 0})"]

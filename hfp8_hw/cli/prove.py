@@ -52,7 +52,8 @@ def prove_command(
     (all, if none is) is proved in the configurations of `hfp8 verify`. Exit status 1 if a
     property fails or stays open.
     """
-    from verif.properties import PROPERTIES, offered
+    from verif.count import countable
+    from verif.properties import PROPERTIES, offered, problem
     from verif.prove import ENGINES, engine_versions, prove
     from verif.verify import label, package_of
 
@@ -77,6 +78,8 @@ def prove_command(
         package = package_of(unit, tuple(parameters.items()))
         there = offered(package)
         names = wanted if explicit and wanted else [n for n in there if n in (wanted or there)]
+        if engine == "count" and not explicit:
+            names = [name for name in names if countable(problem(package, name))]
         for name in names:
             head = f"{number + 1}/{len(chosen)} {unit} [{label(parameters)}] {name}"
             text = head.replace("[", "\\[")
@@ -106,7 +109,8 @@ def prove_command(
             if json_path is not None:
                 _write(records, versions, json_path)
     if not records:
-        raise ParameterError(f"property={properties!r} is not allowed: no unit named has it")
+        which = " for engine 'count'" if engine == "count" else ""
+        raise ParameterError(f"property={properties!r} is not allowed: no unit named has it{which}")
     console.print(_table(records))
     proved = sum(record["status"] == "proved" for record in records)
     console.print(f"{proved} of {len(records)} properties proved", highlight=False)
