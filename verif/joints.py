@@ -20,7 +20,7 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
     Every target with its products in two chunks, cut in every place, or all of them in both; and
     a difference below the smallest value in two chunks, then once more in a third, and a product
     that is -0: the sum of two results that were rounded to zero. None for units without chunks,
-    or with very long ones, and those with run-time biases.
+    or with very long ones, those with run-time biases, and where products meet no edge.
     """
     manifest = package.manifest
     parameters, acc, chunk = manifest["parameters"], manifest["golden"]["arguments"].get("acc"), 0
@@ -42,7 +42,10 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
             three = [*once[0], *once[1], *picks]
             found += [[(a ^ s, b) for a, b in three] + [(t, zero[1])]
                       for s in (0, sign) for t in (0, sign)]  # fmt: skip
-    most = max(128, _MOST // int(parameters.get("lanes", 1)))
+    if not found:
+        return None
+    lanes_each = int(parameters.get("lanes", 1))
+    most = max(_MOST // lanes_each, min(128, 1024 // lanes_each))
     chosen = [found[int(k)] for k in rng.permutation(len(found))[:most]]
     chosen.sort(key=len)
     turns = manifest["golden"]["sum"]["interleave"]
