@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 
 class ToolError(RuntimeError):
@@ -64,3 +68,20 @@ def run(tool: str, arguments: list[str], folder: Path) -> str:
         last = errors or output.splitlines()[-3:]
         raise ToolError(f"{tool} failed with status {done.returncode}: {' | '.join(last)}")
     return output
+
+
+def netlist(files: Mapping[str, str], script: str) -> dict[str, Any]:
+    """Yosys' JSON of what a script makes of some files, by name.
+
+    Raises
+    ------
+    ToolError
+        If Yosys is missing or fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
+        folder = Path(scratch)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        run("yosys", ["-q", "-p", f"{script}; write_json netlist.json"], folder)
+        design: dict[str, Any] = json.loads((folder / "netlist.json").read_text())
+        return design

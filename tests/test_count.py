@@ -11,7 +11,7 @@ import pytest
 from hfp8_hw import ParameterError
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
-from verif import count, gates, native, prove, slices, sums
+from verif import compiler, count, gates, native, prove, slices, sums
 from verif.claims import Problem
 from verif.expect import expected
 from verif.properties import problem
@@ -96,7 +96,7 @@ def test_what_cannot_be_counted() -> None:
 
 
 def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gates.shutil, "which", lambda _: None)
+    monkeypatch.setattr(compiler.shutil, "which", lambda _: None)
     gates.library.cache_clear()
     with pytest.raises(ToolMissing, match=r"no g\+\+ on PATH; install it"):
         tried(claim("input x", "assign allowed = 1, holds = 1;", 1))

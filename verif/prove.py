@@ -23,8 +23,8 @@ from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
 
 from .claims import Problem
+from .compiler import compiler
 from .count import USUAL_BITS, counted
-from .native import compiler
 from .properties import problem
 from .tools import ToolMissing
 

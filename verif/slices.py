@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rtl_gen.tools import ToolError
 
-from .gates import LANE_BITS, Gates, Program, library, program, synthesized
+from .gates import LANE_BITS, NEVER, Gates, Program, library, program, synthesized
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def slices(files: Mapping[str, str], script: str, top: str) -> Slices:
     bits = tuple((n, k) for n in sorted(ins, key=lambda n: cost[n]) for k in range(len(ins[n])))
     nets = [ins[name][k] for name, k in bits]
     # The lowest bits differ within a step, and do not change.
-    ranks = [n - LANE_BITS if n >= LANE_BITS else 62 for n in range(len(nets))]
+    ranks = [n - LANE_BITS if n >= LANE_BITS else NEVER for n in range(len(nets))]
     made = program(gates, nets, ranks)
     allowed, holds = (made.slot[module["ports"][n]["bits"][0]] for n in ("allowed", "holds"))
     return Slices(bits, made, (allowed, holds))
