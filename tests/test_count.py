@@ -14,7 +14,7 @@ from rtl_gen.tools import ToolError
 from verif import compiler, count, gates, native, prove, slices, sums
 from verif.claims import Problem
 from verif.expect import expected
-from verif.properties import problem
+from verif.properties import problems
 from verif.tools import ToolMissing
 
 from .conftest import Cli
@@ -180,7 +180,7 @@ def test_other_registers_are_refused() -> None:
         sums.step(bad)
     for given in ({"stages": 2}, {"interleave": 2, "stages": 1}):
         with pytest.raises(ParameterError, match="its results depend on more than one transfer"):
-            problem(package("mac", semantics="fma", **given), "arithmetic")
+            problems(package("mac", semantics="fma", **given), "arithmetic")
 
 
 def test_sums_of_more_terms_have_no_such_claim() -> None:

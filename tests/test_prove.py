@@ -14,9 +14,9 @@ from hfp8_hw.golden import quantize
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
-from verif import evert, prove, specify, steps
+from verif import abc, evert, prove, specify, steps, streams
 from verif.claims import Problem
-from verif.properties import offered, problem
+from verif.properties import offered, problems
 from verif.tools import ToolMissing
 from verif.verify import package_of
 
@@ -111,6 +111,62 @@ def test_k_induction_proves_too() -> None:
     assert prove.prove(made, "pipeline", engine="z3", depth=3, timeout=100).status == "proved"
 
 
+SMALL = {
+    "semantics": "exact_chunk", "a": "E2M1B1:gradual:none", "b": "E2M1B1:gradual:none",
+    "acc": "E4M3", "chunk": 4, "stages": 2,
+}  # fmt: skip
+"""A bit-serial back end behind a counter of items: reachability leaves it open."""
+
+
+def test_a_search_of_all_states_proves_streams() -> None:
+    made = package("mac", **SMALL)
+    for name in ("stream", "progress"):
+        given = list(streams.PARTS[name])[-1]
+        proof = prove.solve(streams.problem(made, given), name, "reach", 1, 200)
+        assert (proof.status, proof.engine) == ("proved", "reach"), proof.log[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        # What ends a sum is lost in the back end: no result comes.
+        ("if (held_taken) serial_last <=", "    serial_last <= 1'b0;", "result"),
+        # Every chunk gives a result.
+        ("if (held_taken) serial_last <=", "    serial_last <= 1'b1;", "count"),
+        # Nothing is ever taken.
+        ("assign i_ready =", "  assign i_ready = 1'b0;", "accept"),
+    ],
+)
+def test_a_search_of_all_states_finds_faults(old: str, new: str, part: str) -> None:
+    """And a property with a part that fails has failed, whatever holds."""
+    bad = broken(package("mac", **SMALL), old, new)
+    assert prove.solve(streams.problem(bad, part), part, "reach", 1, 200).status == "failed"
+    if part == "count":
+        assert prove.prove(bad, "stream", engine="abc", timeout=100).status == "failed"
+        assert prove.solve(streams.problem(bad, "held"), "", "abc", 1, 100).status == "proved"
+
+
+def test_which_engine_proves_which_part() -> None:
+    """Payload has many registers, what counts has few: only the latter is searched."""
+    made = package("relu")
+    parts = {**problems(made, "stream"), **problems(made, "progress")}
+    assert {name: part.control for name, part in parts.items()} == {
+        "held": False, "count": True, "result": True, "accept": True,
+    }  # fmt: skip
+    assert prove.prove(made, "progress", engine="reach", timeout=100).status == "proved"
+    assert prove.prove(made, "progress", timeout=100).engine == "abc"
+
+
+def test_commands_of_abc() -> None:
+    """As sby writes them, to as releases have them."""
+    start = "read_aiger model/design_aiger.aig; fold; strash; "
+    assert abc.script(f"{start}pdr -v -l; write_cex -a x") == f"{start}pdr -v; write_cex -a x"
+    every = f"{start}pdr -v -l -a -X engine_0/trace_; write_cex -a x"
+    assert abc.script(every) == f"{start}pdr -v -a -X engine_0/trace_"
+    search = abc.script(f"{start}{abc.REACH} pdr -v -l; write_cex -a x")
+    assert search == f"{start}scorr; reach -B 20000000 -F 1000000000"
+
+
 @pytest.mark.parametrize("rounding", ["RNE", "RNA", "RTZ", "RUP", "RDN", "RTO"])
 @pytest.mark.parametrize(
     ("src", "dst", "overflow"),
@@ -177,7 +233,7 @@ def test_properties_that_are_not_there(
     unit: str, given: dict[str, Any], name: str, said: str
 ) -> None:
     with pytest.raises(ParameterError, match=said):
-        problem(package(unit, **given), name)
+        problems(package(unit, **given), name)
 
 
 def test_step_specifications_that_are_not_there() -> None:
@@ -206,7 +262,7 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
         (["relu", "--property", "magic"], "property='magic' is not allowed: one or more of"),
         (
             ["relu", "--engine", "magic"],
-            "engine='magic' is not allowed: one of auto, abc, z3, count",
+            "engine='magic' is not allowed: one of auto, abc, reach, z3, count",
         ),
         (["adder"], "unit='adder' is not allowed"),
         (["relu", "--trace", "/nowhere/t.vcd"], "trace='/nowhere/t.vcd' is not allowed"),

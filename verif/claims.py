@@ -31,11 +31,14 @@ class Problem:
     -------
     bits : int or None
         Where there is a module ``claim`` too, of one clock: the bits of its inputs.
+    control : bool
+        It depends on few registers, none of numbers.
     """
 
     files: dict[str, str]
     script: str
     bits: int | None = None
+    control: bool = False
 
 
 def declared(direction: str, fields: list[Field]) -> str:

@@ -13,16 +13,13 @@ from hfp8_hw.formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, FloatFormat,
 from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
-from . import classes
+from . import bounded, classes
 from .expect import code_width, signed, sums
 
 Measured = NDArray[np.int64]
 
 FLAGS = ("overflow", "underflow", "inexact", "invalid")
 """The bits of ``o_flags``, lowest first."""
-
-_TERMS = 1 << 20
-"""Products of the longest sum that coverage asks for."""
 
 _DISTANCES = np.array([-12, -1, 0, 1, 2, 13])
 _WAITS = np.array([2, 3, 8, 32])
@@ -157,15 +154,14 @@ def _beyond(package: Package, acc: FloatFormat) -> set[str]:
     """Classes of an accumulator format that no sum of a reasonable length can be in.
 
     A sum is a multiple of the operands' smallest steps, so nothing below that is reached; and
-    nothing above what `_TERMS` products of the largest numbers come to.
+    nothing above the bound of `verif.bounded`.
     """
-    step, top = 1.0, float(_TERMS)
+    step, top = 1.0, bounded.largest(package)
     for name in ("a", "b"):
         port = Port(package, name)
         ends = [fmt.with_bias(bias) for fmt in port.formats
                 for bias in (RUNTIME_BIAS_RANGE if port.bias else (fmt.bias,))]  # fmt: skip
         step *= min(fmt.value(fmt.min_code + 1) - fmt.min for fmt in ends)
-        top *= max(fmt.max for fmt in ends)
     found = set()
     for name, pairs in classes.ranges(acc).items():
         if name not in ("zero", "inf", "nan"):

@@ -1,13 +1,7 @@
 """What is proved of a unit, as Verilog modules with assertions around it.
 
-stream
-    After a reset: a result that waits is held, payload too; there is no result without an input
-    (of an accumulating unit: without an item that is the last of its sum), so nothing is
-    invented or given twice. Resets may come at any time.
-progress
-    While there is something to give and nothing waits at the output, a result comes within
-    ``bound`` clocks, so nothing is lost and the unit does not stop; with the output free, an
-    input is taken within ``bound`` clocks.
+stream, progress
+    Of the streams, over any number of clocks; see `verif.streams`.
 pipeline
     The unit is its combinational form (itself, with wires for registers), ``latency`` moves
     later, where it moves unless its output waits: with any pattern of stalls, valid and resets,
@@ -22,16 +16,16 @@ from __future__ import annotations
 from hfp8_hw.errors import ParameterError
 from rtl_gen.package import Package
 
-from . import claims, spaces, sums
-from .claims import COMBINATIONAL, Problem, declared, pins
+from . import claims, spaces, streams, sums
+from .claims import COMBINATIONAL, Problem
 from .evert import evert
 from .harness import Field, payload
 
 PROPERTIES = ("stream", "progress", "pipeline", "arithmetic")
 
 
-def problem(package: Package, name: str) -> Problem:
-    """The problem of one property.
+def problems(package: Package, name: str) -> dict[str, Problem]:
+    """What has to be proved for one property, by name.
 
     Raises
     ------
@@ -42,16 +36,16 @@ def problem(package: Package, name: str) -> Problem:
         raise ParameterError(
             f"property={name!r} is not allowed: one or more of {', '.join(PROPERTIES)}"
         )
-    if name in ("stream", "progress"):
-        return _stream(package, name == "progress")
+    if name in streams.PARTS:
+        return {part: streams.problem(package, part) for part in streams.PARTS[name]}
     if sums.offered(package):
-        return sums.control(package) if name == "pipeline" else sums.step(package)
+        return {name: sums.control(package) if name == "pipeline" else sums.step(package)}
     if spaces.has_state(package):
         raise ParameterError(
             f"property={name!r} is not allowed for {package.name}: its results depend on more "
             "than one transfer"
         )
-    return _pipeline(package) if name == "pipeline" else claims.arithmetic(package)
+    return {name: _pipeline(package) if name == "pipeline" else claims.arithmetic(package)}
 
 
 def offered(package: Package) -> list[str]:
@@ -59,91 +53,15 @@ def offered(package: Package) -> list[str]:
     found = []
     for name in PROPERTIES:
         try:
-            problem(package, name)
+            problems(package, name)
         except ParameterError:
             continue
         found.append(name)
     return found
 
 
-def bound(package: Package) -> int:
-    """Clocks within which something must come out, or be taken; see the module's text."""
-    manifest = package.manifest
-    parameters = manifest["parameters"]
-    latency = manifest["latency"]
-    usual = (latency or int(parameters.get("stages", 1))) + 2
-    if manifest["golden"]["sum"] is None:
-        return usual
-    return 2 * usual + 8
-
-
-def joined(fields: list[Field], suffix: str = "") -> str:
-    """All payload fields as one word."""
-    return "{" + ", ".join(f"{f.port}{suffix}" for f in fields) + "}"
-
-
 def _joined_as(fields: list[Field], prefix: str) -> str:
     return "{" + ", ".join(f"{prefix}_{f.port}" for f in fields) + "}"
-
-
-def _unit(package: Package, ins: list[Field], outs: list[Field]) -> str:
-    return f"""  wire i_ready, o_valid;
-{declared("out", outs)}
-  {package.manifest["top"]} unit(.clk(clk), .rst(rst), .i_valid(i_valid), .i_ready(i_ready),
-    .o_valid(o_valid), .o_ready(o_ready){pins(ins)}{pins(outs)});
-"""
-
-
-def _stream(package: Package, progress: bool) -> Problem:
-    ins, outs = payload(package.manifest, "in")[0], payload(package.manifest, "out")[0]
-    counted = "i_valid && i_ready"
-    if package.manifest["golden"]["sum"] is not None:
-        counted += " && i_last"
-    limit = bound(package)
-    parameters = package.manifest["parameters"]
-    if not progress and package.manifest["golden"]["sum"] is not None:
-        # Results in flight; a small bound makes a small counter.
-        limit = int(parameters["stages"]) + 2 * int(parameters["interleave"]) + 6
-    bits = max(limit + 1, 2).bit_length()
-    width = sum(f.width for f in outs)
-    checks = f"""      if (waiting) begin
-        assert (o_valid);
-        assert (held == {joined(outs)});
-      end
-      if (flight == 0) assert (!o_valid);
-      assert (flight <= {limit});"""
-    if progress:
-        checks = f"""      assert (late < {limit});
-      assert (stuck < {limit});"""
-    text = f"""module prove(
-  input clk, rst, i_valid,
-{declared("in", ins)}
-  input o_ready
-);
-{_unit(package, ins, outs)}
-  reg started = 0, waiting = 0;
-  reg [{width - 1}:0] held;
-  reg [{bits - 1}:0] flight, late, stuck;
-  wire put = {counted}, get = o_valid && o_ready;
-  always @(posedge clk) begin
-    waiting <= o_valid && !o_ready && !rst;
-    held <= {joined(outs)};
-    flight <= flight + put - get;
-    late <= flight != 0 && !o_valid ? late + 1 : 0;
-    stuck <= i_valid && !i_ready && !(o_valid && !o_ready) ? stuck + 1 : 0;
-    if (rst) begin
-      started <= 1; flight <= 0; late <= 0; stuck <= 0;
-    end
-    if (started) begin
-{checks}
-    end
-  end
-endmodule
-"""
-    return Problem(
-        {"unit.v": package.verilog, "prove.sv": text},
-        "read_verilog unit.v\nread_verilog -formal prove.sv\n",
-    )
 
 
 def _pipeline(package: Package) -> Problem:

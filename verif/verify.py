@@ -114,7 +114,10 @@ def phases(package: Package, seed: int) -> list[Phase]:
             chunks = joints.joints(package, own, vectors.LANES)
             if chunks is not None:
                 found.append(Phase("chunks", chunks))
-    shaken = vectors.random_inputs(package, rng, 1200, vectors.LANES)
+    # Sums have fewer results for stalls to meet.
+    shaken = vectors.random_inputs(
+        package, rng, 1800 if package.manifest["golden"]["sum"] else 1200, vectors.LANES
+    )
     if "i_last" in shaken:
         # Many results, for stalls to meet, and then long sums with pauses; of a random generator
         # of its own, as above.

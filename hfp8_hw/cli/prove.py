@@ -24,8 +24,9 @@ from .verify import plan
 )  # fmt: skip
 @click.option(
     "--engine", default="auto", show_default=True,
-    help="abc: reachability (PDR); z3: k-induction; count: all inputs; auto: count where a "
-         "property is of one clock and 2^34 inputs, else abc.",
+    help="abc: reachability (PDR); reach: all states, with BDDs; z3: k-induction; count: all "
+         "inputs; auto: count where a property is of one clock and 2^34 inputs, else abc, "
+         "then reach for what is of few registers.",
 )  # fmt: skip
 @click.option("--depth", type=click.IntRange(1, 1000), default=20, show_default=True,
               help="Steps of k-induction, and of the search for a trace.")  # fmt: skip
@@ -53,7 +54,7 @@ def prove_command(
     property fails or stays open.
     """
     from verif.count import countable
-    from verif.properties import PROPERTIES, offered, problem
+    from verif.properties import PROPERTIES, offered, problems
     from verif.prove import ENGINES, engine_versions, prove
     from verif.verify import label, package_of
 
@@ -79,7 +80,7 @@ def prove_command(
         there = offered(package)
         names = wanted if explicit and wanted else [n for n in there if n in (wanted or there)]
         if engine == "count" and not explicit:
-            names = [name for name in names if countable(problem(package, name))]
+            names = [n for n in names if all(map(countable, problems(package, n).values()))]
         for name in names:
             head = f"{number + 1}/{len(chosen)} {unit} [{label(parameters)}] {name}"
             text = head.replace("[", "\\[")

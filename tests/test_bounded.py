@@ -1,0 +1,76 @@
+"""How large sums get: the bound against the golden model, and what is left out with it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hfp8_hw import parse_format
+from hfp8_hw.golden import decode
+from verif import bounded, toggles, unreachable
+from verif.expect import expected
+from verif.verify import package_of
+
+SUMS: list[tuple[str, dict[str, Any]]] = [
+    ("mac", {"semantics": "fma", "acc": "BF16"}),
+    ("mac", {"chunk": 8, "acc": "BF16"}),
+    ("mac", {"chunk": 1, "acc": "FP32"}),
+    ("mac", {"semantics": "exact_chunk", "chunk": 16, "acc": "BF16"}),
+    ("mac", {"semantics": "exact", "acc": "FP32"}),
+    ("dot", {"semantics": "fmma", "lanes": 2, "acc": "BF16"}),
+    ("dot", {"semantics": "dotN", "lanes": 4, "acc": "BF16"}),
+]
+CASES = [
+    (unit, given, rounding)
+    for unit, given in SUMS
+    for rounding in ("RNE", "RNA", "RTZ", "RUP", "RDN", "RTO")
+    if given.get("semantics") != "fmma" or rounding in ("RNE", "RNA")
+]
+
+
+@pytest.mark.parametrize(("unit", "given", "rounding"), CASES)
+def test_sums_of_the_largest_products_are_within_the_bound(
+    unit: str, given: dict[str, Any], rounding: str
+) -> None:
+    """Of both signs: rounding is monotone, so no other sum is larger. 3000 items, so that BF16's
+    sums stop growing, or grow by rounding alone."""
+    options = {"a": "HFP8_FWD", "b": "E4M3FN", "rounding": rounding, **given}
+    made = package_of(unit, tuple(options.items()))
+    count, lanes = 3000, int(made.manifest["parameters"].get("lanes", 1))
+    largest = [parse_format(options[name]).max_code for name in "ab"]
+    inputs = {
+        port["name"]: np.full((count, 2), largest["ab".index(port["name"][2])], np.int64)
+        for port in made.manifest["ports"]
+        if port["dir"] == "in" and "format" in port
+    }
+    for port in [name for name in inputs if name.startswith("i_a")]:
+        inputs[port][:, 1] |= 0x80
+    inputs["i_first"] = np.zeros((count, 2), np.int64)
+    inputs["i_last"] = inputs["i_first"].copy()
+    inputs["i_first"][0] = inputs["i_last"][-1] = 1
+    acc = parse_format(options["acc"])
+    got = np.abs(decode(expected(made.manifest, inputs)[0]["o_y"].reshape(-1), acc)).max()
+    bound = bounded.largest(made, count * lanes)
+    assert got <= bound
+    # Not so large that it says nothing: a few units in the last place more at each step.
+    assert bound <= 2.0**36 * got if rounding in ("RUP", "RDN", "RTO") else bound <= 64 * got
+
+
+def test_what_is_assumed_of_registers() -> None:
+    made = package_of("mac", (("a", "HFP8_FWD"), ("b", "HFP8_FWD"), ("chunk", 5), ("stages", 2)))
+    texts = bounded.assumed(made)
+    assert texts == [f"o_y{k}[14:0] <= 28672 || o_y{k}[14:0] > 32766" for k in ("", "_2")]
+    # Filled by few products, and by many that are rounded up.
+    for given in ({"acc": "FP16"}, {"acc": "BF16", "chunk": 1, "rounding": "RUP"}):
+        assert bounded.assumed(package_of("mac", tuple(given.items()))) == []
+    assert bounded.assumed(package_of("relu", ())) == []
+
+
+def test_what_nothing_fills_is_unreachable_and_the_rest_is_not() -> None:
+    made = package_of("mac", (("a", "HFP8_FWD"), ("b", "HFP8_FWD"), ("chunk", 5), ("stages", 2)))
+    places = [
+        toggles.Place("toggle", 1, f"{net}:0->1", 1, 0)
+        for net in ("y_over", "o_flags[0]", "o_valid", "o_flags[2]", "o_y[13]", "o_y[15]")
+    ]
+    found = unreachable.never_changes(made, places, 100)
+    assert found == [True, True, False, False, False, False]

@@ -1,0 +1,97 @@
+"""How large a sum of a reasonable number of products gets, rounded after each addition.
+
+A wide accumulator is never filled: its logic for overflow is there, and can only be reached by
+sums longer than any that is used. Coverage leaves out what takes more than `PRODUCTS`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_format, parse_operand
+from hfp8_hw.rounding import parse_rounding
+from rtl_gen.package import Package
+
+PRODUCTS = 1 << 16
+"""Products of the longest sum that coverage asks for."""
+
+_REGISTER = r"(?:o_y(?:_\d+)?|(?:\w+_)?(?:code|total|first)|part)"
+"""Names of what holds a code of the accumulator's format."""
+
+
+def grown(step: float, count: int, man_bits: int, mode: str) -> float:
+    """A bound of the magnitude of ``count`` numbers of at most ``step``, summed with rounding.
+
+    Rounded to nearest or towards zero, a sum stays at the power of 2 whose half unit in the last
+    place is more than ``step``. Rounded away from zero, each addition beyond
+    ``2**(man_bits + 1) * step`` adds at most one unit in the last place, so ``2**man_bits`` of them
+    at least double it once.
+    """
+    exact, units = count * step, 1 << man_bits
+    still = 2.0 ** math.ceil(math.log2(step * units * 4))
+    if mode == "RTZ":
+        return min(still, exact)
+    if 2 * count <= units:  # A unit in the last place is at most a step, so far.
+        return 2 * exact
+    if mode in ("RNE", "RNA"):
+        return min(still, 2 * exact)
+    return still * 2.0 ** min(1000, math.ceil(count / units) + 1)
+
+
+def largest(package: Package, products: int = PRODUCTS) -> float:
+    """A bound of the magnitude of a sum of at most ``products`` products of finite codes.
+
+    Raises
+    ------
+    KeyError
+        If the unit does not sum products.
+    """
+    arguments, parameters = package.manifest["golden"]["arguments"], package.manifest["parameters"]
+    acc = parse_format(arguments["acc"], "acc")
+    mode = parse_rounding(parameters["rounding"]).mode
+    step = 1.0
+    for name in ("a", "b"):
+        formats = parse_operand(parameters[name])
+        lowest = RUNTIME_BIAS_RANGE[0] if parameters["bias"] == "runtime" else None
+        step *= max(f.with_bias(f.bias if lowest is None else lowest).max for f in formats)
+    lanes = int(parameters.get("lanes", 1))
+    semantics, chunk = parameters["semantics"], int(parameters.get("chunk", 1))
+
+    def total(one: float, count: int) -> float:
+        return grown(one, count, acc.man_bits, mode)
+
+    if semantics == "exact":
+        return 2 * products * step
+    if semantics == "exact_chunk":
+        return total(2 * chunk * lanes * step, -(-products // chunk))
+    if semantics == "chunked":
+        return total(total(step, chunk), -(-products // chunk))
+    return total(lanes * step, -(-products // lanes))
+
+
+def assumed(package: Package) -> list[str]:
+    """Verilog conditions: registers of the accumulator's format hold no larger number."""
+    manifest = package.manifest
+    name = manifest["golden"]["arguments"].get("acc", "fixed")
+    if manifest["golden"]["sum"] is None or name == "fixed":
+        return []
+    acc = parse_format(name, "acc")
+    bound = largest(package)
+    if bound >= acc.max:
+        return []
+    code = _above(acc, bound)
+    found = re.findall(rf"\[{acc.width - 1}:0\] ({_REGISTER})\b", package.verilog)
+    special = f" || {{}}[{acc.width - 2}:0] > {acc.max_code}"
+    return [
+        f"{net}[{acc.width - 2}:0] <= {code}{special.format(net)}" for net in dict.fromkeys(found)
+    ]
+
+
+def _above(acc: FloatFormat, bound: float) -> int:
+    """The magnitude of the smallest number that is at least ``bound``."""
+    low, high = 0, acc.max_code
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if acc.value(middle) >= bound else (middle + 1, high)
+    return low
