@@ -10,7 +10,7 @@ import pytest
 from hfp8_hw.golden import dot
 from verif import native, sweep
 from verif.expect import expected, sums
-from verif.joints import joints
+from verif.joints import growth, joints
 from verif.verify import phases
 
 from .test_prove import package
@@ -54,11 +54,41 @@ def test_sums_that_take_turns_have_theirs() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"semantics": "fma"}, {"bias": "runtime"}, {"chunk": 1}, {"chunk": 4096},
+    [{"semantics": "fma"}, {"chunk": 1}, {"chunk": 4096},
      {"semantics": "exact", "acc": "fixed", "a": "HFP8_FWD", "b": "HFP8_FWD"}],
 )  # fmt: skip
 def test_units_without_such_sums(given: dict[str, Any]) -> None:
     assert joints(package("mac", **given), np.random.default_rng(0), 16) is None
+
+
+@pytest.mark.parametrize("semantics", ["chunked", "exact_chunk"])
+def test_an_underflow_and_an_overflow_in_one_sum(semantics: str) -> None:
+    """With run-time biases too."""
+    made = package("mac", semantics=semantics, bias="runtime", acc="FP16", chunk=8)
+    inputs = joints(made, np.random.default_rng(1), 16)
+    assert inputs is not None
+    flags = expected(made.manifest, inputs)[0]["o_flags"]
+    assert (flags & 3 == 3).any()
+
+
+def test_infinities_that_meet() -> None:
+    """Of overflows and of operands: invalid where they are kept, nothing where they saturate."""
+    for overflow, invalid in (("special", True), ("saturate", False)):
+        made = package("mac", a="E5M2", b="E5M2", acc="FP16", chunk=8, overflow=overflow)
+        inputs = joints(made, np.random.default_rng(1), 16)
+        assert inputs is not None
+        assert (expected(made.manifest, inputs)[0]["o_flags"] >= 8).any() == invalid
+
+
+def test_a_sum_grows_to_overflow_by_rounding_alone() -> None:
+    made = package("mac", acc="BF16", bias="runtime", chunk=1, rounding="RUP")
+    inputs = growth(made, 16)
+    assert inputs is not None and len(inputs["i_last"]) <= 5000
+    flags = expected(made.manifest, inputs)[0]["o_flags"]
+    assert flags[0, 1] & 1 and not flags[0, 0] & 1  # Up, so of positive sums only.
+    for given in ({"rounding": "RNE"}, {"acc": "FP32"}, {"acc": "FP16"}, {"chunk": 2}):
+        other = {"acc": "BF16", "bias": "runtime", "chunk": 1, "rounding": "RUP", **given}
+        assert growth(package("mac", **other), 16) is None, given
 
 
 def killed_by(bad: Any, made: Any) -> str | None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from hfp8_hw.formats import parse_operand
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, parse_operand
+from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 
+from .bounded import largest
 from .harness import payload
 from .strata import chunk_of, sides, targets
 from .vectors import Vectors
 
+_BOTH = 16
+_LONGEST = 5000
 _MOST = 640
 """Sums of one product a clock; where there are more, simulators need that much longer."""
 
@@ -20,18 +26,23 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
 
     Every target with its products in two chunks, cut in every place, or all of them in both; and
     a difference below the smallest value in two chunks, then once more in a third, and a product
-    that is -0: the sum of two results that were rounded to zero. None for units without chunks,
-    or with very long ones, those with run-time biases, and where products meet no edge.
+    that is -0: the sum of two results that were rounded to zero. Some with a difference below the
+    smallest value in one chunk and an overflow in the next, or an overflow or infinity in one and
+    its opposite in the next. Run-time biases are the formats' own.
+    None for units without chunks, or with very long ones, and where products meet no edge.
     """
     manifest = package.manifest
     parameters, acc, chunk = manifest["parameters"], manifest["golden"]["arguments"].get("acc"), 0
-    if parameters["semantics"] in ("chunked", "exact_chunk") and parameters["bias"] != "runtime":
+    if parameters["semantics"] in ("chunked", "exact_chunk"):
         chunk = chunk_of(package)
     if not 1 < chunk <= 128 or acc == "fixed":
         return None
     names, formats = sides(package)
     sign, zero = formats[0][-1].sign_mask, (0, formats[1][-1].min_code)
     found: list[list[tuple[int, int]]] = []
+    both: list[list[tuple[int, int]]] = []
+    largest = (formats[0][-1].max_code, formats[1][-1].max_code)
+    over = math.ceil(parse_operand(acc)[0].max / (formats[0][-1].max * formats[1][-1].max)) + 1
     for picks, end in targets(formats[0], formats[1], parse_operand(acc)[0]):
         if len(picks) > chunk:
             continue
@@ -39,6 +50,7 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
             rest = picks[at:] or picks
             found.append([*picks[:at], *[zero] * (chunk - at), *rest])
         if end and len(picks) == 2:
+            both.append([*picks, *[zero] * (chunk - 2), *[largest] * over])
             once = [[pick, *[zero] * (chunk - 1)] for pick in picks]
             three = [*once[0], *once[1], *picks]
             found += [[(a ^ s, b) for a, b in three] + [(t, zero[1])]
@@ -48,6 +60,15 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
     products = int(parameters.get("lanes", 1))
     most = max(_MOST // products, min(128, 1024 // products))
     chosen = [found[int(k)] for k in rng.permutation(len(found))[:most]]
+    tops = [[largest] * over] if over <= chunk else []
+    if tops:
+        chosen += [both[int(k)] for k in rng.permutation(len(both))[:_BOTH]]
+    if formats[0][-1].inf_code is not None:
+        tops.append([(formats[0][-1].inf_code, largest[1])])
+    for top in tops:
+        high = [*top, *[zero] * (chunk - len(top))]
+        low = [(a ^ sign, b) for a, b in high]
+        chosen += [[*high, *low], [*high, *low, picks[0]], [*high, *high, *low]]
     chosen.sort(key=len)
     turns = manifest["golden"]["sum"]["interleave"]
     ports = [field.port for field in payload(manifest, "in")[0]]
@@ -65,7 +86,49 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
         for name in ports:
             if name.startswith("i_mode"):
                 frame[name][:] = 1
+            elif name.startswith("i_bias"):
+                own = formats["ab".index(name[-1])][-1].bias
+                frame[name][:] = own & ((1 << RUNTIME_BIAS_WIDTH) - 1)
         frame["i_first"][:turns] = 1
         frame["i_last"][-turns:] = 1
         frames.append(frame)
     return {name: np.concatenate([frame[name] for frame in frames]) for name in ports}
+
+
+def growth(package: Package, lanes: int) -> Vectors | None:
+    """A sum of the largest products, of both signs, that rounding alone brings to overflow.
+
+    None where sums are not rounded away from zero after every product, or a few products overflow
+    anyway, or more than `_LONGEST` are needed.
+    """
+    manifest = package.manifest
+    parameters, name = manifest["parameters"], manifest["golden"]["arguments"].get("acc")
+    if name in (None, "fixed"):
+        return None
+    directed = parse_rounding(parameters["rounding"]).mode in ("RUP", "RDN", "RTO")
+    each = parameters["semantics"] == "fma" or (
+        parameters["semantics"] == "chunked" and parameters["chunk"] == 1
+    )
+    if not (directed and each) or int(parameters.get("lanes", 1)) > 1:
+        return None
+    acc, units = parse_operand(name)[0], 1 << parse_operand(name)[0].man_bits
+    # From where a product is less than a unit in the last place, `units` of them to each binade.
+    binades = math.log2(acc.max) - math.log2(largest(package, 1)) - acc.man_bits
+    count = units * (math.ceil(max(binades, 0)) + 4)
+    if binades < 1 or count > _LONGEST:
+        return None
+    names, formats = sides(package)
+    ports = [field.port for field in payload(manifest, "in")[0]]
+    turns = manifest["golden"]["sum"]["interleave"]
+    frame = {port: np.zeros((count * turns, lanes), np.int64) for port in ports}
+    for letter, side in (("a", 0), ("b", 1)):
+        frame[names[letter][0]][:] = formats[side][-1].max_code
+    frame[names["a"][0]][:, ::2] |= formats[0][-1].sign_mask
+    for port in ports:
+        if port.startswith("i_mode"):
+            frame[port][:] = 1
+        elif port.startswith("i_bias"):
+            frame[port][:] = RUNTIME_BIAS_RANGE[0] & ((1 << RUNTIME_BIAS_WIDTH) - 1)
+    frame["i_first"][:turns] = 1
+    frame["i_last"][-turns:] = 1
+    return frame

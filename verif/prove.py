@@ -32,6 +32,8 @@ from .tools import ToolMissing
 ENGINES = ("auto", "abc", "reach", "z3", "count")
 _LINES = {"abc": "abc pdr", "reach": f"abc {REACH} pdr", "z3": "smtbmc z3"}
 """How sby calls them."""
+_SHARES = 40
+"""How many of many assertions may each take a share of the time without the rest running short."""
 _FORMAL = Path(__file__).parent / "formal"
 
 
@@ -223,7 +225,9 @@ def each(given: Problem, timeout: int) -> tuple[set[str], set[str]]:
     engine_versions("abc")
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
-        log = _sby(given, folder, "prove", "abc pdr -a", 1, timeout)
+        # None keeps the others from being decided.
+        share = max(1000, timeout * 1000 // _SHARES)
+        log = _sby(given, folder, "prove", f"abc pdr -a -H {share}", 1, timeout)
         path = folder / "task" / "model" / "design_aiger.ywa"
         if "engine_0: starting process" not in log:  # Yosys had not finished the model.
             if "TIMEOUT" in log:
@@ -232,8 +236,10 @@ def each(given: Problem, timeout: int) -> tuple[set[str], set[str]]:
         # What is true as it stands has no output.
         outputs = [names[0].lstrip("\\") for names in json.loads(path.read_text())["asserts"]]
     refuted = {outputs[int(n)] for n in re.findall(r"Output +(\d+) was asserted", log)}
-    settled = "Verification of invariant" in log and "was successful" in log
-    return refuted, set() if settled else set(outputs) - refuted
+    if "Verification of invariant" not in log or "was successful" not in log:
+        return refuted, set(outputs) - refuted
+    late = {outputs[int(n)] for n in re.findall(r"Timing out on output +(\d+)", log)}
+    return refuted, late - refuted
 
 
 def _last(log: str) -> str:

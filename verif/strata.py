@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, FloatFormat, parse_operand
 from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
@@ -22,6 +22,8 @@ from .vectors import Vectors, edge_codes
 
 _BELOW = (0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
 """Parts of an accumulator's smallest value that products may differ by."""
+
+_BIAS_MASK = (1 << RUNTIME_BIAS_WIDTH) - 1
 
 STRATA = (
     "uniform",
@@ -249,7 +251,7 @@ def _aim(
     """Fill some lanes with sums that hit a target: one product an item, zeros after them."""
     arguments = package.manifest["golden"]["arguments"]
     acc = arguments.get("acc")
-    if acc in (None, "fixed") or any(name.startswith("i_bias") for name in frame):
+    if acc in (None, "fixed"):
         return
     first, formats = sides(package)
     count = len(frame["i_last"])
@@ -272,9 +274,11 @@ def _aim(
             frame[first[letter][0]][: len(picks), lane] = column
         _fill_up(rng, [frame[first[k][0]][len(picks) :, lane] for k in "ab"],
                  [formats[k][-1] for k in (0, 1)])  # fmt: skip
-        for name in frame:
+        for name, values in frame.items():
             if name.startswith("i_mode"):
-                frame[name][:, lane] = 1
+                values[:, lane] = 1
+            elif name.startswith("i_bias"):  # Run-time biases that are the formats' own.
+                values[:, lane] = formats["ab".index(name[-1])][-1].bias & _BIAS_MASK
 
 
 def sides(

@@ -114,6 +114,9 @@ def phases(package: Package, seed: int) -> list[Phase]:
             chunks = joints.joints(package, own, vectors.LANES)
             if chunks is not None:
                 found.append(Phase("chunks", chunks))
+            grown = joints.growth(package, vectors.LANES)
+            if grown is not None:
+                found.append(Phase("growth", grown))
     # Sums have fewer results for stalls to meet.
     shaken = vectors.random_inputs(
         package, rng, 1800 if package.manifest["golden"]["sum"] else 1200, vectors.LANES
