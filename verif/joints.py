@@ -114,7 +114,7 @@ def growth(package: Package, lanes: int) -> Vectors | None:
     acc, units = parse_operand(name)[0], 1 << parse_operand(name)[0].man_bits
     # From where a product is less than a unit in the last place, `units` of them to each binade.
     binades = math.log2(acc.max) - math.log2(largest(package, 1)) - acc.man_bits
-    count = units * (math.ceil(max(binades, 0)) + 4)
+    count = units * (math.ceil(max(binades, 0)) + 4) + 129
     if binades < 1 or count > _LONGEST:
         return None
     names, formats = sides(package)
@@ -123,6 +123,13 @@ def growth(package: Package, lanes: int) -> Vectors | None:
     frame = {port: np.zeros((count * turns, lanes), np.int64) for port in ports}
     for letter, side in (("a", 0), ("b", 1)):
         frame[names[letter][0]][:] = formats[side][-1].max_code
+    # Then, at the top, with codes of all classes.
+    for letter, side, end in (("a", 0, -1), ("b", 1, -65)):
+        fmt = formats[side][-1]
+        low = fmt.min_code + np.arange(15)
+        codes = np.concatenate([[0], low, np.linspace(0, fmt.max_code, 48).astype(np.int64)])
+        codes = codes.repeat(turns)
+        frame[names[letter][0]][(end - 64) * turns : end * turns] = codes[:, None]
     frame[names["a"][0]][:, ::2] |= formats[0][-1].sign_mask
     for port in ports:
         if port.startswith("i_mode"):
