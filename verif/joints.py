@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from hfp8_hw.formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, parse_operand
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, parse_operand
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 
 from .bounded import largest
 from .harness import payload
-from .strata import chunk_of, sides, targets
+from .strata import choose_last, chunk_of, sides, targets
 from .vectors import Vectors
 
 _BOTH = 16
@@ -83,12 +83,7 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
             for letter, side in (("a", 0), ("b", 1)):
                 column = [pick[side] ^ (turned if side == 0 else 0) for pick in picks]
                 frame[names[letter][0]][turn::turns, lane][: len(picks)] = column
-        for name in ports:
-            if name.startswith("i_mode"):
-                frame[name][:] = 1
-            elif name.startswith("i_bias"):
-                own = formats["ab".index(name[-1])][-1].bias
-                frame[name][:] = own & ((1 << RUNTIME_BIAS_WIDTH) - 1)
+        choose_last(frame, formats)
         frame["i_first"][:turns] = 1
         frame["i_last"][-turns:] = 1
         frames.append(frame)
@@ -131,11 +126,7 @@ def growth(package: Package, lanes: int) -> Vectors | None:
         codes = codes.repeat(turns)
         frame[names[letter][0]][(end - 64) * turns : end * turns] = codes[:, None]
     frame[names["a"][0]][:, ::2] |= formats[0][-1].sign_mask
-    for port in ports:
-        if port.startswith("i_mode"):
-            frame[port][:] = 1
-        elif port.startswith("i_bias"):
-            frame[port][:] = RUNTIME_BIAS_RANGE[0] & ((1 << RUNTIME_BIAS_WIDTH) - 1)
+    choose_last(frame, formats, RUNTIME_BIAS_RANGE[0])
     frame["i_first"][:turns] = 1
     frame["i_last"][-turns:] = 1
     return frame

@@ -23,8 +23,6 @@ from .vectors import Vectors, edge_codes
 _BELOW = (0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
 """Parts of an accumulator's smallest value that products may differ by."""
 
-_BIAS_MASK = (1 << RUNTIME_BIAS_WIDTH) - 1
-
 STRATA = (
     "uniform",
     "edges",
@@ -274,11 +272,20 @@ def _aim(
             frame[first[letter][0]][: len(picks), lane] = column
         _fill_up(rng, [frame[first[k][0]][len(picks) :, lane] for k in "ab"],
                  [formats[k][-1] for k in (0, 1)])  # fmt: skip
-        for name, values in frame.items():
-            if name.startswith("i_mode"):
-                values[:, lane] = 1
-            elif name.startswith("i_bias"):  # Run-time biases that are the formats' own.
-                values[:, lane] = formats["ab".index(name[-1])][-1].bias & _BIAS_MASK
+        choose_last({name: values[:, lane] for name, values in frame.items()}, formats)
+
+
+def choose_last(
+    inputs: Vectors, formats: list[tuple[FloatFormat, ...]], bias: int | None = None
+) -> None:
+    """Run-time modes for the last of each operand's formats, in place, and run-time biases:
+    the format's own, or another."""
+    for name, values in inputs.items():
+        if name.startswith("i_mode"):
+            values[:] = 1
+        elif name.startswith("i_bias"):
+            own = formats["ab".index(name[-1])][-1].bias if bias is None else bias
+            values[:] = own & ((1 << RUNTIME_BIAS_WIDTH) - 1)
 
 
 def sides(

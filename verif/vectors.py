@@ -114,7 +114,6 @@ def _spans(chunk: int, turn: int, turns: int, rng: np.random.Generator) -> Itera
     """Sums of many lengths, without end: (length, starts with ``first``, ends with ``last``)."""
     lengths = [1, 2, 3, 5, 8, 13, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 3]
     lengths = [n for n in lengths if 1 <= n <= 300]
-    about = [n for n in (2 * chunk, chunk, chunk + 1) if n <= 300] or [1]
     # About a chunk, after each way to start: after a last, marked, in mid-sum.
     about = [n for n in (2 * chunk, chunk, chunk + 1) if n <= 300] or [1]
     for length, start in list(itertools.product(about, range(3)))[turn::turns]:
