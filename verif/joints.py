@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from hfp8_hw.formats import RUNTIME_BIAS_RANGE, parse_operand
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 
@@ -14,6 +14,9 @@ from .bounded import largest
 from .harness import payload
 from .strata import choose_last, chunk_of, sides, targets
 from .vectors import Vectors
+
+Picks = list[tuple[int, int]]
+"""Products: codes of a and b."""
 
 _BOTH = 16
 _LONGEST = 5000
@@ -28,7 +31,7 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
     a difference below the smallest value in two chunks, then once more in a third, and a product
     that is -0: the sum of two results that were rounded to zero. Some with a difference below the
     smallest value in one chunk and an overflow in the next, or an overflow or infinity in one and
-    its opposite in the next. Run-time biases are the formats' own.
+    its opposite in the next; products that cancel. Run-time biases are the formats' own.
     None for units without chunks, or with very long ones, and where products meet no edge.
     """
     manifest = package.manifest
@@ -38,41 +41,24 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
     if not 1 < chunk <= 128 or acc == "fixed":
         return None
     names, formats = sides(package)
-    sign, zero = formats[0][-1].sign_mask, (0, formats[1][-1].min_code)
-    found: list[list[tuple[int, int]]] = []
-    both: list[list[tuple[int, int]]] = []
-    largest = (formats[0][-1].max_code, formats[1][-1].max_code)
-    over = math.ceil(parse_operand(acc)[0].max / (formats[0][-1].max * formats[1][-1].max)) + 1
-    for picks, end in targets(formats[0], formats[1], parse_operand(acc)[0]):
-        if len(picks) > chunk:
-            continue
-        for at in range(1, len(picks) + 1):
-            rest = picks[at:] or picks
-            found.append([*picks[:at], *[zero] * (chunk - at), *rest])
-        if end and len(picks) == 2:
-            both.append([*picks, *[zero] * (chunk - 2), *[largest] * over])
-            once = [[pick, *[zero] * (chunk - 1)] for pick in picks]
-            three = [*once[0], *once[1], *picks]
-            found += [[(a ^ s, b) for a, b in three] + [(t, zero[1])]
-                      for s in (0, sign) for t in (0, sign)]  # fmt: skip
+    last = formats[0][-1], formats[1][-1]
+    accumulator = parse_operand(acc)[0]
+    found, both = _aimed(targets(formats[0], formats[1], accumulator), last, chunk)
     if not found:
         return None
     products = int(parameters.get("lanes", 1))
     most = max(_MOST // products, min(128, 1024 // products))
     chosen = [found[int(k)] for k in rng.permutation(len(found))[:most]]
-    tops = [[largest] * over] if over <= chunk else []
-    if tops:
-        chosen += [both[int(k)] for k in rng.permutation(len(both))[:_BOTH]]
-    if formats[0][-1].inf_code is not None:
-        tops.append([(formats[0][-1].inf_code, largest[1])])
-    for top in tops:
-        high = [*top, *[zero] * (chunk - len(top))]
-        low = [(a ^ sign, b) for a, b in high]
-        chosen += [[*high, *low], [*high, *low, picks[0]], [*high, *high, *low]]
-    chosen.sort(key=len)
+    over = math.ceil(accumulator.max / (last[0].max * last[1].max)) + 1
+    top = [(last[0].max_code, last[1].max_code)] * over if over <= chunk else []
+    if top:
+        some = [both[int(k)] for k in rng.permutation(len(both))[:_BOTH]]
+        chosen += [[*_filled(under, last, chunk), *top] for under in some]
+    chosen += _opposites(top, both[:1], last, chunk) + _cancelled(last)
     turns = manifest["golden"]["sum"]["interleave"]
+    chosen.sort(key=len)
     ports = [field.port for field in payload(manifest, "in")[0]]
-    frames = []
+    sign, frames = last[0].sign_mask, []
     for start in range(0, len(chosen), lanes * turns):
         some = chosen[start : start + lanes * turns]
         count = max(map(len, some))
@@ -88,6 +74,82 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
         frame["i_last"][-turns:] = 1
         frames.append(frame)
     return {name: np.concatenate([frame[name] for frame in frames]) for name in ports}
+
+
+def _filled(picks: Picks, formats: tuple[FloatFormat, FloatFormat], chunk: int) -> Picks:
+    """Products, and zeros to the end of the chunk."""
+    return [*picks, *[(0, formats[1].min_code)] * (-len(picks) % chunk)]
+
+
+def _aimed(
+    aims: list[tuple[Picks, bool]], formats: tuple[FloatFormat, FloatFormat], chunk: int
+) -> tuple[list[Picks], list[Picks]]:
+    """Sums whose products are in two chunks or in three; and differences of two products that are
+    at an end of the accumulator's format."""
+    sign, zero = formats[0].sign_mask, (0, formats[1].min_code)
+    found: list[Picks] = []
+    both: list[Picks] = []
+    for picks, end in aims:
+        if len(picks) > chunk:
+            continue
+        for at in range(1, len(picks) + 1):
+            rest = picks[at:] or picks
+            found.append([*picks[:at], *[zero] * (chunk - at), *rest])
+        if end and len(picks) == 2:
+            both.append(picks)
+            once = [_filled([pick], formats, chunk) for pick in picks]
+            three = [*once[0], *once[1], *picks]
+            found += [[(a ^ s, b) for a, b in three] + [(t, zero[1])]
+                      for s in (0, sign) for t in (0, sign)]  # fmt: skip
+    return found, both
+
+
+def _cancelled(formats: tuple[FloatFormat, FloatFormat]) -> list[Picks]:
+    """A product and its opposite, of codes of all classes."""
+    ends = [(fmt.min_code, fmt.min_code + 1, fmt.max_code // 2, fmt.max_code) for fmt in formats]
+    return [[(x, y), (x ^ formats[0].sign_mask, y)] for x in ends[0] for y in ends[1]]
+
+
+def _opposites(
+    top: Picks, under: list[Picks], formats: tuple[FloatFormat, FloatFormat], chunk: int
+) -> list[Picks]:
+    """An overflow or an infinity in one chunk and its opposite in the next, after nothing, an
+    inexact chunk, an underflow, an overflow or two of them; and an infinity times zero."""
+    a, b = formats
+    inexact = [(a.max_code // 2, b.max_code // 2), (a.min_code, b.min_code)]
+    before = [[], _filled(inexact, formats, chunk)]
+    before += [_filled(picks, formats, chunk) for picks in under]
+    before += [[*some, *_filled(top, formats, chunk)] for some in before if top]
+    pairs = [(a.inf_code, b.max_code), (a.max_code, b.inf_code)]
+    found = []
+    for picks in [top, *([(x, y)] for x, y in pairs if x is not None and y is not None)]:
+        if picks:
+            high = _filled(picks, formats, chunk)
+            low = [(x ^ a.sign_mask, y) for x, y in high]
+            found += [[*some, *high, *low] for some in before]
+            found += [[*high, *low, inexact[0]], [*high, *high, *low]]
+    nothings = [(a.inf_code, 0), (0, b.inf_code)]
+    return found + [[*some, (x, y)] for x, y in nothings if x is not None and y is not None
+                    for some in before]  # fmt: skip
+
+
+def first(package: Package, lanes: int) -> Vectors:
+    """The first sums after power-up, when registers that a reset leaves alone are still zero: one
+    product each, of small codes and then others, of both signs."""
+    names, formats = sides(package)
+    ports = [field.port for field in payload(package.manifest, "in")[0]]
+    frame = {port: np.zeros((4, lanes), np.int64) for port in ports}
+    for letter, side in (("a", 0), ("b", 1)):
+        fmt = formats[side][-1]
+        # Each copy its own: which products are rounded to zero depends on what `drop` leaves.
+        frame[names[letter][0]][0] = np.minimum(fmt.min_code + np.arange(lanes) // 2, fmt.max_code)
+        frame[names[letter][0]][1:] = np.array(
+            [[fmt.min_code], [fmt.max_code // 2], [fmt.max_code]]
+        )
+    frame[names["a"][0]][:, ::2] |= formats[0][-1].sign_mask
+    choose_last(frame, formats)
+    frame["i_last"][:] = 1
+    return frame
 
 
 def growth(package: Package, lanes: int) -> Vectors | None:

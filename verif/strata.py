@@ -17,8 +17,9 @@ from hfp8_hw.formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, FloatFormat,
 from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
+from .edges import edge_codes
 from .expect import code_width
-from .vectors import Vectors, edge_codes
+from .vectors import Vectors
 
 _BELOW = (0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
 """Parts of an accumulator's smallest value that products may differ by."""

@@ -10,17 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.formats import (
-    RUNTIME_BIAS_RANGE,
-    RUNTIME_BIAS_WIDTH,
-    SCALE_RANGE,
-    SCALE_WIDTH,
-    FloatFormat,
-    parse_operand,
-)
-from hfp8_hw.golden import decode, quantize
+from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
 from rtl_gen.package import Package
 
+from . import inverse
+from .edges import edge_codes, halfway_codes
 from .expect import code_width
 
 _Span = tuple[int, bool, bool]
@@ -31,35 +25,6 @@ LANES = 16
 
 _OVERFLOWS = (0.0, 1e-4, 1e-3, 0.02, 0.5, 1.0)
 """How often a loss overflows."""
-
-
-def edge_codes(fmt: FloatFormat) -> NDArray[np.int64]:
-    """Zeros, the ends of the first and last binades, specials, and their neighbours."""
-    man = 1 << fmt.man_bits
-    top = fmt.max_code
-    mags = {0, 1, 2, man - 1, man, man + 1, 2 * man - 1, 2 * man, top - 1, top, fmt.mag_mask}
-    one = fmt.bias << fmt.man_bits  # the code of 1.0, where there is one
-    mags |= {one - 1, one, one + 1, one + man // 2, top // 2}
-    mags |= {c for c in (fmt.nan_code, fmt.inf_code, top + 1, top + 2) if c is not None}
-    kept = sorted({m & fmt.mag_mask for m in mags if m >= 0})
-    return np.array([*kept, *(m | fmt.sign_mask for m in kept)], dtype=np.int64)
-
-
-def halfway_codes(src: FloatFormat, dst: FloatFormat) -> NDArray[np.int64]:
-    """Codes of ``src`` at every value of ``dst`` and every tie between two, one code to either
-    side of each, where ``src`` reaches them."""
-    codes = np.arange(dst.max_code + 1)
-    if len(codes) > 1 << 9:
-        codes = np.concatenate([codes[: 1 << 8], codes[-(1 << 8) :]])  # Both ends.
-    values = np.abs(decode(codes, dst))
-    values = np.unique(values[np.isfinite(values)])
-    last = values[-1] - values[-2]
-    values = np.append(values, values[-1] + last * np.array([0.5, 1.0, 1.5]))
-    points = np.concatenate([values, (values[1:] + values[:-1]) / 2])
-    near = quantize(points, src, rounding="RNE").astype(np.int64)
-    around = np.unique(np.concatenate([near, near - 1, near + 1]))
-    around = around[(around >= 0) & (around <= src.max_code)]
-    return np.concatenate([around, around | src.sign_mask])
 
 
 def _operands(package: Package) -> dict[str, tuple[FloatFormat, ...]]:
@@ -99,7 +64,9 @@ def random_inputs(package: Package, rng: np.random.Generator, count: int, lanes:
             low, high = RUNTIME_BIAS_RANGE
             inputs[port] = rng.integers(low, high + 1, shape) & ((1 << width) - 1)
     framing = package.manifest["golden"]["sum"]
-    if framing is not None:
+    if framing is None:
+        _alike(package, operands, inputs, rng)
+    else:
         turns = framing["interleave"]
         own = [{port: values[k::turns] for port, values in inputs.items()} for k in range(turns)]
         inputs |= {edge: np.zeros(shape, np.int64) for edge in ("i_first", "i_last")}
@@ -108,6 +75,27 @@ def random_inputs(package: Package, rng: np.random.Generator, count: int, lanes:
             for port, values in part.items():
                 inputs[port][k::turns] = values
     return inputs
+
+
+def _alike(
+    package: Package,
+    operands: dict[str, tuple[FloatFormat, ...]],
+    inputs: Vectors,
+    rng: np.random.Generator,
+) -> None:
+    """The same edge in all lanes of the unit now and then, in place: none of them rounds, or all
+    of them overflow."""
+    for group in (ports for ports in _lanes(package, operands) if len(ports) > 1):
+        shape = inputs[group[0]].shape
+        same, edges = rng.random(shape) < 0.1, rng.choice(edge_codes(operands[group[0]][0]), shape)
+        for port in group:
+            inputs[port] = np.where(same, edges, inputs[port])
+
+
+def _lanes(package: Package, operands: dict[str, tuple[FloatFormat, ...]]) -> list[list[str]]:
+    """The ports of each operand that has one for every lane."""
+    return [ports for ports in package.manifest["golden"]["inputs"].values()
+            if isinstance(ports, list) and ports[0] in operands]  # fmt: skip
 
 
 def _spans(chunk: int, turn: int, turns: int, rng: np.random.Generator) -> Iterator[_Span]:
@@ -269,8 +257,7 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
     operands = _operands(package)
     if not operands:
         return None
-    groups = [ports for ports in package.manifest["golden"]["inputs"].values()
-              if isinstance(ports, list) and ports[0] in operands]  # fmt: skip
+    groups = _lanes(package, operands)
     for _, *others in groups:
         for port in others:
             del operands[port]
@@ -285,10 +272,14 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
         ((source, *_),) = operands.values()
         target = parse_operand(package.manifest["golden"]["arguments"]["fmt"])[0]
         extra = halfway_codes(source, target)[:, None]
-        # Where a scale or bias brings them anywhere, each edge meets each edge of the result.
+        # Where a scale or bias brings them anywhere, each edge meets each edge of the result, and
+        # some are between two values and seldom rounded to one of them.
         often = 64 if {"i_scale", "i_bias"} & set(_widths(package)) else 1
+        often *= (
+            16 if often > 1 and "SR" in str(package.manifest["parameters"].get("rounding")) else 1
+        )
         tuples = np.concatenate([np.repeat(tuples, often, axis=0), extra])
-    aimed = _inverse(package, operands, rng)
+    aimed = inverse.solved(package, operands, rng)
     if aimed is not None:
         tuples = np.concatenate([tuples, aimed])
     repeats = 4 if any(p.startswith(("i_bias", "i_rbits")) for p in _widths(package)) else 1
@@ -301,60 +292,5 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
         inputs |= {port: rng.permutation(inputs[first]) for port in others}
     found = _with_rest(package, inputs, rng)
     if {"i_scale", "i_bias"} & set(found) and len(operands) == 1:
-        _aim(package, found, rng)
+        inverse.aim(package, operands, found, rng)
     return found
-
-
-def _inverse(
-    package: Package, operands: dict[str, tuple[FloatFormat, ...]], rng: np.random.Generator
-) -> NDArray[np.int64] | None:
-    """Operands of sums, products and updates whose result is near an edge of its format: all but
-    one at random, that one from the wanted result. None for other units."""
-    unit = package.manifest["unit"]
-    if unit not in ("fp_add", "fp_mul", "weight_update"):
-        return None
-    formats = [choices[0] for choices in operands.values()]
-    target = parse_operand(next(p["format"] for p in package.manifest["ports"]
-                                if p["name"] == "o_y"))[0]  # fmt: skip
-    count = 1 << 13
-    found = []
-    # A weight's update is weight + residual - update: solved for the update, or the residual.
-    for free in (1, 2)[: len(formats) - 1]:
-        columns = [np.where(rng.random(count) < 0.75, rng.choice(edge_codes(fmt), count),
-                            rng.integers(0, 1 << fmt.width, count)) for fmt in formats]  # fmt: skip
-        a, *rest = (decode(codes, fmt) for codes, fmt in zip(columns, formats, strict=True))
-        wanted = decode(rng.choice(edge_codes(target), count), target)
-        with np.errstate(all="ignore"):
-            if unit == "weight_update":
-                value = wanted - a + rest[1] if free == 1 else a + rest[0] - wanted
-            else:
-                value = wanted / a if unit == "fp_mul" else wanted - a
-        codes = quantize(np.nan_to_num(value), formats[free], rounding="RNE").astype(np.int64)
-        codes += rng.integers(-1, 2, count)
-        columns[free] = np.clip(codes, 0, (1 << formats[free].width) - 1)
-        found.append(np.stack(columns, axis=1))
-    return np.concatenate(found)
-
-
-def _aim(package: Package, inputs: Vectors, rng: np.random.Generator) -> None:
-    """Most scales and biases, in place: those that bring an operand beside an edge of the result's
-    format."""
-    target = parse_operand(package.manifest["golden"]["arguments"]["fmt"])[0]
-    edges = np.abs(decode(edge_codes(target), target))
-    edges = edges[np.isfinite(edges) & (edges > 0)]
-    name, (source, *_) = next(iter(_operands(package).items()))
-    values = np.abs(decode(inputs[name], source))
-    good = np.isfinite(values) & (values > 0) & (rng.random(values.shape) < 0.75)
-    wanted = np.frexp(rng.choice(edges, values.shape))[1] - np.frexp(np.where(good, values, 1))[1]
-    wanted += rng.integers(-1, 2, values.shape)
-    if "i_bias" in inputs:
-        low, high = RUNTIME_BIAS_RANGE
-        bias = np.clip(target.bias + (0 if "i_scale" in inputs else wanted), low, high)
-        if "i_scale" in inputs:
-            bias = rng.integers(low, high + 1, values.shape)
-        # A larger bias makes the same code worth less, and the operand larger in its units.
-        wanted = wanted - (bias - target.bias)
-        inputs["i_bias"] = np.where(good, bias & (1 << RUNTIME_BIAS_WIDTH) - 1, inputs["i_bias"])
-    if "i_scale" in inputs:
-        scale = np.clip(wanted, *SCALE_RANGE)
-        inputs["i_scale"] = np.where(good, scale & (1 << SCALE_WIDTH) - 1, inputs["i_scale"])

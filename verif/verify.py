@@ -99,6 +99,8 @@ def phases(package: Package, seed: int) -> list[Phase]:
         edges = vectors.directed(package, rng)
         if edges is not None:
             found.append(Phase("edges", edges))
+        if package.manifest["golden"]["sum"]:
+            found.append(Phase("first", joints.first(package, vectors.LANES)))
         # The slow simulator's time goes with the products: fewer items where each has many.
         lanes = int(package.manifest["parameters"].get("lanes", 1))
         count = max(1500, 6000 // lanes) if package.manifest["golden"]["sum"] else 2500
