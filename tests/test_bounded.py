@@ -56,13 +56,52 @@ def test_sums_of_the_largest_products_are_within_the_bound(
     assert bound <= 2.0**36 * got if rounding in ("RUP", "RDN", "RTO") else bound <= 64 * got
 
 
+@pytest.mark.parametrize(("unit", "given", "rounding"), CASES)
+def test_sums_are_multiples_of_the_smallest_step(
+    unit: str, given: dict[str, Any], rounding: str
+) -> None:
+    """Of the smallest products and of any, that cancel or nearly do; the accumulator's format has
+    smaller numbers than the step."""
+    options = {"a": "E3M2", "b": "E4M3FN", "rounding": rounding, **given}
+    made = package_of(unit, tuple(options.items()))
+    rng = np.random.default_rng(5)
+    count, copies = 12, 4000
+    formats = [parse_format(options[name]) for name in "ab"]
+    inputs = {}
+    for port in made.manifest["ports"]:
+        if port["dir"] == "in" and "format" in port:
+            fmt = formats["ab".index(port["name"][2])]
+            top = rng.choice([fmt.min_code + 2, fmt.max_code], copies)
+            inputs[port["name"]] = rng.integers(0, top + 1, (count, copies))
+    for port, codes in inputs.items():
+        codes[count // 2 :] = codes[: count // 2]
+        if port.startswith("i_a"):
+            codes[count // 2 :] |= formats[0].sign_mask
+            codes[-1] += rng.integers(-1, 2, copies)
+            codes[-1] = np.clip(codes[-1], formats[0].sign_mask, formats[0].sign_mask | 1)
+    inputs["i_first"] = np.zeros((count, copies), np.int64)
+    inputs["i_last"] = inputs["i_first"].copy()
+    inputs["i_first"][0] = inputs["i_last"][-1] = 1
+    acc, step = parse_format(options["acc"]), bounded.smallest(made)
+    sums = decode(expected(made.manifest, inputs)[0]["o_y"].reshape(-1), acc)
+    assert step > acc.min
+    assert not np.fmod(sums[np.isfinite(sums)], step).any()
+    assert (np.abs(sums) == step).any()
+
+
 def test_what_is_assumed_of_registers() -> None:
     made = package_of("mac", (("a", "HFP8_FWD"), ("b", "HFP8_FWD"), ("chunk", 5), ("stages", 2)))
     texts = bounded.assumed(made)
-    assert texts == [f"o_y{k}[14:0] <= 28672 || o_y{k}[14:0] > 32766" for k in ("", "_2")]
+    assert texts == [
+        text
+        for net in ("o_y", "o_y_2")
+        for text in (f"{net}[14:0] <= 28672 || {net}[14:0] > 32766",
+                     f"{net}[14:0] < 1 || {net}[14:0] >= {3 << 9}")
+    ]  # fmt: skip
     # Filled by few products, and by many that are rounded up.
-    for given in ({"acc": "FP16"}, {"acc": "BF16", "chunk": 1, "rounding": "RUP"}):
-        assert bounded.assumed(package_of("mac", tuple(given.items()))) == []
+    assert bounded.assumed(package_of("mac", (("acc", "FP16"),))) == []
+    made = package_of("mac", (("acc", "BF16"), ("chunk", 1), ("rounding", "RUP")))
+    assert all(">= " in text for text in bounded.assumed(made))
     assert bounded.assumed(package_of("relu", ())) == []
 
 

@@ -12,6 +12,7 @@ from hfp8_hw import CATALOGUE, FloatFormat
 from rtl_gen.tools import ToolError
 from verif import classes, cover, coverage, measures, toggles, unreachable, verify
 from verif.bench import Handshakes
+from verif.claims import Problem
 from verif.simulate import Outcome, Phase
 from verif.verify import Task, package_of
 
@@ -72,17 +73,19 @@ def test_verilators_file_is_read(tmp_path: Path) -> None:
     assert [p.change for p in found] == [None, ("x", 3, 0), ("y", None, 1)]
 
 
-def test_claims_that_hold_are_found_among_others() -> None:
-    tried: list[int] = []
+def test_claims_get_a_short_time_and_then_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of three is decided at once, the second later, the third never."""
+    asked: list[tuple[int, int, float]] = []
 
-    def check(which: Any) -> bool:
-        tried.append(len(which))
-        return not {3, 17} & set(which)
+    def each(given: Problem, timeout: int, share: float) -> tuple[set[str], set[str]]:
+        count = given.files["unit.v"].count(": assert (")
+        asked.append((count, timeout, share))
+        return (set(), {"claim1", "claim2"}) if count == 3 else (set(), {"claim1"})
 
-    assert sorted(unreachable.proved(20, check)) == [k for k in range(20) if k not in (3, 17)]
-    assert tried[0] == 20 and len(tried) < 20
-    assert unreachable.proved(0, check) == []
-    assert unreachable.proved(20, check, budget=-1.0) == []
+    monkeypatch.setattr(unreachable, "each", each)
+    places = [toggles.Place("toggle", 1, f"o_y[{k}]:0->1", 1, 0) for k in range(3)]
+    assert unreachable.never_changes(package_of("relu", ()), places, 30) == [True, True, False]
+    assert asked == [(3, 120, 1.0), (2, 180, 30)]
 
 
 def test_changes_are_proved_or_not() -> None:

@@ -287,10 +287,10 @@ def test_a_limit_too_short_for_the_model_leaves_all_open(monkeypatch: pytest.Mon
     log = "summary: Reached TIMEOUT (1 seconds). Terminating.\nAttributeError: no 'hierarchy'\n"
     monkeypatch.setattr(prove, "_sby", lambda *arguments: log)
     given = Problem({"unit.v": "claim0: assert (a);\nclaim1: assert (b);\n"}, "")
-    assert prove.each(given, 1) == (set(), {"claim0", "claim1"})
+    assert prove.each(given, 1, 1.0) == (set(), {"claim0", "claim1"})
     assert prove.solve(given, "stream", "abc", 1, 1).status == "open"
     monkeypatch.setattr(prove, "_sby", lambda *arguments: "ERROR: syntax\nDONE (ERROR, rc=16)\n")
     with pytest.raises(ToolError, match="sby failed: ERROR: syntax"):
-        prove.each(given, 1)
+        prove.each(given, 1, 1.0)
     with pytest.raises(ToolError, match="sby failed: ERROR: syntax"):
         prove.solve(given, "stream", "abc", 1, 1)

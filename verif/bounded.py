@@ -1,4 +1,5 @@
-"""How large a sum of a reasonable number of products gets, rounded after each addition.
+"""How large a sum of a reasonable number of products gets, rounded after each addition, and how
+small any.
 
 A wide accumulator is never filled: its logic for overflow is there, and can only be reached by
 sums longer than any that is used. Coverage leaves out what takes more than `PRODUCTS`.
@@ -39,6 +40,16 @@ def grown(step: float, count: int, man_bits: int, mode: str) -> float:
     return still * 2.0 ** min(1000, math.ceil(count / units) + 1)
 
 
+def product(package: Package) -> float:
+    """The largest magnitude of a product of finite codes."""
+    parameters, found = package.manifest["parameters"], 1.0
+    for name in ("a", "b"):
+        formats = parse_operand(parameters[name])
+        lowest = RUNTIME_BIAS_RANGE[0] if parameters["bias"] == "runtime" else None
+        found *= max(f.with_bias(f.bias if lowest is None else lowest).max for f in formats)
+    return found
+
+
 def largest(package: Package, products: int = PRODUCTS) -> float:
     """A bound of the magnitude of a sum of at most ``products`` products of finite codes.
 
@@ -50,11 +61,7 @@ def largest(package: Package, products: int = PRODUCTS) -> float:
     arguments, parameters = package.manifest["golden"]["arguments"], package.manifest["parameters"]
     acc = parse_format(arguments["acc"], "acc")
     mode = parse_rounding(parameters["rounding"]).mode
-    step = 1.0
-    for name in ("a", "b"):
-        formats = parse_operand(parameters[name])
-        lowest = RUNTIME_BIAS_RANGE[0] if parameters["bias"] == "runtime" else None
-        step *= max(f.with_bias(f.bias if lowest is None else lowest).max for f in formats)
+    step = product(package)
     lanes = int(parameters.get("lanes", 1))
     semantics, chunk = parameters["semantics"], int(parameters.get("chunk", 1))
 
@@ -70,22 +77,38 @@ def largest(package: Package, products: int = PRODUCTS) -> float:
     return total(lanes * step, -(-products // lanes))
 
 
+def smallest(package: Package) -> float:
+    """What every sum of products of finite codes is a multiple of: the product of the operands'
+    smallest steps. Rounding to a format keeps multiples of it, or of the format's own step."""
+    step, parameters = 1.0, package.manifest["parameters"]
+    for name in ("a", "b"):
+        highest = RUNTIME_BIAS_RANGE[1] if parameters["bias"] == "runtime" else None
+        formats = [f.with_bias(f.bias if highest is None else highest)
+                   for f in parse_operand(parameters[name])]  # fmt: skip
+        step *= min(fmt.value(fmt.min_code + 1) - fmt.min for fmt in formats)
+    return step
+
+
 def assumed(package: Package) -> list[str]:
-    """Verilog conditions: registers of the accumulator's format hold no larger number."""
+    """Verilog conditions: registers of the accumulator's format hold no larger number, and none
+    between 0 and the smallest step."""
     manifest = package.manifest
     name = manifest["golden"]["arguments"].get("acc", "fixed")
     if manifest["golden"]["sum"] is None or name == "fixed":
         return []
     acc = parse_format(name, "acc")
-    bound = largest(package)
-    if bound >= acc.max:
-        return []
-    code = _above(acc, bound)
+    bound, step = largest(package), smallest(package)
     found = re.findall(rf"\[{acc.width - 1}:0\] ({_REGISTER})\b", package.verilog)
-    special = f" || {{}}[{acc.width - 2}:0] > {acc.max_code}"
-    return [
-        f"{net}[{acc.width - 2}:0] <= {code}{special.format(net)}" for net in dict.fromkeys(found)
-    ]
+    least = acc.min_code if step <= acc.min else _above(acc, step)
+    most = acc.max_code if bound >= acc.max else _above(acc, bound)
+    texts = []
+    for net in dict.fromkeys(found):
+        code = f"{net}[{acc.width - 2}:0]"
+        if most < acc.max_code:
+            texts.append(f"{code} <= {most} || {code} > {acc.max_code}")
+        if least > acc.min_code:
+            texts.append(f"{code} < {acc.min_code} || {code} >= {least}")
+    return texts
 
 
 def _above(acc: FloatFormat, bound: float) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, FloatFormat, parse_operand
+from hfp8_hw.formats import RUNTIME_BIAS_WIDTH, FloatFormat, parse_operand
 from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
@@ -147,6 +147,11 @@ def bins_of(package: Package, point: str, every: list[str]) -> list[str] | None:
         span = int(np.frexp(fmt.max)[1]) - int(np.frexp(fmt.min)[1])
         lowest = dict(zip(every[1:], (13, 2, 1, 0, 1, 2, 13), strict=True))
         return [every[0], *(bin for bin, least in lowest.items() if least <= span)]
+    if name == "distance":
+        # A product is no further above a sum than the largest above the smallest step.
+        span = int(np.frexp(bounded.product(package))[1] - np.frexp(bounded.smallest(package))[1])
+        return [*every[:5], *(bin for bin, least in zip(every[5:], (1, 2, 13), strict=True)
+                              if least <= span)]  # fmt: skip
     return every
 
 
@@ -156,12 +161,7 @@ def _beyond(package: Package, acc: FloatFormat) -> set[str]:
     A sum is a multiple of the operands' smallest steps, so nothing below that is reached; and
     nothing above the bound of `verif.bounded`.
     """
-    step, top = 1.0, bounded.largest(package)
-    for name in ("a", "b"):
-        port = Port(package, name)
-        ends = [fmt.with_bias(bias) for fmt in port.formats
-                for bias in (RUNTIME_BIAS_RANGE if port.bias else (fmt.bias,))]  # fmt: skip
-        step *= min(fmt.value(fmt.min_code + 1) - fmt.min for fmt in ends)
+    step, top = bounded.smallest(package), bounded.largest(package)
     found = set()
     for name, pairs in classes.ranges(acc).items():
         if name not in ("zero", "inf", "nan"):

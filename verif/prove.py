@@ -32,8 +32,6 @@ from .tools import ToolMissing
 ENGINES = ("auto", "abc", "reach", "z3", "count")
 _LINES = {"abc": "abc pdr", "reach": f"abc {REACH} pdr", "z3": "smtbmc z3"}
 """How sby calls them."""
-_SHARES = 40
-"""How many of many assertions may each take a share of the time without the rest running short."""
 _FORMAL = Path(__file__).parent / "formal"
 
 
@@ -213,8 +211,11 @@ def solve(
     return Proof(prop, engine, status, time.monotonic() - start, kept, log)
 
 
-def each(given: Problem, timeout: int) -> tuple[set[str], set[str]]:
-    """Run ABC on every assertion of a problem at once.
+def each(given: Problem, timeout: int, share: float) -> tuple[set[str], set[str]]:
+    """Run ABC on every assertion of a problem at once, for ``timeout`` seconds.
+
+    One that takes more than ``share`` seconds is left, and keeps none of the others from being
+    decided.
 
     Returns
     -------
@@ -225,9 +226,7 @@ def each(given: Problem, timeout: int) -> tuple[set[str], set[str]]:
     engine_versions("abc")
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
-        # None keeps the others from being decided.
-        share = max(1000, timeout * 1000 // _SHARES)
-        log = _sby(given, folder, "prove", f"abc pdr -a -H {share}", 1, timeout)
+        log = _sby(given, folder, "prove", f"abc pdr -a -H {round(1000 * share)}", 1, timeout)
         path = folder / "task" / "model" / "design_aiger.ywa"
         if "engine_0: starting process" not in log:  # Yosys had not finished the model.
             if "TIMEOUT" in log:

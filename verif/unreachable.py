@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,11 +11,11 @@ from rtl_gen.package import Package
 from . import bounded
 from .claims import COMBINATIONAL, Problem, assumed, declared, pins
 from .harness import payload
-from .prove import each, solve
+from .prove import each
 from .toggles import Change, Place
 
-_TRIES = 3
-"""Times the seconds of one proof: what all proofs of a configuration's kind may take together."""
+_SOON, _LATER = 4, 6
+"""Times the seconds of one proof: what all may take together, and those that are not done soon."""
 
 
 def never_changes(package: Package, places: Sequence[Place], timeout: int) -> list[bool]:
@@ -61,47 +60,19 @@ def taken(place: Place, lines: Sequence[str]) -> str | None:
 def _judge(
     claims: Sequence[Any], problem: Callable[[Sequence[Any]], Problem], timeout: int
 ) -> list[bool]:
-    """Which claims are proved; None cannot be."""
-    judged = [(k, claim) for k, claim in enumerate(claims) if claim is not None]
+    """Which claims are proved; None cannot be. ABC is given a short time for each of them, and then
+    ``timeout`` seconds for each of those that are left."""
+    left = [k for k, claim in enumerate(claims) if claim is not None]
     found = [False] * len(claims)
-    if not judged:
-        return found
-    refuted, undecided = each(problem([claim for _, claim in judged]), timeout)
-    left = []
-    for n, (k, _) in enumerate(judged):
-        if f"claim{n}" in undecided:
-            left.append(k)
-        else:
-            found[k] = f"claim{n}" not in refuted
-
-    def check(which: Sequence[int]) -> bool:
-        texts = [claims[left[n]] for n in which]
-        given = problem([text for text in texts if text is not None])
-        return solve(given, "never", "abc", 1, timeout).status == "proved"
-
-    for n in proved(len(left), check, _TRIES * timeout):
-        found[left[n]] = True
-    return found
-
-
-def proved(
-    count: int, check: Callable[[Sequence[int]], bool], budget: float = float("inf")
-) -> list[int]:
-    """Which of ``count`` claims hold, where ``check`` says whether several hold together.
-
-    Most do, so all are tried together first, then halves of what did not; after ``budget``
-    seconds what is left counts as not proved.
-    """
-    start = time.monotonic()
-    found: list[int] = []
-    groups: list[Sequence[int]] = [range(count)] if count else []
-    while groups and time.monotonic() - start < budget:
-        group = groups.pop()
-        if check(group):
-            found += group
-        elif len(group) > 1:
-            middle = len(group) // 2
-            groups += [group[middle:], group[:middle]]
+    for longer in (False, True):
+        if not left:
+            break
+        limit = (_LATER if longer else _SOON) * timeout
+        share = min(timeout, limit / len(left)) if longer else timeout / 30
+        refuted, undecided = each(problem([claims[k] for k in left]), limit, share)
+        for n, k in enumerate(left):
+            found[k] = f"claim{n}" not in refuted | undecided
+        left = [k for n, k in enumerate(left) if f"claim{n}" in undecided]
     return found
 
 
