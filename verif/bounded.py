@@ -101,11 +101,14 @@ def assumed(package: Package) -> list[str]:
     found = re.findall(rf"\[{acc.width - 1}:0\] ({_REGISTER})\b", package.verilog)
     least = acc.min_code if step <= acc.min else _above(acc, step)
     most = acc.max_code if bound >= acc.max else _above(acc, bound)
+    # What comes of infinities and NaN: without them, nothing that does not overflow.
+    operands = [f for key in ("a", "b") for f in parse_operand(manifest["parameters"][key])]
+    special = any(fmt.has_inf or fmt.has_nan for fmt in operands)
     texts = []
     for net in dict.fromkeys(found):
         code = f"{net}[{acc.width - 2}:0]"
         if most < acc.max_code:
-            texts.append(f"{code} <= {most} || {code} > {acc.max_code}")
+            texts.append(f"{code} <= {most}" + (f" || {code} > {acc.max_code}" if special else ""))
         if least > acc.min_code:
             texts.append(f"{code} < {acc.min_code} || {code} >= {least}")
     return texts
