@@ -224,15 +224,18 @@ async def _phase(
         rates = rng.choice([0.0, phase["stall"], 0.95], 64)
         return (rng.random((64, 37)) < rates[:, None]).reshape(-1)
 
+    def pauses() -> NDArray[np.bool_]:
+        return rng.random(64 * 37) < phase["pause"] if phase["pause"] else stalls()
+
     await _reset(dut)
     for _ in range(phase["resets"]):
-        early, watch = Driver(dut, words, stalls()), Monitor(dut, stalls())
+        early, watch = Driver(dut, words, pauses()), Monitor(dut, stalls())
         for _ in range(int(rng.integers(3, 60))):
             await RisingEdge(dut.clk)
             early.step()
             watch.step()
         await _reset(dut)
-    driver, monitor = Driver(dut, words, stalls()), Monitor(dut, stalls())
+    driver, monitor = Driver(dut, words, pauses()), Monitor(dut, stalls())
     idle = 0
     while idle < _DRAIN:
         await RisingEdge(dut.clk)

@@ -248,6 +248,6 @@ def judge(package: Package, planted: Planted, mutant: Mutant, timeout: int) -> V
         proof = solve(alone, "mutant", "abc", 20, timeout)
         if proof.status == "proved":
             return Verdict(mutant, "equivalent")
-    proof = solve(miter(package, planted, mutant.number), "mutant", "abc", 20, timeout)
+    proof = solve(miter(package, planted, mutant.number), "mutant", "pairs", 20, timeout)
     word = {"proved": "equivalent", "failed": "survived"}.get(proof.status, "open")
     return Verdict(mutant, word)

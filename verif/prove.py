@@ -30,8 +30,9 @@ from .properties import problems
 from .tools import ToolMissing
 
 ENGINES = ("auto", "abc", "reach", "z3", "count")
-_LINES = {"abc": "abc pdr", "reach": f"abc {REACH} pdr", "z3": "smtbmc z3"}
-"""How sby calls them."""
+_LINES = {"abc": "abc pdr", "reach": f"abc {REACH} pdr", "z3": "smtbmc z3",
+          "pairs": "abc scorr -F 4; pdr"}  # fmt: skip
+"""How sby calls them, and one for what compares two circuits: nets that are always alike first."""
 _FORMAL = Path(__file__).parent / "formal"
 
 

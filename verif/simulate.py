@@ -44,6 +44,8 @@ class Phase:
     stall : float
         Probability of a clock in which the driver offers nothing, and of one in which the
         monitor is not ready.
+    pause : float
+        The first of them alone, where ``stall`` is 0.
     resets : int
         How many times the unit is reset in mid-stream before the run that counts.
     """
@@ -51,6 +53,7 @@ class Phase:
     name: str
     inputs: dict[str, NDArray[Any]]
     stall: float = 0.0
+    pause: float = 0.0
     resets: int = 0
 
 
@@ -137,7 +140,8 @@ def run(
         steps = []
         for k, phase in enumerate(phases):
             np.savez(folder / f"inputs{k}.npz", allow_pickle=False, **phase.inputs)
-            steps.append({"name": phase.name, "stall": phase.stall, "resets": phase.resets})
+            steps.append({"name": phase.name, "stall": phase.stall, "pause": phase.pause,
+                          "resets": phase.resets})  # fmt: skip
         job = {"manifest": package.manifest, "seed": seed, "phases": steps, "watch": coverage}
         (folder / "job.json").write_text(json.dumps(job))
         _cocotb_test(tool, build, folder, waves is not None)

@@ -34,6 +34,10 @@ def command(name: str, unit: str, parameters: Mapping[str, Any], options: Sequen
     return shlex.join(["hfp8", name, unit, *words, *options])
 
 
+_RARE = 240
+"""Items of the phase that has long pauses before each."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One unit, its parameters other than the defaults, one simulator, one seed."""
@@ -130,6 +134,12 @@ def phases(package: Package, seed: int) -> list[Phase]:
         more[len(more) // 2 :] = False
         shaken["i_last"] |= more[:, None]
     found.append(Phase("back-pressure", shaken, stall=0.4, resets=4))
+    if "i_last" in shaken:
+        # Items so rare that results come between those of a chunk.
+        few = {port: values[:_RARE] for port, values in shaken.items()}
+        few["i_last"] = few["i_last"].copy()
+        few["i_last"][-int(package.manifest["golden"]["sum"]["interleave"]) :] = 1
+        found.append(Phase("rare items", few, pause=0.93))
     return found
 
 
