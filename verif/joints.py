@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
+from hfp8_hw.golden import decode
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 
@@ -18,7 +19,12 @@ from .vectors import Vectors
 Picks = list[tuple[int, int]]
 """Products: codes of a and b."""
 
+Formats = list[tuple[FloatFormat, ...]]
+"""Of each operand, those that it can be in."""
+
 _BOTH = 16
+_OVER = 160
+"""Products of a sum that overflows, at most, where that is more than a chunk."""
 _LONGEST = 5000
 _MOST = 640
 """Sums of one product a clock; where there are more, simulators need that much longer."""
@@ -31,7 +37,8 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
     a difference below the smallest value in two chunks, then once more in a third, and a product
     that is -0: the sum of two results that were rounded to zero. Some with a difference below the
     smallest value in one chunk and an overflow in the next, or an overflow or infinity in one and
-    its opposite in the next; products that cancel. Run-time biases are the formats' own.
+    its opposite in the next; products that cancel. Run-time biases are the formats' own, and then
+    some with which products can be smaller than anything in the accumulator's format.
     None for units without chunks, or with very long ones, and where products meet no edge.
     """
     manifest = package.manifest
@@ -40,24 +47,54 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
         chunk = chunk_of(package)
     if not 1 < chunk <= 128 or acc == "fixed":
         return None
-    names, formats = sides(package)
-    last = formats[0][-1], formats[1][-1]
-    accumulator = parse_operand(acc)[0]
-    found, both = _aimed(targets(formats[0], formats[1], accumulator), last, chunk)
-    if not found:
+    own = sides(package)[1]
+    found = [_frames(package, own, parse_operand(acc)[0], chunk, rng, lanes)]
+    if parameters["bias"] == "runtime":
+        small = _smaller(own, parse_operand(acc)[0], int(parameters["drop"]))
+        found.append(_frames(package, small, parse_operand(acc)[0], chunk, rng, lanes))
+    frames = [frame for some in found for frame in some]
+    if not frames:
         return None
+    return {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0]}
+
+
+def _smaller(formats: Formats, acc: FloatFormat, drop: int) -> Formats:
+    """The formats with biases that make the smallest product, where ``drop`` bits are cut off, a
+    quarter of what ``acc`` can hold."""
+    products = formats[0][-1].min * formats[1][-1].min * 2.0**drop
+    shift = max(0, math.ceil(math.log2(products / acc.min)) + 2)
+    found: Formats = []
+    for (*_, fmt), by in zip(formats, (shift // 2, -(-shift // 2)), strict=True):
+        found.append((fmt.with_bias(min(fmt.bias + by, RUNTIME_BIAS_RANGE[1])),))
+    return found
+
+
+def _frames(
+    package: Package,
+    formats: Formats,
+    acc: FloatFormat,
+    chunk: int,
+    rng: np.random.Generator,
+    lanes: int,
+) -> list[Vectors]:
+    """Sums of operands in these formats, as many side by side as there are copies of the unit."""
+    parameters, names = package.manifest["parameters"], sides(package)[0]
+    last = formats[0][-1], formats[1][-1]
+    found, both = _aimed(targets(formats[0], formats[1], acc), last, chunk)
+    if not found:
+        return []
     products = int(parameters.get("lanes", 1))
     most = max(_MOST // products, min(128, 1024 // products))
     chosen = [found[int(k)] for k in rng.permutation(len(found))[:most]]
-    over = math.ceil(accumulator.max / (last[0].max * last[1].max)) + 1
-    top = [(last[0].max_code, last[1].max_code)] * over if over <= chunk else []
+    over = math.ceil(acc.max / (last[0].max * last[1].max)) + 1
+    top = [(last[0].max_code, last[1].max_code)] * over if over <= max(chunk, _OVER) else []
     if top:
         some = [both[int(k)] for k in rng.permutation(len(both))[:_BOTH]]
         chosen += [[*_filled(under, last, chunk), *top] for under in some]
-    chosen += _opposites(top, both[:1], last, chunk) + _cancelled(last)
-    turns = manifest["golden"]["sum"]["interleave"]
+    chosen += _opposites(top, [*both[:1], *_below(last, acc)], last, chunk) + _cancelled(last)
+    turns = package.manifest["golden"]["sum"]["interleave"]
     chosen.sort(key=len)
-    ports = [field.port for field in payload(manifest, "in")[0]]
+    ports = [field.port for field in payload(package.manifest, "in")[0]]
     sign, frames = last[0].sign_mask, []
     for start in range(0, len(chosen), lanes * turns):
         some = chosen[start : start + lanes * turns]
@@ -73,7 +110,7 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
         frame["i_first"][:turns] = 1
         frame["i_last"][-turns:] = 1
         frames.append(frame)
-    return {name: np.concatenate([frame[name] for frame in frames]) for name in ports}
+    return frames
 
 
 def _filled(picks: Picks, formats: tuple[FloatFormat, FloatFormat], chunk: int) -> Picks:
@@ -104,6 +141,14 @@ def _aimed(
     return found, both
 
 
+def _below(formats: tuple[FloatFormat, FloatFormat], acc: FloatFormat) -> list[Picks]:
+    """A product that is nearest to half of the smallest number, of those that are less."""
+    codes = [np.arange(fmt.min_code, fmt.max_code + 1) for fmt in formats]
+    values = np.outer(decode(codes[0], formats[0]), decode(codes[1], formats[1])) / acc.min
+    at = np.unravel_index(np.argmin(np.abs(values - 0.5)), values.shape)
+    return [[(int(codes[0][at[0]]), int(codes[1][at[1]]))]] if values[at] < 1 else []
+
+
 def _cancelled(formats: tuple[FloatFormat, FloatFormat]) -> list[Picks]:
     """A product and its opposite, of codes of all classes."""
     ends = [(fmt.min_code, fmt.min_code + 1, fmt.max_code // 2, fmt.max_code) for fmt in formats]
@@ -113,7 +158,7 @@ def _cancelled(formats: tuple[FloatFormat, FloatFormat]) -> list[Picks]:
 def _opposites(
     top: Picks, under: list[Picks], formats: tuple[FloatFormat, FloatFormat], chunk: int
 ) -> list[Picks]:
-    """An overflow or an infinity in one chunk and its opposite in the next, after nothing, an
+    """An overflow or an infinity in one chunk, its opposite in the next or not, after nothing, an
     inexact chunk, an underflow, an overflow or two of them; and an infinity times zero."""
     a, b = formats
     inexact = [(a.max_code // 2, b.max_code // 2), (a.min_code, b.min_code)]
@@ -126,7 +171,7 @@ def _opposites(
         if picks:
             high = _filled(picks, formats, chunk)
             low = [(x ^ a.sign_mask, y) for x, y in high]
-            found += [[*some, *high, *low] for some in before]
+            found += [[*some, *high, *rest] for some in before for rest in ([], low)]
             found += [[*high, *low, inexact[0]], [*high, *high, *low]]
     nothings = [(a.inf_code, 0), (0, b.inf_code)]
     return found + [[*some, (x, y)] for x, y in nothings if x is not None and y is not None

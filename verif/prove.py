@@ -227,7 +227,9 @@ def each(given: Problem, timeout: int, share: float) -> tuple[set[str], set[str]
     engine_versions("abc")
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
-        log = _sby(given, folder, "prove", f"abc pdr -a -H {round(1000 * share)}", 1, timeout)
+        log = _sby(
+            given, folder, "prove", f"abc scorr; pdr -a -H {round(1000 * share)}", 1, timeout
+        )
         path = folder / "task" / "model" / "design_aiger.ywa"
         if "engine_0: starting process" not in log:  # Yosys had not finished the model.
             if "TIMEOUT" in log:
