@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hfp8_hw import parse_format
 from hfp8_hw.golden import dot
-from verif import native, sweep
+from verif import native, strata, sweep
 from verif.expect import expected, sums
 from verif.joints import growth, joints
 from verif.verify import phases
@@ -121,3 +122,14 @@ def test_faults_that_only_long_sums_show(old: str, new: str, phase: str) -> None
     assert count == 1, old
     assert killed_by(replace(made, verilog=text), made) == phase
     assert killed_by(made, made) is None
+
+
+def test_wide_operands_are_sampled() -> None:
+    """All pairs of binary16's codes would take gigabytes."""
+    fmt = parse_format("FP16")
+    codes = strata.magnitudes(fmt)
+    assert len(codes) < 400 and {1, 1 << 10, fmt.max_code} <= {int(code) for code in codes}
+    made = package("mac", a="FP16", b="FP16", acc="FP32", chunk=8)
+    assert joints(made, np.random.default_rng(1), 16) is not None
+    small = parse_format("E4M3FN")
+    assert strata.magnitudes(small).tolist() == list(range(1, small.max_code + 1))

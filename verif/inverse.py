@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,19 +39,20 @@ def solved(
     formats = [choices[0] for choices in operands.values()]
     port = next(p for p in package.manifest["ports"] if p["name"] == "o_y")
     target = parse_operand(port["format"])[0]
-    if unit == "sgd_update":
-        return np.concatenate([_moved(formats, target, rng) for _ in range(4)])
-    if unit == "weight_update":
-        # Weight + residual - update: for the residual, the update, and a residual that takes back
-        # the weight.
-        return np.concatenate([
-            _free(1, lambda y, w, r, u: y - w + u, formats, target, rng),
-            _free(2, lambda y, w, r, u: w + r - y, formats, target, rng),
-            _taken_back(formats, target, rng),
-        ])  # fmt: skip
-    if unit == "fp_mul":
-        return _free(1, lambda y, a, b: y / a, formats, target, rng)
-    return _free(1, lambda y, a, b: y - a, formats, target, rng)
+    with np.errstate(all="ignore"):
+        if unit == "sgd_update":
+            return np.concatenate([_moved(formats, target, rng) for _ in range(4)])
+        if unit == "weight_update":
+            # Weight + residual - update: for the residual, the update, and a residual that takes
+            # back the weight.
+            return np.concatenate([
+                _free(1, lambda y, w, r, u: y - w + u, formats, target, rng),
+                _free(2, lambda y, w, r, u: w + r - y, formats, target, rng),
+                _taken_back(formats, target, rng),
+            ])  # fmt: skip
+        if unit == "fp_mul":
+            return _free(1, lambda y, a, b: y / a, formats, target, rng)
+        return _free(1, lambda y, a, b: y - a, formats, target, rng)
 
 
 def _drawn(
@@ -85,7 +87,7 @@ def _nearest(value: NDArray[np.float64], fmt: FloatFormat) -> NDArray[np.int64]:
 
 def _free(
     free: int,
-    solve: Any,
+    solve: Callable[..., NDArray[np.float64]],
     formats: list[FloatFormat],
     target: FloatFormat,
     rng: np.random.Generator,
@@ -93,8 +95,7 @@ def _free(
     """Tuples with one operand, number ``free``, as ``solve`` says of what is wanted and the
     operands' values, or one code beside it."""
     columns, values, wanted = _drawn(formats, target, rng)
-    with np.errstate(all="ignore"):
-        codes = _nearest(solve(wanted, *values), formats[free])
+    codes = _nearest(solve(wanted, *values), formats[free])
     codes += rng.integers(-1, 2, _COUNT)
     columns[free] = np.clip(codes, 0, (1 << formats[free].width) - 1)
     return np.stack(columns, axis=1)

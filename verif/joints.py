@@ -13,7 +13,7 @@ from rtl_gen.package import Package
 
 from .bounded import largest
 from .harness import payload
-from .strata import choose_last, chunk_of, sides, targets
+from .strata import choose_last, chunk_of, magnitudes, sides, targets
 from .vectors import Vectors
 
 Picks = list[tuple[int, int]]
@@ -143,7 +143,7 @@ def _aimed(
 
 def _below(formats: tuple[FloatFormat, FloatFormat], acc: FloatFormat) -> list[Picks]:
     """A product that is nearest to half of the smallest number, of those that are less."""
-    codes = [np.arange(fmt.min_code, fmt.max_code + 1) for fmt in formats]
+    codes = [magnitudes(fmt) for fmt in formats]
     values = np.outer(decode(codes[0], formats[0]), decode(codes[1], formats[1])) / acc.min
     at = np.unravel_index(np.argmin(np.abs(values - 0.5)), values.shape)
     return [[(int(codes[0][at[0]]), int(codes[1][at[1]]))]] if values[at] < 1 else []

@@ -84,6 +84,17 @@ def _draw(
     return rng.integers(0, 1 << fmt.width, shape)
 
 
+def magnitudes(fmt: FloatFormat) -> NDArray[np.int64]:
+    """The codes of positive numbers, lowest first: all of an 8-bit format, of wider ones those at
+    both ends, powers of two and some between."""
+    if fmt.max_code <= 1 << 8:
+        return np.arange(max(1, fmt.min_code), fmt.max_code + 1)
+    low, high = np.arange(1, 65), np.arange(fmt.max_code - 63, fmt.max_code + 1)
+    powers = np.arange(1, (fmt.max_code >> fmt.man_bits) + 1) << fmt.man_bits
+    between = np.linspace(1, fmt.max_code, 64).astype(np.int64)
+    return np.unique(np.concatenate([low, high, powers, between]))
+
+
 @lru_cache(maxsize=32)
 def targets(
     formats_a: tuple[FloatFormat, ...], formats_b: tuple[FloatFormat, ...], acc: FloatFormat
@@ -92,7 +103,7 @@ def targets(
     products add up to an edge of ``acc`` or a value beside one, by taking the largest that fits,
     or as the difference of two; and whether that is an end of the format's range."""
     a, b = formats_a[-1], formats_b[-1]
-    codes_a, codes_b = np.arange(1, a.max_code + 1), np.arange(1, b.max_code + 1)
+    codes_a, codes_b = magnitudes(a), magnitudes(b)
     grid = np.outer(decode(codes_a, a), decode(codes_b, b)).reshape(-1)
     order = np.argsort(grid, kind="stable")
     values = grid[order]
