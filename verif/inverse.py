@@ -134,8 +134,8 @@ def _moved(
     least = ends[0] - np.where(product, 2, 1) * acc.man_bits
     exponent = np.where(gradient == 0, exponent, np.maximum(exponent, least))
     low, high = (int(np.frexp(end)[1]) - 1 for end in (acc.min, acc.max))
-    new = np.ldexp(_divisors(step, acc.man_bits, rng), np.clip(exponent, low, high))
-    decay = np.where(product, _divisors(new - gradient, acc.man_bits, rng), 1.0)
+    new = np.ldexp(_divisors(step, acc.man_bits, rng, 0.5), np.clip(exponent, low, high))
+    decay = np.where(product, _divisors(new - gradient, acc.man_bits, rng, 1.0), 1.0)
     decay = np.ldexp(decay, rng.integers(-2, 3, _COUNT))
     columns[4] = _nearest(decay, acc)
     columns[1] = _nearest((new - gradient) / decay, acc)
@@ -149,13 +149,13 @@ def _moved(
 
 
 def _divisors(
-    values: NDArray[np.float64], man_bits: int, rng: np.random.Generator
+    values: NDArray[np.float64], man_bits: int, rng: np.random.Generator, odds: float
 ) -> NDArray[np.float64]:
-    """Significands, 1 to 2 and signed, with ``man_bits``: powers of two, or those of which a
-    multiple with as many bits is nearest to the value."""
+    """Significands, 1 to 2 and signed, with ``man_bits``: powers of two, or with these odds one of
+    which a multiple with as many bits is nearest to the value."""
     found = np.ones(len(values))
     significands = 1 + np.arange(1 << min(man_bits, 10)) / (1 << min(man_bits, 10))
-    for k in np.flatnonzero(rng.random(len(values)) < 0.5):
+    for k in np.flatnonzero(rng.random(len(values)) < odds):
         others = np.frexp(abs(values[k]) / significands)[0] * 2.0 ** (man_bits + 1)
         errors = np.abs(np.rint(others) / others - 1) if values[k] else np.zeros(1)
         found[k] = significands[rng.choice(np.argsort(errors, kind="stable")[:4])]
