@@ -136,7 +136,10 @@ def _moved(
     low, high = (int(np.frexp(end)[1]) - 1 for end in (acc.min, acc.max))
     new = np.ldexp(_divisors(step, acc.man_bits, rng, 0.5), np.clip(exponent, low, high))
     decay = np.where(product, _divisors(new - gradient, acc.man_bits, rng, 1.0), 1.0)
-    decay = np.ldexp(decay, rng.integers(-2, 3, _COUNT))
+    # Both factors have significands of full length, also where their product is tiny.
+    halves = np.frexp(new - gradient)[1] // 2
+    near = rng.random(_COUNT) < 0.7
+    decay = np.ldexp(decay, np.where(near, rng.integers(-2, 3, _COUNT), halves))
     columns[4] = _nearest(decay, acc)
     columns[1] = _nearest((new - gradient) / decay, acc)
     kept = decode(columns[1], acc) * decode(columns[4], acc)
