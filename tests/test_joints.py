@@ -1,6 +1,7 @@
 """Sums aimed at where chunks' sums are added, and other faults that only long sums show."""
 
 import re
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from hfp8_hw import parse_format
 from hfp8_hw.golden import dot
-from verif import native, strata, sweep
+from verif import edges, native, strata, sweep
 from verif.expect import expected, sums
 from verif.joints import growth, joints
 from verif.verify import phases
@@ -139,3 +140,14 @@ def test_wide_operands_are_sampled() -> None:
     assert joints(made, np.random.default_rng(1), 16) is not None
     small = parse_format("E4M3FN")
     assert strata.magnitudes(small).tolist() == list(range(1, small.max_code + 1))
+
+
+def test_neighbours_of_a_wide_format_take_little_memory() -> None:
+    """Listing all codes of binary32 took 16 GB, and runs in parallel were killed for it."""
+    tracemalloc.start()
+    found = edges.halfway_codes(parse_format("FP32"), parse_format("FP32"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+    top = parse_format("FP32").max_code
+    assert {1, 2, 128, top - 1, top} <= {int(code) for code in found}

@@ -24,9 +24,10 @@ def edge_codes(fmt: FloatFormat) -> NDArray[np.int64]:
 def halfway_codes(src: FloatFormat, dst: FloatFormat) -> NDArray[np.int64]:
     """Codes of ``src`` at every value of ``dst`` and every tie between two, one code to either
     side of each, where ``src`` reaches them."""
-    codes = np.arange(dst.max_code + 1)
-    if len(codes) > 1 << 9:
-        codes = np.concatenate([codes[: 1 << 8], codes[-(1 << 8) :]])  # Both ends.
+    count, end = dst.max_code + 1, 1 << 8
+    # All of a format with few codes, of others both ends.
+    ends = [range(count)] if count <= 2 * end else [range(end), range(count - end, count)]
+    codes = np.concatenate([np.array(some) for some in ends])
     values = np.abs(decode(codes, dst))
     values = np.unique(values[np.isfinite(values)])
     last = values[-1] - values[-2]
