@@ -41,7 +41,7 @@ def solved(
     target = parse_operand(port["format"])[0]
     with np.errstate(all="ignore"):
         if unit == "sgd_update":
-            return np.concatenate([_moved(formats, target, rng) for _ in range(4)])
+            return np.concatenate([_moved(formats, target, rng) for _ in range(2)])
         if unit == "weight_update":
             # Weight + residual - update: for the residual, the update, and a residual that takes
             # back the weight.

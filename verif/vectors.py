@@ -282,7 +282,8 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
     aimed = inverse.solved(package, operands, rng)
     if aimed is not None:
         tuples = np.concatenate([tuples, aimed])
-    repeats = 4 if any(p.startswith(("i_bias", "i_rbits")) for p in _widths(package)) else 1
+    varied = any(p.startswith(("i_bias", "i_rbits")) for p in _widths(package))
+    repeats = 4 if varied and len(operands) <= 2 else 1
     if len(operands) == 2 and repeats > 1:
         repeats = 16  # Two biases put the result where they like.
     tuples = np.repeat(tuples, repeats, axis=0)
