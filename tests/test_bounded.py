@@ -1,5 +1,7 @@
 """How large sums get: the bound against the golden model, and what is left out with it."""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +107,18 @@ def test_what_is_assumed_of_registers() -> None:
     made = package_of("mac", (("acc", "BF16"), ("chunk", 1), ("rounding", "RUP")))
     assert all(">= " in text for text in bounded.assumed(made))
     assert bounded.assumed(package_of("relu", ())) == []
+
+
+def test_fixed_point_totals_are_no_codes() -> None:
+    """Though one may be as wide as the accumulator's format."""
+    options = {"semantics": "exact_chunk", "a": "HFP8_FWD", "b": "HFP8_FWD"}
+    made = package_of("mac", tuple(options.items()))
+    wide = re.search(r"reg \[(\d+):0\] held_total", made.verilog)
+    assert wide is not None
+    same = made.verilog.replace(f"[{wide[1]}:0] held_total", "[15:0] held_total")
+    texts = bounded.assumed(replace(made, verilog=same))
+    assert any("part" in text for text in texts)
+    assert not any("held_total" in text for text in texts)
 
 
 def test_what_nothing_fills_is_unreachable_and_the_rest_is_not() -> None:

@@ -17,8 +17,9 @@ from rtl_gen.package import Package
 PRODUCTS = 1 << 16
 """Products of the longest sum that coverage asks for."""
 
-_REGISTER = r"(?:o_y(?:_\d+)?|(?:\w+_)?(?:code|total|first)|part)"
-"""Names of what holds a code of the accumulator's format."""
+_REGISTER = r"(?!held_)(?:o_y(?:_\d+)?|(?:\w+_)?(?:code|total|first)|part)"
+"""Names of what holds a code of the accumulator's format; ``held_total`` is in fixed point, however
+wide it is."""
 
 
 def grown(step: float, count: int, man_bits: int, mode: str) -> float:

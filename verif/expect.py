@@ -51,6 +51,12 @@ class Singles(Sequence[range]):
         return range(self._all[index], self._all[index] + 1)
 
 
+def chunk_of(manifest: dict[str, Any]) -> int:
+    """Transfers in a chunk of an accumulating unit."""
+    parameters = manifest["parameters"]
+    return max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
+
+
 def signed(values: NDArray[Any], width: int) -> NDArray[np.int64]:
     """Two's complement fields of ``width`` bits, or the integers they stand for, as integers."""
     wide = values.astype(np.int64) & ((1 << width) - 1)

@@ -12,8 +12,9 @@ from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 
 from .bounded import largest
+from .expect import chunk_of
 from .harness import payload
-from .strata import choose_last, chunk_of, magnitudes, sides, targets
+from .strata import choose_last, magnitudes, sides, targets
 from .vectors import Vectors
 
 Picks = list[tuple[int, int]]
@@ -44,7 +45,7 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
     manifest = package.manifest
     parameters, acc, chunk = manifest["parameters"], manifest["golden"]["arguments"].get("acc"), 0
     if parameters["semantics"] in ("chunked", "exact_chunk"):
-        chunk = chunk_of(package)
+        chunk = chunk_of(manifest)
     if not 1 < chunk <= 128 or acc == "fixed":
         return None
     own = sides(package)[1]

@@ -14,7 +14,7 @@ from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
 from . import bounded, classes
-from .expect import code_width, signed, sums
+from .expect import chunk_of, code_width, signed, sums
 
 Measured = NDArray[np.int64]
 
@@ -247,20 +247,14 @@ def _spread(items: Items, values: list[int]) -> Measured:
     return np.repeat(found[items.kept, None], copies, axis=1)
 
 
-def _chunk(package: Package) -> int:
-    """Transfers in a chunk."""
-    parameters = package.manifest["parameters"]
-    return max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
-
-
 def _lengths(package: Package, every: list[str]) -> list[str]:
     """The bins of ``length``: short chunks have none between one transfer and two chunks."""
-    chunk = _chunk(package)
+    chunk = chunk_of(package.manifest)
     return [every[0], *every[1:2][: chunk > 2], *every[2:4][: 2 * (chunk > 1)], every[4]]
 
 
 def _length(items: Items, lane: int) -> Measured:
-    chunk = _chunk(items.package)
+    chunk = chunk_of(items.package.manifest)
 
     def which(length: int) -> int:
         if length == 1:

@@ -18,8 +18,8 @@ from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
 from .edges import edge_codes
-from .expect import code_width
-from .vectors import Vectors
+from .expect import chunk_of, code_width
+from .vectors import Vectors, lengths
 
 _BELOW = (0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
 """Parts of an accumulator's smallest value that products may differ by."""
@@ -164,19 +164,6 @@ def _differences(
     return [(at, low) for found in (below, above) for _, at, low in sorted(found)[:2]]
 
 
-def chunk_of(package: Package) -> int:
-    """Transfers in a chunk."""
-    parameters = package.manifest["parameters"]
-    return max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
-
-
-def lengths(package: Package) -> list[int]:
-    """Lengths of sums in transfers: single ones, about one chunk, several."""
-    chunk = chunk_of(package)
-    found = [1, 2, 3, 5, 8, 13, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 3]
-    return [n for n in found if 1 <= n <= 300]
-
-
 def sums(package: Package, rng: np.random.Generator, count: int, lanes: int) -> Vectors:
     """Transfers of an accumulating unit, (count, lanes), framed."""
     ports = {
@@ -196,7 +183,7 @@ def _frames(
     package: Package, ports: dict[str, dict[str, Any]], rng: np.random.Generator, own: Vectors
 ) -> None:
     """Fill one turn's transfers, frame by frame, in place."""
-    choices = np.array(lengths(package))
+    choices = np.array(lengths(chunk_of(package.manifest)))
     # More of the short ones, of which most are aimed at something.
     odds = 1 / np.sqrt(choices)
     count = len(own["i_last"])

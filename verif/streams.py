@@ -20,6 +20,7 @@ from __future__ import annotations
 from rtl_gen.package import Package
 
 from .claims import Problem, declared, pins
+from .expect import chunk_of
 from .harness import Field, payload
 
 PARTS = {"stream": ("held", "count"), "progress": ("result", "accept")}
@@ -67,7 +68,7 @@ def bound(package: Package) -> int:
         return 2 * usual + 8 + (int(parameters["stages"]) * turns if turns > 1 else 0)
     # Chunks of sums that were given up, and of its own, are rounded before a sum's last one: in
     # the back end, behind it, and as many as fit into the stages.
-    chunk = max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
+    chunk = chunk_of(manifest)
     ahead = 2 + -(-(int(parameters["stages"]) + int(parameters["segments"]) + 6) // chunk)
     return usual + 8 + ahead * chunk * int(manifest["interval"])
 

@@ -15,7 +15,7 @@ from rtl_gen.package import Package
 
 from . import inverse
 from .edges import edge_codes, halfway_codes
-from .expect import code_width
+from .expect import chunk_of, code_width
 
 _Span = tuple[int, bool, bool]
 Vectors = dict[str, NDArray[np.int64]]
@@ -98,10 +98,15 @@ def _lanes(package: Package, operands: dict[str, tuple[FloatFormat, ...]]) -> li
             if isinstance(ports, list) and ports[0] in operands]  # fmt: skip
 
 
+def lengths(chunk: int) -> list[int]:
+    """Lengths of sums in transfers: single ones, about one chunk, several."""
+    found = [1, 2, 3, 5, 8, 13, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 3]
+    return [n for n in found if 1 <= n <= 300]
+
+
 def _spans(chunk: int, turn: int, turns: int, rng: np.random.Generator) -> Iterator[_Span]:
     """Sums of many lengths, without end: (length, starts with ``first``, ends with ``last``)."""
-    lengths = [1, 2, 3, 5, 8, 13, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 3]
-    lengths = [n for n in lengths if 1 <= n <= 300]
+    several = lengths(chunk)
     # About a chunk, after each way to start: after a last, marked, in mid-sum.
     about = [n for n in (2 * chunk, chunk, chunk + 1) if n <= 300] or [1]
     for length, start in list(itertools.product(about, range(3)))[turn::turns]:
@@ -113,7 +118,7 @@ def _spans(chunk: int, turn: int, turns: int, rng: np.random.Generator) -> Itera
     while True:
         after, given_up = given_up, 1 < chunk <= 128 and not given_up and rng.random() < 0.2
         begins = after or rng.random() < 0.5
-        length = int(rng.choice(lengths))
+        length = int(rng.choice(several))
         if given_up:
             length = chunk  # Its flags must not show in the sum that follows, which is exact.
         elif after and rng.random() < 0.4:
@@ -133,8 +138,7 @@ def _frame(
     ones soon end in NaN or overflow.
     """
     count, lanes = next(iter(inputs.values())).shape
-    parameters = package.manifest["parameters"]
-    chunk = max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
+    chunk = chunk_of(package.manifest)
     first, last = np.zeros(count, np.int64), np.zeros(count, np.int64)
     position = 0
     operands = _operands(package)
@@ -274,10 +278,9 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
         extra = halfway_codes(source, target)[:, None]
         # Where a scale or bias brings them anywhere, each edge meets each edge of the result, and
         # some are between two values and seldom rounded to one of them.
-        often = 64 if {"i_scale", "i_bias"} & set(_widths(package)) else 1
-        often *= (
-            16 if often > 1 and "SR" in str(package.manifest["parameters"].get("rounding")) else 1
-        )
+        seldom = "SR" in str(package.manifest["parameters"].get("rounding"))
+        anywhere = bool({"i_scale", "i_bias"} & set(_widths(package)))
+        often = (1024 if seldom else 64) if anywhere else 1
         tuples = np.concatenate([np.repeat(tuples, often, axis=0), extra])
     aimed = inverse.solved(package, operands, rng)
     if aimed is not None:

@@ -20,6 +20,9 @@ from .expect import code_width
 from .simulate import Outcome, Phase, SimulationError, run
 from .tools import ToolMissing
 
+_RARE = 240
+"""Items of the phase that has long pauses before each."""
+
 
 def label(parameters: Mapping[str, Any]) -> str:
     """Parameters in words."""
@@ -32,10 +35,6 @@ def command(name: str, unit: str, parameters: Mapping[str, Any], options: Sequen
     given = dict(parameters) or {"stages": unit_parameters(unit, {}).stages}
     words = [word for k, v in given.items() for word in (f"--{k}", str(v))]
     return shlex.join(["hfp8", name, unit, *words, *options])
-
-
-_RARE = 240
-"""Items of the phase that has long pauses before each."""
 
 
 @dataclass(frozen=True)
