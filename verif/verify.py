@@ -16,7 +16,7 @@ from hfp8_hw.parameters import unit_parameters
 from rtl_gen.package import Package, generate
 
 from . import joints, strata, vectors
-from .expect import code_width
+from .expect import chunk_of, code_width
 from .simulate import Outcome, Phase, SimulationError, run
 from .tools import ToolMissing
 
@@ -133,7 +133,7 @@ def phases(package: Package, seed: int) -> list[Phase]:
         more[len(more) // 2 :] = False
         shaken["i_last"] |= more[:, None]
     found.append(Phase("back-pressure", shaken, stall=0.4, resets=4))
-    if "i_last" in shaken:
+    if "i_last" in shaken and chunk_of(package.manifest) > 1:
         # Items so rare that results come between those of a chunk.
         few = {port: values[:_RARE] for port, values in shaken.items()}
         few["i_last"] = few["i_last"].copy()
