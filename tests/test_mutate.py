@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hfp8_hw import ParameterError
-from verif import mutate
+from verif import miters, mutate
+from verif.prove import each, solve
 from verif.verify import package_of
 
 from .conftest import Cli
@@ -46,6 +47,31 @@ def test_what_is_killed_is_not_equivalent(
     killed = [m for m in faults.mutants if regression.killed_by(m.number) is not None]
     for mutant in killed[:: len(killed) // 5]:
         assert mutate.judge(made, faults, mutant, 60).status == "survived", mutant
+
+
+def test_what_is_not_looked_at_may_differ() -> None:
+    """Fault 50 of mac changes the register of a code only where another says that it is NaN: no
+    register is always alike, and only the claims of pairs under a condition prove it."""
+    made = package_of("mac", ())
+    faults = mutate.plant(made, 300, 1)
+    circuits = made, faults.netlist, f", .mutant({faults.width}'d50)"
+    alone = solve(miters.Steps(*circuits).alone(), "mutant", "abc", 20, 60)
+    assert alone.status == "failed"
+    refuted, undecided = each(miters.Steps(*circuits).reached(), 120, 5)
+    assert not [label for label in refuted | undecided if label.startswith("seen_")]
+    assert [label for label in refuted if label.startswith("help_")]
+
+
+def test_a_claim_under_a_condition_proves_nothing_false(
+    planted: tuple[mutate.Planted, mutate.Regression],
+) -> None:
+    faults, regression = planted
+    made = package_of("quantizer", ())
+    killed = [m.number for m in faults.mutants if regression.killed_by(m.number) is not None]
+    for number in killed[:: len(killed) // 3]:
+        chosen = f", .mutant({faults.width}'d{number})"
+        refuted, _ = each(miters.Steps(made, faults.netlist, chosen).reached(), 60, 5)
+        assert [label for label in refuted if label.startswith("seen_")], number
 
 
 def test_a_weak_regression_lets_faults_live(

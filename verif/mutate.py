@@ -21,17 +21,13 @@ from hfp8_hw.errors import ParameterError
 from rtl_gen import tools
 from rtl_gen.package import Package
 
-from . import native
-from .claims import Problem, declared, pins
-from .evert import step
+from . import miters, native
 from .expect import as_driven, expected
-from .harness import payload
-from .prove import solve
+from .prove import each, solve
 from .verify import phases
 
 MOST = 4000
 _SELECT = "mutant"
-_PREPARED = "read_verilog unit.v; hierarchy -check -top {top}; proc; flatten; opt -full; opt_clean"
 _WORD = re.compile(r"-(\w+) (\S+)")
 
 
@@ -86,7 +82,7 @@ def plant(package: Package, count: int, seed: int) -> Planted:
         raise ParameterError(f"count={count!r} is not allowed: 1 to {MOST}")
     width = count.bit_length()
     top = package.manifest["top"]
-    prepared = _PREPARED.format(top=top)
+    prepared = miters.PREPARED.format(top=top)
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         (folder / "unit.v").write_text(package.verilog)
@@ -150,91 +146,6 @@ class Regression:
         )
 
 
-def miter(package: Package, planted: Planted, number: int) -> Problem:
-    """The unit beside one mutant, from reset: what can be seen of both is the same."""
-    ins, outs = payload(package.manifest, "in")[0], payload(package.manifest, "out")[0]
-
-    def side(module: str, prefix: str, more: str) -> str:
-        wires = "\n".join(f"  wire [{f.width - 1}:0] {prefix}_{f.port};" for f in outs)
-        gives = "".join(f", .{f.port}({prefix}_{f.port})" for f in outs)
-        return f"""  wire {prefix}_ready, {prefix}_valid;
-{wires}
-  {module} {prefix}(.clk(clk), .rst(rst), .i_valid(i_valid), .i_ready({prefix}_ready),
-    .o_valid({prefix}_valid), .o_ready(o_ready){pins(ins)}{gives}{more});
-"""
-
-    def all_of(prefix: str) -> str:
-        return "{" + ", ".join(f"{prefix}_{f.port}" for f in outs) + "}"
-
-    chosen = f", .{_SELECT}({planted.width}'d{number})"
-    text = f"""module prove(
-  input clk, rst, i_valid,
-{declared("in", ins)}
-  input o_ready
-);
-{side(package.manifest["top"], "good", "")}{side("mutants", "bad", chosen)}
-  reg started = 0;
-  always @(posedge clk) begin
-    if (rst) started <= 1;
-    if (started) begin
-      assert (good_ready == bad_ready);
-      assert (good_valid == bad_valid);
-      if (good_valid) assert ({all_of("good")} == {all_of("bad")});
-    end
-  end
-endmodule
-"""
-    files = {"unit.v": package.verilog, "mutants.il": planted.netlist, "prove.sv": text}
-    # Registers that no reset sets start alike, at zero.
-    script = (
-        "read_verilog unit.v\nread_rtlil mutants.il\nread_verilog -formal prove.sv\n"
-        "hierarchy -check -top prove; proc; flatten; opt -full; opt_clean\n"
-        "setundef -init -zero\n"
-    )
-    return Problem(files, script)
-
-
-def step_miter(package: Package, planted: Planted, number: int) -> Problem | None:
-    """The step functions of the unit and of one mutant, from any state: the same outputs and the
-    same next state. None if the registers of the two do not correspond."""
-    top = package.manifest["top"]
-    good = step(package.verilog, ".v", f"{_PREPARED.format(top=top)}; dffunmap", top, "good")
-    bad = step(planted.netlist, ".il", "read_rtlil unit.il; dffunmap", "mutants", "bad")
-    if good.widths != bad.widths:
-        return None
-    ins, outs = payload(package.manifest, "in")[0], payload(package.manifest, "out")[0]
-    registers = range(len(good.widths))
-
-    def side(name: str, more: str) -> str:
-        wires = "".join(f"  wire [{f.width - 1}:0] {name}_{f.port};\n" for f in outs)
-        wires += "".join(f"  wire [{w - 1}:0] {name}_d{k};\n" for k, w in enumerate(good.widths))
-        wired = "".join(f", .{f.port}({name}_{f.port})" for f in outs)
-        wired += "".join(f", .q{k}(q{k}), .d{k}({name}_d{k})" for k in registers)
-        return f"""{wires}  wire {name}_ready, {name}_valid;
-  {name} unit_{name}(.rst(rst), .i_valid(i_valid), .o_ready(o_ready), .i_ready({name}_ready),
-    .o_valid({name}_valid){pins(ins)}{wired}{more});
-"""
-
-    fields = ["ready", "valid", *(f.port for f in outs), *(f"d{k}" for k in registers)]
-    checks = "\n".join(f"    assert (good_{field} == bad_{field});" for field in fields)
-    states = "".join(f"  input [{w - 1}:0] q{k},\n" for k, w in enumerate(good.widths))
-    chosen = f", .{_SELECT}({planted.width}'d{number})"
-    text = f"""module prove(
-  input clk, rst, i_valid,
-{declared("in", ins)}
-{states}  input o_ready
-);
-{side("good", "")}{side("bad", chosen)}  always @(posedge clk) begin
-{checks}
-  end
-endmodule
-"""
-    files = {"good.json": good.netlist, "bad.json": bad.netlist, "prove.sv": text}
-    return Problem(
-        files, "read_json good.json\nread_json bad.json\nread_verilog -formal prove.sv\n"
-    )
-
-
 def judge(package: Package, planted: Planted, mutant: Mutant, timeout: int) -> Verdict:
     """Whether a survivor is equivalent: by its step function alone, else from reset.
 
@@ -243,11 +154,14 @@ def judge(package: Package, planted: Planted, mutant: Mutant, timeout: int) -> V
     ToolMissing
         If ABC is not installed.
     """
-    alone = step_miter(package, planted, mutant.number)
-    if alone is not None:
-        proof = solve(alone, "mutant", "abc", 20, timeout)
-        if proof.status == "proved":
-            return Verdict(mutant, "equivalent")
-    proof = solve(miter(package, planted, mutant.number), "mutant", "pairs", 20, timeout)
+    circuits = package, planted.netlist, f", .{_SELECT}({planted.width}'d{mutant.number})"
+    steps = miters.Steps(*circuits)
+    if steps.correspond and solve(steps.alone(), "mutant", "abc", 20, timeout).status == "proved":
+        return Verdict(mutant, "equivalent")
+    proof = solve(miters.miter(*circuits), "mutant", "pairs", 20, timeout)
     word = {"proved": "equivalent", "failed": "survived"}.get(proof.status, "open")
+    if word == "open" and steps.correspond:
+        told, open_ = each(steps.reached(), timeout, timeout / 20)
+        seen = [any(x.startswith("seen_") for x in labels) for labels in (told, open_)]
+        word = "survived" if seen[0] else "open" if seen[1] else "equivalent"
     return Verdict(mutant, word)
