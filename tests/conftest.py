@@ -27,6 +27,9 @@ EXOTIC = (
     "E5M2:normal:ieee",
     "E4M3B40:flush:dl",
 )
+SOONER = dict.fromkeys(("mac", "dot", "sgd_update", "weight_update"), "verilator")
+"""The simulator that is done sooner, where it is not Icarus: Verilator takes its time to build,
+Icarus its time to run what is large."""
 EIGHT_BIT = tuple(name for name, fmt in CATALOGUE.items() if fmt.width == 8)
 ALL_ROUNDINGS = ("RNE", "RNA", "RTZ", "RUP", "RDN", "RTO", "SR(3)", "SR(8)")
 
