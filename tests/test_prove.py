@@ -146,6 +146,53 @@ def test_a_search_of_all_states_finds_faults(old: str, new: str, part: str) -> N
         assert prove.solve(streams.problem(bad, "held"), "", "abc", 1, 100).status == "proved"
 
 
+TURNS = {"interleave": 8}, {"interleave": 3, "acc": "FP16", "chunk": 7, "stages": 4},\
+    {"interleave": 5, "stages": 1}, {"interleave": 2, "chunk": 1, "bias": "runtime"}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", TURNS)
+def test_sums_that_take_turns_are_proved_by_induction(given: dict[str, Any]) -> None:
+    """And `auto` does it, for what reachability leaves open after ten minutes."""
+    made = package("mac", **given)
+    for part in ("count", "result", "accept"):
+        eased = streams.problem(made, part).eased
+        assert eased is not None
+        assert prove.solve(eased, part, "z3", 2, 60).status == "proved", part
+    assert prove.prove(made, "progress", timeout=60).engine == "z3"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        # The last item of a sum does not close it: no result comes.
+        (
+            "else if (move) ordered_closing <=",
+            "    else if (move) ordered_closing <= 1'b0;",
+            "result",
+        ),
+        # What goes round is closed each time: more results than sums.
+        (
+            "else if (move) ordered_closing <=",
+            "    else if (move) ordered_closing <= 1'b1;",
+            "count",
+        ),
+        ("wire turn =", "  wire turn = 1'b0;", "accept"),
+    ],
+)
+def test_faults_of_sums_that_take_turns_are_not_proved(old: str, new: str, part: str) -> None:
+    made = package("mac", interleave=8)
+    eased = streams.problem(broken(made, old, new), part).eased
+    assert eased is not None
+    assert prove.solve(eased, part, "z3", 2, 60).status != "proved"
+
+
+def test_a_fault_beside_what_eases_induction_has_failed() -> None:
+    """What is added for induction is not what decides that a property fails."""
+    bad = broken(package("mac", interleave=2, chunk=1), "wire turn =", "  wire turn = 1'b0;")
+    found = prove.prove(bad, "progress", timeout=100)
+    assert (found.status, found.engine) == ("failed", "abc")
+
+
 def test_which_engine_proves_which_part() -> None:
     """Payload has many registers, what counts has few: only the latter is searched."""
     made = package("relu")

@@ -33,12 +33,15 @@ class Problem:
         Where there is a module ``claim`` too, of one clock: the bits of its inputs.
     control : bool
         It depends on few registers, none of numbers.
+    eased : Problem or None
+        The same and more, so that all of it follows from itself over two clocks.
     """
 
     files: dict[str, str]
     script: str
     bits: int | None = None
     control: bool = False
+    eased: Problem | None = None
 
 
 def declared(direction: str, fields: list[Field]) -> str:

@@ -127,8 +127,9 @@ def prove(
         ``abc``: property-directed reachability (unbounded). ``reach``: the search of all states
         with BDDs, for what depends on few registers. ``z3``: k-induction of ``depth`` steps,
         unbounded too where it succeeds. ``count``: all inputs are tried, for claims of one
-        clock. ``auto``: the last where there are at most 2^34 inputs, else the first, and then
-        ``reach`` for what is of few registers and stays open.
+        clock. ``auto``: ``z3`` where claims are added that make induction easy; else the last
+        where there are at most 2^34 inputs, else the first, and then ``reach`` for what is of few
+        registers and stays open.
     timeout : int
         Seconds, for all parts of the property.
     trace : Path, optional
@@ -170,6 +171,14 @@ def _part(
     report: Callable[[float], None] | None,
 ) -> Proof:
     start = time.monotonic()
+    if engine == "auto" and given.eased is not None and find_spec("z3") is not None:
+        # Where this fails it may be what was added.
+        sure = solve(given.eased, prop, "z3", 2, min(timeout, 60))
+        timeout -= round(sure.seconds)
+        if sure.status == "proved":
+            return sure
+        if timeout < 1:
+            return replace(sure, status="open")
     if engine == "auto":
         engine = "abc" if given.bits is None or given.bits > USUAL_BITS else "count"
         if given.control:
