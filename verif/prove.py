@@ -84,7 +84,11 @@ def engine_versions(engine: str) -> list[str]:
         )
         match = re.search(r"ABC [\d.]+[^\n(]*", done.stdout)
         found.append(match[0].strip() if match else "berkeley-abc")
-        return [*found, compiler()] if engine == "auto" and shutil.which("g++") else found
+        if engine != "auto":
+            return found
+        found += [compiler()] if shutil.which("g++") else []
+        if find_spec("z3") is None:
+            return found
     if find_spec("z3") is None:
         raise ToolMissing("engine 'z3' cannot run; install it with 'pip install z3-solver'")
     return [*found, f"z3-solver {version('z3-solver')}"]
