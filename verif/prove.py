@@ -175,7 +175,7 @@ def _part(
     report: Callable[[float], None] | None,
 ) -> Proof:
     start = time.monotonic()
-    if engine == "auto" and given.eased is not None and find_spec("z3") is not None:
+    if engine in ("auto", "z3") and given.eased is not None and find_spec("z3") is not None:
         # Where this fails it may be what was added.
         sure = solve(given.eased, prop, "z3", 2, min(timeout, 60))
         timeout -= round(sure.seconds)
