@@ -101,6 +101,27 @@ def test_results_are_kept(cli: Cli, matrix: Path, tmp_path: Path) -> None:
     assert all(run["vectors"] > 0 and run["good"] for run in first["runs"])
 
 
+def test_results_depend_on_all_that_a_run_imports() -> None:
+    """And on nothing that only proves, measures or reports."""
+    told = """
+import sys
+from verif.verify import Task, run_task
+assert run_task(Task("mac", (("acc", "FP16"),), "icarus", 1)).good
+import verif.bench
+print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", None)), sep="\\n")
+"""
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    root = Path(regress.__file__).resolve().parent.parent
+    used = {Path(line).resolve() for line in done.stdout.splitlines()}
+    folders = [root / name for name in ("hfp8_hw", "rtl_gen", "verif")]
+    own = {path for path in used if any(path.is_relative_to(folder) for folder in folders)}
+    kept = {path.resolve() for path in regress.sources()}
+    assert len(own) > 40 and own <= kept
+    names = {path.name for path in kept}
+    assert {"bench.py", "joints.py", "simulate.py"} <= names
+    assert not {"prove.py", "mutate.py", "cover.py", "regress.py"} & names
+
+
 def test_what_could_not_run_is_not_kept(matrix: Path) -> None:
     task = regress.load(matrix)[0]
     regress.keep(Result(task, None, "no simulator"))

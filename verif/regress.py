@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
+from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .verify import Result, Task
 
 MATRIX = Path(__file__).with_name("regress.toml")
 _ROOT = Path(__file__).resolve().parent.parent
+_OWN = ("hfp8_hw", "rtl_gen", "verif")
 
 
 def _listed(value: Any) -> list[Any]:
@@ -107,11 +109,20 @@ def smoke(tasks: list[Task]) -> list[Task]:
 
 
 @lru_cache(maxsize=1)
+def sources() -> tuple[Path, ...]:
+    """Every module of this project that a run imports, here or in the simulator: what generates,
+    computes, drives and compares, and not what proves, measures or reports."""
+    beside = [path.stem for path in _ROOT.iterdir() if path.stem not in _OWN]
+    finder = ModuleFinder(path=[str(_ROOT)], excludes=beside)
+    for module in ("verif.verify", "verif.bench"):
+        finder.import_hook(module)
+    files = (getattr(module, "__file__", None) for module in finder.modules.values())
+    return tuple(sorted(Path(file) for file in files if file))
+
+
+@lru_cache(maxsize=1)
 def _sources() -> str:
-    """Hash of everything that generates, computes and compares."""
-    folders = ("hfp8_hw", "rtl_gen", "verif")
-    paths = sorted(p for name in folders for p in (_ROOT / name).rglob("*.py"))
-    return digest(path.read_text(encoding="utf-8") for path in paths)
+    return digest(path.read_text(encoding="utf-8") for path in sources())
 
 
 def _tool(simulator: str) -> str:
@@ -183,7 +194,8 @@ def _distributed(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterato
     if scheduler is None:
         cluster = LocalCluster(
             n_workers=min(jobs, len(tasks)), threads_per_worker=1, processes=True,
-            dashboard_address=None, silence_logs=50,
+            # Any free port: the usual one is taken where another cluster runs.
+            dashboard_address=":0", silence_logs=50,
         )  # fmt: skip
     try:
         try:
