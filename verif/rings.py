@@ -79,7 +79,7 @@ class Ring:
     def helps(self, part: str, running: str, limit: int) -> str:
         """Assertions beside those of a part of `verif.streams`, about its registers ``flight`` and
         ``clocks``, which counts while ``running``, to less than ``limit``."""
-        text = self._pause()
+        text = "" if part == "count" else self._pause()
         if part in ("count", "result"):
             holders = self._holders()
             inside = " + ".join(f"{{{_BITS}'d0, {there}}}" for there, _ in holders)
