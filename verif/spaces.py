@@ -100,11 +100,9 @@ class Space:
                 return strata.sums(package, rng, items, LANES)
             return random_inputs(package, rng, items, LANES)
         once = self.vectors // (len(PASSES) if self.rest else 1)
-        index = np.arange(start, start + count)
-        turn: NDArray[np.int64] | int = 0
-        if self.rest:
-            turn = index // once
-            index -= turn * once
+        index = np.arange(start % once, start % once + count)
+        if index[-1] >= once:
+            index %= once
         inputs: dict[str, NDArray[Any]] = {}
         for axis in reversed(self.axes):
             digit = index
@@ -114,10 +112,15 @@ class Space:
                 digit = digit - index * axis.count
             inputs[axis.port] = axis.values(digit).astype(dtype(axis.width))[:, None]
         for port, width in self.rest:
-            kind = dtype(width)
-            drawn = rng.integers(0, 1 << width, count, kind)
-            fixed = np.where(turn == 0, kind(0), kind((1 << width) - 1))
-            inputs[port] = np.where(turn == 2, drawn, fixed)[:, None]
+            inputs[port] = np.zeros((count, 1), dtype(width))
+            for turn, name in enumerate(PASSES):
+                # Most blocks lie in one pass.
+                own = slice(max(0, turn * once - start), max(0, (turn + 1) * once - start))
+                part = inputs[port][own, 0]
+                if name == "ones":
+                    part[:] = (1 << width) - 1
+                elif name == "random" and len(part):
+                    part[:] = rng.integers(0, 1 << width, len(part), dtype(width))
         return inputs
 
 
