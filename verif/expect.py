@@ -57,6 +57,11 @@ def chunk_of(manifest: dict[str, Any]) -> int:
     return max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
 
 
+def chunked(manifest: dict[str, Any]) -> bool:
+    """Whether a unit sums in chunks; others have a parameter for them that means nothing."""
+    return manifest["parameters"].get("semantics") in ("chunked", "exact_chunk")
+
+
 def signed(values: NDArray[Any], width: int) -> NDArray[np.int64]:
     """Two's complement fields of ``width`` bits, or the integers they stand for, as integers."""
     wide = values.astype(np.int64) & ((1 << width) - 1)

@@ -12,13 +12,11 @@ from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 
 from .bounded import largest
-from .expect import chunk_of
+from .expect import chunk_of, chunked
 from .harness import payload
-from .strata import choose_last, magnitudes, sides, targets
+from .strata import choose_last, sides
+from .targets import Picks, magnitudes, targets
 from .vectors import Vectors
-
-Picks = list[tuple[int, int]]
-"""Products: codes of a and b."""
 
 Formats = list[tuple[FloatFormat, ...]]
 """Of each operand, those that it can be in."""
@@ -40,13 +38,13 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
     smallest value in one chunk and an overflow in the next, or an overflow or infinity in one and
     its opposite in the next; products that cancel. Run-time biases are the formats' own, and then
     some with which products can be smaller than anything in the accumulator's format.
-    None for units without chunks, or with very long ones, and where products meet no edge.
+    Sums that are rounded with each product have the latter alone. None for exact ones, for those
+    with very long chunks, and where products meet no edge.
     """
     manifest = package.manifest
-    parameters, acc, chunk = manifest["parameters"], manifest["golden"]["arguments"].get("acc"), 0
-    if parameters["semantics"] in ("chunked", "exact_chunk"):
-        chunk = chunk_of(manifest)
-    if not 1 < chunk <= 128 or acc == "fixed":
+    parameters, acc = manifest["parameters"], manifest["golden"]["arguments"].get("acc")
+    chunk = chunk_of(manifest) if chunked(manifest) else 1
+    if acc == "fixed" or parameters["semantics"] == "exact" or chunk > 128:
         return None
     own = sides(package)[1]
     found = [_frames(package, own, parse_operand(acc)[0], chunk, rng, lanes)]
@@ -79,11 +77,14 @@ def _frames(
     lanes: int,
 ) -> list[Vectors]:
     """Sums of operands in these formats, as many side by side as there are copies of the unit."""
-    parameters, names = package.manifest["parameters"], sides(package)[0]
-    last = formats[0][-1], formats[1][-1]
-    found, both = _aimed(targets(formats[0], formats[1], acc), last, chunk)
-    if not found:
-        return []
+    parameters, last = package.manifest["parameters"], (formats[0][-1], formats[1][-1])
+    aims = targets(formats[0], formats[1], acc)
+    if chunked(package.manifest):
+        found, both = _aimed(aims, last, chunk)
+        if not found:
+            return []
+    else:
+        found, both = [], [picks for picks, end in aims if end and len(picks) == 2]
     products = int(parameters.get("lanes", 1))
     most = max(_MOST // products, min(128, 1024 // products))
     chosen = [found[int(k)] for k in rng.permutation(len(found))[:most]]
@@ -93,10 +94,18 @@ def _frames(
         some = [both[int(k)] for k in rng.permutation(len(both))[:_BOTH]]
         chosen += [[*_filled(under, last, chunk), *top] for under in some]
     chosen += _opposites(top, [*both[:1], *_below(last, acc)], last, chunk) + _cancelled(last)
+    return side_by_side(package, formats, chosen, lanes)
+
+
+def side_by_side(
+    package: Package, formats: Formats, chosen: list[Picks], lanes: int
+) -> list[Vectors]:
+    """Sums of one product a clock, as many at once as there are copies of the unit and turns,
+    every second of the other sign; the shortest first."""
     turns = package.manifest["golden"]["sum"]["interleave"]
-    chosen.sort(key=len)
+    names, sign = sides(package)[0], formats[0][-1].sign_mask
     ports = [field.port for field in payload(package.manifest, "in")[0]]
-    sign, frames = last[0].sign_mask, []
+    chosen, frames = sorted(chosen, key=len), []
     for start in range(0, len(chosen), lanes * turns):
         some = chosen[start : start + lanes * turns]
         count = max(map(len, some))
@@ -160,7 +169,7 @@ def _opposites(
     top: Picks, under: list[Picks], formats: tuple[FloatFormat, FloatFormat], chunk: int
 ) -> list[Picks]:
     """An overflow or an infinity in one chunk, its opposite in the next or not, after nothing, an
-    inexact chunk, an underflow, an overflow or two of them; and an infinity times zero."""
+    inexact chunk, an underflow, an overflow or two of them; an infinity times zero, and NaN."""
     a, b = formats
     inexact = [(a.max_code // 2, b.max_code // 2), (a.min_code, b.min_code)]
     before = [[], _filled(inexact, formats, chunk)]
@@ -174,9 +183,10 @@ def _opposites(
             low = [(x ^ a.sign_mask, y) for x, y in high]
             found += [[*some, *high, *rest] for some in before for rest in ([], low)]
             found += [[*high, *low, inexact[0]], [*high, *high, *low]]
-    nothings = [(a.inf_code, 0), (0, b.inf_code)]
-    return found + [[*some, (x, y)] for x, y in nothings if x is not None and y is not None
-                    for some in before]  # fmt: skip
+    invalid = [(a.inf_code, 0), (0, b.inf_code)]
+    nothing = [(a.nan_code, b.max_code), (a.max_code, b.nan_code), (a.nan_code, b.min_code)]
+    return found + [[*some, (x, y)] for x, y in invalid + nothing
+                    if x is not None and y is not None for some in before]  # fmt: skip
 
 
 def first(package: Package, lanes: int) -> Vectors:

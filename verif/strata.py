@@ -7,22 +7,18 @@ every lane and frame, vectorised over the lanes.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw.formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, FloatFormat, parse_operand
-from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
 from .edges import edge_codes
 from .expect import chunk_of, code_width
+from .targets import targets
 from .vectors import Vectors, lengths
-
-_BELOW = (0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
-"""Parts of an accumulator's smallest value that products may differ by."""
 
 STRATA = (
     "uniform",
@@ -82,86 +78,6 @@ def _draw(
         case "tiny":
             return rng.integers(0, 2 << fmt.man_bits, shape) & fmt.mag_mask | signs
     return rng.integers(0, 1 << fmt.width, shape)
-
-
-def magnitudes(fmt: FloatFormat) -> NDArray[np.int64]:
-    """The codes of positive numbers, lowest first: all of an 8-bit format, of wider ones those at
-    both ends, powers of two and some between."""
-    if fmt.max_code <= 1 << 8:
-        return np.arange(max(1, fmt.min_code), fmt.max_code + 1)
-    low, high = np.arange(1, 65), np.arange(fmt.max_code - 63, fmt.max_code + 1)
-    powers = np.arange(1, (fmt.max_code >> fmt.man_bits) + 1) << fmt.man_bits
-    between = np.linspace(1, fmt.max_code, 64).astype(np.int64)
-    return np.unique(np.concatenate([low, high, powers, between]))
-
-
-@lru_cache(maxsize=32)
-def targets(
-    formats_a: tuple[FloatFormat, ...], formats_b: tuple[FloatFormat, ...], acc: FloatFormat
-) -> list[tuple[list[tuple[int, int]], bool]]:
-    """Lists of (code of a, code of b), in the last of the formats an operand can be in, whose
-    products add up to an edge of ``acc`` or a value beside one, by taking the largest that fits,
-    or as the difference of two; and whether that is an end of the format's range."""
-    a, b = formats_a[-1], formats_b[-1]
-    codes_a, codes_b = magnitudes(a), magnitudes(b)
-    grid = np.outer(decode(codes_a, a), decode(codes_b, b)).reshape(-1)
-    order = np.argsort(grid, kind="stable")
-    values = grid[order]
-    edges = np.array([code for code in edge_codes(acc) if 0 < code <= acc.max_code])
-    found: list[tuple[list[tuple[int, int]], bool]] = []
-    smallest, largest = (float(n) for n in decode(np.array([acc.min_code, acc.max_code]), acc))
-
-    def difference(pair: tuple[int, int]) -> list[tuple[int, int]]:
-        (row, col), (other, second) = (divmod(int(order[at]), len(codes_b)) for at in pair)
-        minus = int(codes_a[other]) | a.sign_mask
-        return [(int(codes_a[row]), int(codes_b[col])), (minus, int(codes_b[second]))]
-
-    for value in decode(edges, acc):
-        step = float(np.spacing(value)) * 2.0 ** (52 - acc.man_bits)
-        coarse = np.flatnonzero(np.fmod(values, step) == 0)
-        for quarters in (-2, -1, 0, 1, 2):
-            # First what the accumulator holds exactly, in products that it holds too; the rest,
-            # less than a step, comes last and is rounded.
-            base = float(value) - step if quarters < 0 else float(value)
-            picks: list[int] = []
-            rest = base
-            while len(picks) < 12 and coarse.size and rest >= values[coarse[0]]:
-                at = int(np.searchsorted(values[coarse], rest, side="right")) - 1
-                picks.append(int(coarse[at]))
-                rest -= float(values[coarse[at]])
-            rest += float(value) + quarters / 4 * step - base
-            if rest:
-                at = int(np.searchsorted(values, rest, side="right")) - 1
-                if at < 0 or values[at] != rest:
-                    continue
-                picks.append(at)
-            places = [divmod(int(order[at]), len(codes_b)) for at in picks]
-            if places:
-                picked = [(int(codes_a[row]), int(codes_b[col])) for row, col in places]
-                found.append((picked, value >= 0.9 * largest))
-        for pair in _differences(values, float(value), values[0] / 4.0**8):
-            found.append((difference(pair), value <= 2 * smallest))
-    for part in _BELOW:
-        for pair in _differences(values[:64], smallest * part, values[0] / 4.0**8, 1):
-            found.append((difference(pair), True))
-    return found
-
-
-def _differences(
-    values: NDArray[np.float64], target: float, least: float, stride: int = 7
-) -> list[tuple[int, int]]:
-    """Some indices of two values that differ by at most ``target``, and by at least that, but
-    by less than half of it away: the nearest first, two each; values are sorted."""
-    below: list[tuple[float, int, int]] = []
-    above: list[tuple[float, int, int]] = []
-    for low in range(0, min(len(values), 600), stride):
-        high = int(np.searchsorted(values, values[low] + target))
-        for found, at in ((below, high - 1), (above, high)):
-            if low < at < len(values):
-                difference = values[at] - values[low]
-                if abs(difference - target) <= target / 2 and difference > least:
-                    found.append((abs(difference - target), at, low))
-    return [(at, low) for found in (below, above) for _, at, low in sorted(found)[:2]]
 
 
 def sums(package: Package, rng: np.random.Generator, count: int, lanes: int) -> Vectors:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hfp8_hw.formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_operand
 from rtl_gen.package import Package
 
-from . import inverse
+from . import edges, inverse
 from .edges import edge_codes, halfway_codes
 from .expect import chunk_of, code_width
 
@@ -298,3 +298,18 @@ def directed(package: Package, rng: np.random.Generator) -> Vectors | None:
     if {"i_scale", "i_bias"} & set(found) and len(operands) == 1:
         inverse.aim(package, operands, found, rng)
     return found
+
+
+def single_bits(package: Package, rng: np.random.Generator) -> Vectors | None:
+    """Codes with one bit of the significand set, or one beyond a value or tie of the result's
+    format, of operands wider than 8 bits; what stands beside them is random. None where there
+    are no such operands."""
+    wide = {port: formats for port, formats in _operands(package).items() if formats[0].width > 8}
+    if not wide:
+        return None
+    alone = len(wide) == 1 or [*wide] in _lanes(package, wide)
+    target = package.manifest["golden"]["arguments"].get("fmt") if alone else None
+    dst = None if target is None else parse_operand(target)[0]
+    parts = [_with_rest(package, {port: edges.single_bits(fmt, dst)}, rng)
+             for port, (fmt, *_) in wide.items()]  # fmt: skip
+    return {port: np.concatenate([part[port] for part in parts]) for port in parts[0]}

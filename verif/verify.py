@@ -15,13 +15,17 @@ from hfp8_hw.formats import parse_operand
 from hfp8_hw.parameters import unit_parameters
 from rtl_gen.package import Package, generate
 
-from . import joints, strata, vectors
-from .expect import chunk_of, code_width
+from . import corners, joints, strata, vectors
+from .expect import chunk_of, chunked, code_width
 from .simulate import Outcome, Phase, SimulationError, run
 from .tools import ToolMissing
 
 _RARE = 240
 """Items of the phase that has long pauses before each."""
+
+_RESETS, _SOME = 3, 0.2
+"""Phases that a reset begins while a sum is under way, each after another number of items; and how
+often they wait."""
 
 
 def label(parameters: Mapping[str, Any]) -> str:
@@ -104,6 +108,9 @@ def phases(package: Package, seed: int) -> list[Phase]:
             found.append(Phase("edges", edges))
         if package.manifest["golden"]["sum"]:
             found.append(Phase("first", joints.first(package, vectors.LANES)))
+        else:
+            single = vectors.single_bits(package, np.random.default_rng([seed, 4]))
+            found += [] if single is None else [Phase("single bits", single)]
         # The slow simulator's time goes with the products: fewer items where each has many.
         lanes = int(package.manifest["parameters"].get("lanes", 1))
         count = max(1500, 6000 // lanes) if package.manifest["golden"]["sum"] else 2500
@@ -118,7 +125,7 @@ def phases(package: Package, seed: int) -> list[Phase]:
             found.append(Phase("aimed", aimed))
             chunks = joints.joints(package, own, vectors.LANES)
             if chunks is not None:
-                found.append(Phase("chunks", chunks))
+                found.append(Phase("chunks" if chunked(package.manifest) else "ends", chunks))
             grown = joints.growth(package, vectors.LANES)
             if grown is not None:
                 found.append(Phase("growth", grown))
@@ -133,13 +140,25 @@ def phases(package: Package, seed: int) -> list[Phase]:
         more[len(more) // 2 :] = False
         shaken["i_last"] |= more[:, None]
     found.append(Phase("back-pressure", shaken, stall=0.4, resets=4))
-    if "i_last" in shaken and chunk_of(package.manifest) > 1:
+    if chunked(package.manifest) and chunk_of(package.manifest) > 1:
         # Items so rare that results come between those of a chunk.
         few = {port: values[:_RARE] for port, values in shaken.items()}
         few["i_last"] = few["i_last"].copy()
         few["i_last"][-int(package.manifest["golden"]["sum"]["interleave"]) :] = 1
         found.append(Phase("rare items", few, pause=0.93))
+    if package.manifest["golden"]["sum"]:
+        found += _corners(package, np.random.default_rng([seed, 5]))
     return found
+
+
+def _corners(package: Package, rng: np.random.Generator) -> list[Phase]:
+    """Sums that carry, sums that are given up, and some after resets."""
+    carried = corners.carried(package, rng, vectors.LANES)
+    found = [] if carried is None else [Phase("carries", carried)]
+    given_up = corners.given_up(package, rng, vectors.LANES)
+    found += [Phase("given up", given_up), Phase("given up, rare", given_up, stall=_SOME)]
+    again = corners.resumed(package, rng, vectors.LANES)
+    return found + [Phase(f"reset {k + 1}", again, stall=_SOME, resets=1) for k in range(_RESETS)]
 
 
 def run_task(task: Task) -> Result:

@@ -1,0 +1,85 @@
+"""Sums and codes made for single moments, and the faults that nothing else found."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hfp8_hw import parse_format
+from hfp8_hw.golden import decode, quantize
+from verif import corners, edges, native, sweep
+from verif.expect import expected, sums
+from verif.targets import carries
+from verif.verify import phases
+
+from .test_prove import package
+
+
+@pytest.mark.parametrize(
+    ("unit", "given", "old", "new", "phase"),
+    [
+        # A carry loses the lowest bit of what it shifts out.
+        ("mac", {}, r"wire sum_fine_by1 = .*;", "wire sum_fine_by1 = 1'b0;", "carries"),
+        # A reset leaves the lowest bit of the count of a chunk.
+        ("mac", {}, r"slot_taken <= 6'h0;", "slot_taken <= slot_taken & 6'h1;", "reset 1"),
+        # The flags of a sum that was given up after a chunk's end stay if the next one is late.
+        ("mac", {}, r"(wire \w+ = ~slot_dirty;\n  wire \w+ =) .*;", r"\1 1'b0;", "given up, rare"),
+        # One bit of a significand does not make NaN, or is not seen below a tie.
+        ("quantizer", {}, r"\|i_x\[18:0\]", "|i_x[18:1]", "single bits"),
+        ("quantizer", {}, r"\|\{i_x\[19\], y_sticky\}", "|{y_sticky}", "single bits"),
+    ],
+)
+def test_faults_that_show_for_a_moment(
+    unit: str, given: dict[str, Any], old: str, new: str, phase: str
+) -> None:
+    made = package(unit, **given)
+    text, count = re.subn(old, new, made.verilog)
+    assert count == 1, old
+    (number, aimed), *_ = (
+        (sweep.STALLED - 1 if found.stall else 0, found)
+        for found in phases(made, 1) if found.name == phase
+    )  # fmt: skip
+    bad = native.model(replace(made, verilog=text))
+    assert not sweep.drive(made, bad, aimed.inputs, number).good
+    assert sweep.drive(made, native.model(made), aimed.inputs, number).good
+
+
+def test_carries_leave_less_than_a_unit() -> None:
+    fmt, acc = parse_format("HFP8_BWD"), parse_format("DLFLOAT16")
+    found, parts = carries(fmt, fmt, acc), set()
+    for picks in found:
+        values = [float(np.prod(decode(np.array(pick), fmt))) for pick in picks]
+        below = sum(values[:-1])
+        power = 2.0 ** np.ceil(np.log2(below))
+        unit = power / 2 ** (acc.man_bits + 1)
+        assert below == power - unit
+        parts.add((sum(values) - power) / unit)
+    assert len(found) > 60 and parts == {1 / 2, 1 / 4, 1 / 8}  # 17/16 is no product.
+
+
+@pytest.mark.parametrize("given", [{}, {"acc": "FP16", "chunk": 5, "interleave": 3}])
+def test_what_follows_a_sum_that_was_given_up_is_one(given: dict[str, Any]) -> None:
+    made = package("mac", **given)
+    inputs = corners.given_up(made, np.random.default_rng(1), 16)
+    turns = given.get("interleave", 1)
+    spans = sums(inputs["i_first"][:, 0], inputs["i_last"][:, 0], turns)
+    assert {len(span) for span in spans} == {1} and len(spans) == (6 if turns == 1 else 4) * turns
+    outputs = expected(made.manifest, inputs)[0]
+    acc = parse_format(given.get("acc", "DLFLOAT16"))
+    assert (decode(outputs["o_y"], acc) == 1).all() and (outputs["o_flags"] == 0).all()
+
+
+def test_single_bits_of_wide_codes() -> None:
+    src, dst = parse_format("FP32"), parse_format("HFP8_FWD")
+    codes = edges.single_bits(src, dst)
+    man, field = codes & 0x7FFFFF, codes >> 23 & 0xFF
+    for exponent in (0, 1, 127, 254, 255):
+        assert {1 << k for k in range(23)} <= set(man[field == exponent].tolist())
+    # Powers of 2 whose exponent is one bit, for zero is told by all of them.
+    assert {1 << k for k in range(8)} <= set(field[man == 0].tolist())
+    # One bit beyond the tie between the two smallest magnitudes of the result.
+    tie = int(quantize(np.array([(dst.min + dst.value(dst.min_code + 1)) / 2]), src)[0])
+    assert {tie | 1 << k for k in range(23)} <= set(codes.tolist())
+    assert set((codes ^ src.sign_mask).tolist()) == set(codes.tolist())

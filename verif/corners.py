@@ -1,0 +1,85 @@
+"""Sums in which one moment matters: a carry that leaves little, a sum given up, a reset."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hfp8_hw.formats import parse_operand
+from rtl_gen.package import Package
+
+from .edges import edge_codes
+from .expect import chunk_of, chunked
+from .harness import payload
+from .joints import side_by_side
+from .strata import choose_last, sides
+from .targets import carries
+from .vectors import Vectors
+
+_CARRIES = 64
+"""Sums that carry, at most."""
+
+_LONG = 40
+"""Items of a sum that a reset meets, where there are no chunks."""
+
+
+def carried(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | None:
+    """Sums that a product brings over a power of 2, with little left below the last place.
+
+    None where the accumulator is in fixed point, and where products are not added in its format.
+    """
+    acc, formats = package.manifest["golden"]["arguments"].get("acc"), sides(package)[1]
+    if acc == "fixed" or package.manifest["parameters"]["semantics"].startswith("exact"):
+        return None
+    found = carries(formats[0][-1], formats[1][-1], parse_operand(acc)[0])
+    chosen = [found[int(k)] for k in rng.permutation(len(found))[:_CARRIES]]
+    frames = side_by_side(package, formats, chosen, lanes)
+    return (
+        {name: np.concatenate([f[name] for f in frames]) for name in frames[0]} if frames else None
+    )
+
+
+def given_up(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:
+    """Sums of edges of the formats, given up after one product, two, or about a chunk, and each
+    time then 1 times 1, which is exact: no flag of theirs may show."""
+    chunk = chunk_of(package.manifest)
+    turns, counts = package.manifest["golden"]["sum"]["interleave"], [1, 2, 3]
+    if chunked(package.manifest) and chunk <= 128:
+        counts += [chunk - 1, chunk, chunk + 1] if turns == 1 else [chunk]
+    names, formats = sides(package)
+    ports, frames = [field.port for field in payload(package.manifest, "in")[0]], []
+    for count in counts:
+        frame = {port: np.zeros(((count + 1) * turns, lanes), np.int64) for port in ports}
+        for letter, (*_, fmt) in zip("ab", formats, strict=True):
+            for name in names[letter]:
+                frame[name][: count * turns] = rng.choice(edge_codes(fmt), (count * turns, lanes))
+            frame[names[letter][0]][count * turns :] = fmt.bias << fmt.man_bits & fmt.mag_mask
+        choose_last(frame, formats)
+        frame["i_first"][:turns] = 1
+        frame["i_first"][-turns:] = 1
+        frame["i_last"][-turns:] = 1
+        frames.append(frame)
+    return {port: np.concatenate([frame[port] for frame in frames]) for port in ports}
+
+
+def resumed(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:
+    """One sum of more than a chunk without a ``first``: a reset before it must leave nothing.
+
+    Small products, a large one as the last of a chunk, and its opposite: where the chunk ends
+    tells whether the small ones survive.
+    """
+    chunk, (names, formats) = chunk_of(package.manifest), sides(package)
+    at = chunk - 1 if chunked(package.manifest) and 1 < chunk <= 128 else _LONG
+    turns = package.manifest["golden"]["sum"]["interleave"]
+    ports = [field.port for field in payload(package.manifest, "in")[0]]
+    frame = {port: np.zeros(((at + 2) * turns, lanes), np.int64) for port in ports}
+    for letter, (*_, fmt) in zip("ab", formats, strict=True):
+        for name in names[letter]:
+            low = rng.integers(0, fmt.max_code // 2, (turns, lanes))
+            frame[name][:turns] = low | rng.integers(0, 2, low.shape) * fmt.sign_mask
+            large = rng.integers(fmt.max_code // 2, fmt.max_code + 1, (turns, lanes))
+            frame[name][-2 * turns :] = np.concatenate([large, large])
+            if letter == "a":
+                frame[name][-turns:] ^= fmt.sign_mask
+    choose_last(frame, formats)
+    frame["i_last"][-turns:] = 1
+    return frame
