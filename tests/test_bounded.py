@@ -9,7 +9,7 @@ import pytest
 
 from hfp8_hw import parse_format
 from hfp8_hw.golden import decode
-from verif import bounded, toggles, unreachable
+from verif import bounded, registers, toggles, unreachable
 from verif.expect import expected
 from verif.verify import package_of
 
@@ -93,20 +93,39 @@ def test_sums_are_multiples_of_the_smallest_step(
 
 def test_what_is_assumed_of_registers() -> None:
     made = package_of("mac", (("a", "HFP8_FWD"), ("b", "HFP8_FWD"), ("chunk", 5), ("stages", 2)))
-    texts = bounded.assumed(made)
+    texts = registers.assumed(made)
     assert texts == [
         text
         for net in ("o_y", "o_y_2")
-        for text in (f"{net}[14:0] <= 28672", f"{net}[14:0] < 1 || {net}[14:0] >= {3 << 9}")
+        for text in [f"{net}[14:0] <= 28672", f"{net}[14:0] < 1 || {net}[14:0] >= {3 << 9}"]
+        + [f"!{net}[{bit}] || {net}[14:9] >= {12 - bit}" for bit in range(9)]
     ]
     # NaN stays NaN.
     made = package_of("mac", (("a", "HFP8_BWD"), ("b", "HFP8_FWD"), ("acc", "FP32")))
-    assert bounded.assumed(made)[0].endswith(" || o_y[30:0] > 2139095039")
+    assert registers.assumed(made)[0].endswith(" || o_y[30:0] > 2139095039")
     # Filled by few products, and by many that are rounded up.
-    assert bounded.assumed(package_of("mac", (("acc", "FP16"),))) == []
+    assert registers.assumed(package_of("mac", (("acc", "FP16"),))) == []
     made = package_of("mac", (("acc", "BF16"), ("chunk", 1), ("rounding", "RUP")))
-    assert all(">= " in text for text in bounded.assumed(made))
-    assert bounded.assumed(package_of("relu", ())) == []
+    assert all(">= " in text for text in registers.assumed(made))
+    assert registers.assumed(package_of("relu", ())) == []
+
+
+@pytest.mark.parametrize("step", [2.0**-20, 2.0**-3, 16.0])
+def test_which_codes_are_multiples(step: float) -> None:
+    """All of binary16's numbers that are at least a step."""
+    fmt = parse_format("FP16")
+    codes = np.arange(fmt.max_code + 1)
+    values = decode(codes, fmt)
+    told = np.ones(len(codes), bool)
+    for bit, field in registers._fields(fmt, step):
+        told &= (codes >> bit & 1 == 0) | (codes >> fmt.man_bits >= field)
+    large = values >= step
+    assert (told == (np.fmod(values, step) == 0))[large].all() and not told[large].all()
+
+
+def test_few_numbers_of_one_step_are_not_rounded() -> None:
+    assert bounded.grown(3.0, 100, 8, "RNE", 1.0) == 300
+    assert bounded.grown(3.0, 200, 8, "RNE", 1.0) == bounded.grown(3.0, 200, 8, "RNE") > 600
 
 
 def test_fixed_point_totals_are_no_codes() -> None:
@@ -116,7 +135,7 @@ def test_fixed_point_totals_are_no_codes() -> None:
     wide = re.search(r"reg \[(\d+):0\] held_total", made.verilog)
     assert wide is not None
     same = made.verilog.replace(f"[{wide[1]}:0] held_total", "[15:0] held_total")
-    texts = bounded.assumed(replace(made, verilog=same))
+    texts = registers.assumed(replace(made, verilog=same))
     assert any("part" in text for text in texts)
     assert not any("held_total" in text for text in texts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from hfp8_hw.golden import decode
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 
-from .bounded import largest
+from .bounded import largest, product, smallest
 from .expect import chunk_of, chunked
 from .harness import payload
 from .strata import choose_last, sides
@@ -24,7 +25,10 @@ Formats = list[tuple[FloatFormat, ...]]
 _BOTH = 16
 _OVER = 160
 """Products of a sum that overflows, at most, where that is more than a chunk."""
-_LONGEST = 5000
+_FEW, _LONGEST = 300, (5000, 1 << 14)
+"""Items of a sum that fills its accumulator: with fewer, others do; and the most, where rounding
+does it and where nothing is rounded."""
+
 _MOST = 640
 """Sums of one product a clock; where there are more, simulators need that much longer."""
 
@@ -209,41 +213,63 @@ def first(package: Package, lanes: int) -> Vectors:
 
 
 def growth(package: Package, lanes: int) -> Vectors | None:
-    """A sum of the largest products, of both signs, that rounding alone brings to overflow.
+    """A sum of the largest products, of both signs, that rounding alone brings to overflow; or one
+    that fills every bit of an accumulator that needs no rounding before.
 
-    None where sums are not rounded away from zero after every product, or a few products overflow
-    anyway, or more than `_LONGEST` are needed.
+    None where neither can be, or more than `_LONGEST` items are needed, or a few.
     """
     manifest = package.manifest
     parameters, name = manifest["parameters"], manifest["golden"]["arguments"].get("acc")
-    if name in (None, "fixed"):
-        return None
-    directed = parse_rounding(parameters["rounding"]).mode in ("RUP", "RDN", "RTO")
-    each = parameters["semantics"] == "fma" or (
+    once = parameters["semantics"] in ("fma", "fmma", "dotN") or (
         parameters["semantics"] == "chunked" and parameters["chunk"] == 1
     )
-    if not (directed and each) or int(parameters.get("lanes", 1)) > 1:
+    if name in (None, "fixed") or not once:
         return None
-    acc, units = parse_operand(name)[0], 1 << parse_operand(name)[0].man_bits
-    # From where a product is less than a unit in the last place, `units` of them to each binade.
-    binades = math.log2(acc.max) - math.log2(largest(package, 1)) - acc.man_bits
-    count = units * (math.ceil(max(binades, 0)) + 4) + 129
-    if binades < 1 or count > _LONGEST:
-        return None
+    acc, products = parse_operand(name)[0], int(parameters.get("lanes", 1))
+    units, step = 1 << acc.man_bits, largest(package, 1)
+    filled = math.ceil(units * smallest(package) / (products * product(package)))
+    if products == 1 and parse_rounding(parameters["rounding"]).mode in ("RUP", "RDN", "RTO"):
+        # From where a product is less than a unit in the last place, `units` of them to each
+        # binade.
+        binades = math.log2(acc.max) - math.log2(step) - acc.man_bits
+        count = units * (math.ceil(max(binades, 0)) + 4) + 129
+        if binades >= 1 and count <= _LONGEST[0]:
+            return _grown(package, count, lanes, ())
+    if _FEW < filled <= _LONGEST[1]:
+        return _grown(package, filled + filled // 16 + 193, lanes, range(lanes // 2))
+    return None
+
+
+def _grown(package: Package, count: int, lanes: int, less: Sequence[int]) -> Vectors:
+    """So many largest products in every lane of the unit, in some pairs of copies in one of them
+    a little less; at the end codes of all classes."""
     names, formats = sides(package)
-    ports = [field.port for field in payload(manifest, "in")[0]]
-    turns = manifest["golden"]["sum"]["interleave"]
+    ports = [field.port for field in payload(package.manifest, "in")[0]]
+    turns = package.manifest["golden"]["sum"]["interleave"]
     frame = {port: np.zeros((count * turns, lanes), np.int64) for port in ports}
     for letter, side in (("a", 0), ("b", 1)):
-        frame[names[letter][0]][:] = formats[side][-1].max_code
+        fmt = formats[side][-1]
+        for port in names[letter] if less else names[letter][:1]:
+            frame[port][:] = fmt.max_code
+        for pair in less:
+            code = max(fmt.min_code, fmt.max_code - pair % fmt.max_code)
+            frame[names[letter][-1]][:, 2 * pair : 2 * pair + 2] = code
     # Then, at the top, with codes of all classes.
     for letter, side, end in (("a", 0, -1), ("b", 1, -65)):
         fmt = formats[side][-1]
         low = fmt.min_code + np.arange(15)
         codes = np.concatenate([[0], low, np.linspace(0, fmt.max_code, 48).astype(np.int64)])
-        codes = codes.repeat(turns)
+        codes = np.minimum(codes, fmt.max_code).repeat(turns)
         frame[names[letter][0]][(end - 64) * turns : end * turns] = codes[:, None]
-    frame[names["a"][0]][:, ::2] |= formats[0][-1].sign_mask
+    if less:
+        # And with the smallest, whose lowest bits are beside the highest of the sum.
+        own = np.arange(64).repeat(turns)[:, None]
+        for letter, (*_, fmt), k in zip("ab", formats, (own, own // 8), strict=True):
+            signs = k // 2 % 2 * fmt.sign_mask if letter == "a" else 0
+            frame[names[letter][0]][-193 * turns : -129 * turns] = fmt.min_code + k % 3 | signs
+            frame[names[letter][-1]][-193 * turns : -129 * turns] = 0
+    for port in names["a"] if less else names["a"][:1]:
+        frame[port][:, ::2] ^= formats[0][-1].sign_mask
     choose_last(frame, formats, RUNTIME_BIAS_RANGE[0])
     frame["i_first"][:turns] = 1
     frame["i_last"][-turns:] = 1

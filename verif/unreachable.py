@@ -8,7 +8,7 @@ from typing import Any
 
 from rtl_gen.package import Package
 
-from . import bounded
+from . import registers
 from .claims import COMBINATIONAL, Problem, assumed, declared, pins
 from .harness import payload
 from .prove import each
@@ -101,7 +101,7 @@ def _labelled(checks: Sequence[str]) -> str:
 def _inside(package: Package, checks: Sequence[str], nets: str = "") -> Problem:
     """The unit with assertions in it, that hold from the clock after a first reset on; sums are
     no larger than `verif.bounded` says."""
-    sizes = "".join(f"    assume ({text});\n" for text in bounded.assumed(package))
+    sizes = "".join(f"    assume ({text});\n" for text in registers.assumed(package))
     inside = f"""  reg coverage_started = 0;
 {nets}{assumed(package)}  always @* begin
 {sizes}  end
