@@ -73,19 +73,27 @@ def test_verilators_file_is_read(tmp_path: Path) -> None:
     assert [p.change for p in found] == [None, ("x", 3, 0), ("y", None, 1)]
 
 
-def test_claims_get_a_short_time_and_then_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first of three is decided at once, the second later, the third never."""
+def test_claims_get_a_short_time_then_a_longer_one_and_are_tried_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first of four is decided at once, the second later, the third alone, the last never."""
     asked: list[tuple[int, int, float]] = []
 
     def each(given: Problem, timeout: int, share: float) -> tuple[set[str], set[str]]:
         count = given.files["unit.v"].count(": assert (")
         asked.append((count, timeout, share))
-        return (set(), {"claim1", "claim2"}) if count == 3 else (set(), {"claim1"})
+        last = "o_y[3]" in given.files["unit.v"].split("coverage_now")[1].split("\n")[0]
+        return set(), {
+            4: {"claim1", "claim2", "claim3"},
+            3: {"claim1", "claim2"},
+            1: {"claim0"} if last else set(),
+        }[count]
 
     monkeypatch.setattr(unreachable, "each", each)
-    places = [toggles.Place("toggle", 1, f"o_y[{k}]:0->1", 1, 0) for k in range(3)]
-    assert unreachable.never_changes(package_of("relu", ()), places, 30) == [True, True, False]
-    assert asked == [(3, 120, 1.0), (2, 180, 30)]
+    places = [toggles.Place("toggle", 1, f"o_y[{k}]:0->1", 1, 0) for k in range(4)]
+    found = unreachable.never_changes(package_of("relu", ()), places, 30)
+    assert found == [True, True, True, False]
+    assert asked == [(4, 120, 1.0), (3, 180, 30), (1, 30, 30), (1, 30, 30)]
 
 
 def test_changes_are_proved_or_not() -> None:

@@ -18,6 +18,9 @@ from .vectors import Vectors
 _CARRIES = 64
 """Sums that carry, at most."""
 
+_APART = 100
+"""Sums of codes at the ends."""
+
 _LONG = 40
 """Items of a sum that a reset meets, where there are no chunks."""
 
@@ -59,6 +62,31 @@ def given_up(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:
         frame["i_last"][-turns:] = 1
         frames.append(frame)
     return {port: np.concatenate([frame[port] for frame in frames]) for port in ports}
+
+
+def apart(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | None:
+    """Sums of one item: all lanes of the unit alike, of every two edges of the formats; then all
+    but one, of codes at the ends. None for units of one lane."""
+    names, formats = sides(package)
+    if len(names["a"]) == 1:
+        return None
+    fmts = [several[-1] for several in formats]
+    pairs = np.stack(np.meshgrid(*(edge_codes(fmt) for fmt in fmts)), axis=-1).reshape(-1, 2)
+    rows = -(-len(pairs) // lanes)
+    frame = {f.port: np.zeros((rows + _APART, lanes), np.int64)
+             for f in payload(package.manifest, "in")[0]}  # fmt: skip
+    other = rng.integers(0, len(names["a"]), (_APART, lanes))
+    for side, (letter, fmt) in enumerate(zip("ab", fmts, strict=True)):
+        mags = np.array([0, fmt.min_code, fmt.min_code + 1, fmt.max_code - 1, fmt.max_code])
+        ends = np.array([*mags, *(mags | fmt.sign_mask)])
+        most = rng.choice(ends, (_APART, lanes))
+        for k, name in enumerate(names[letter]):
+            frame[name][:rows] = np.resize(pairs[:, side], (rows, lanes))
+            frame[name][rows:] = np.where(other == k, rng.choice(ends, most.shape), most)
+    choose_last(frame, formats)
+    for port in ("i_first", "i_last"):
+        frame[port][:] = 1
+    return frame
 
 
 def resumed(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +16,8 @@ from .prove import each
 from .toggles import Change, Place
 
 _SOON, _LATER = 4, 6
-"""Times the seconds of one proof: what all may take together, and those that are not done soon."""
+"""Times the seconds of one proof: what all may take together, and those that are not done soon, as
+often as they are tried."""
 
 
 def never_changes(package: Package, places: Sequence[Place], timeout: int) -> list[bool]:
@@ -25,9 +27,29 @@ def never_changes(package: Package, places: Sequence[Place], timeout: int) -> li
     Registers that reset leaves alone start at zero.
     """
     lines = package.verilog.splitlines()
-    claims: list[Change | str | None] = [p.change or taken(p, lines) for p in places]
+    missed = {place.change for place in places}
+    claims: list[Change | str] = []
+    shown: list[list[int]] = []
+    for place in places:
+        own: list[Change | str] = []
+        if place.change is None:
+            when = taken(place, lines)
+            own = [] if when is None else [f"!coverage_started || !({when})"]
+        elif (*place.change[:2], 1 - place.change[2]) in missed:
+            # Neither way: it stays 0 or stays 1, which needs no register.
+            own = [f"{_bit(*place.change[:2])} == {value}" for value in (0, 1)]
+        else:
+            own = [place.change]
+        shown.append([_place(claims, claim) for claim in own])
+    proved = _judge(claims, lambda some: _places(package, some), timeout)
+    return [any(proved[k] for k in own) for own in shown]
 
-    return _judge(claims, lambda some: _places(package, some), timeout)
+
+def _place(claims: list[Change | str], claim: Change | str) -> int:
+    """Where a claim is in the list, at the end if it is new."""
+    if claim not in claims:
+        claims.append(claim)
+    return claims.index(claim)
 
 
 def never_holds(package: Package, conditions: Sequence[str | None], timeout: int) -> list[bool]:
@@ -39,7 +61,9 @@ def never_holds(package: Package, conditions: Sequence[str | None], timeout: int
 def never_shows(package: Package, conditions: Sequence[str | None], timeout: int) -> list[bool]:
     """For each condition on ports in a clock, whether it is proved false after a first reset."""
     return _judge(
-        conditions, lambda some: _inside(package, [f"!({text})" for text in some]), timeout
+        conditions,
+        lambda some: _inside(package, [f"!coverage_started || !({text})" for text in some]),
+        timeout,
     )
 
 
@@ -60,33 +84,44 @@ def taken(place: Place, lines: Sequence[str]) -> str | None:
 def _judge(
     claims: Sequence[Any], problem: Callable[[Sequence[Any]], Problem], timeout: int
 ) -> list[bool]:
-    """Which claims are proved; None cannot be. ABC is given a short time for each of them, and then
-    ``timeout`` seconds for each of those that are left."""
+    """Which claims are proved; None cannot be. ABC is given a short time for each of them, then
+    ``timeout`` seconds for each of those that are left, and last each of these by itself."""
     left = [k for k, claim in enumerate(claims) if claim is not None]
     found = [False] * len(claims)
-    for longer in (False, True):
-        if not left:
-            break
-        limit = (_LATER if longer else _SOON) * timeout
-        share = min(timeout, limit / len(left)) if longer else timeout / 30
-        refuted, undecided = each(problem([claims[k] for k in left]), limit, share)
-        for n, k in enumerate(left):
+
+    def decide(some: list[int], limit: int, share: float) -> list[int]:
+        """Those that stay open."""
+        refuted, undecided = each(problem([claims[k] for k in some]), limit, share)
+        for n, k in enumerate(some):
             found[k] = f"claim{n}" not in refuted | undecided
-        left = [k for n, k in enumerate(left) if f"claim{n}" in undecided]
+        return [k for n, k in enumerate(some) if f"claim{n}" in undecided]
+
+    for longer in (False, True):
+        if left:
+            limit = (_LATER if longer else _SOON) * timeout
+            left = decide(left, limit, min(timeout, limit / len(left)) if longer else timeout / 30)
+    # What one engine has learned of others can stand in its way.
+    end = time.monotonic() + _LATER * timeout
+    for k in left:
+        if time.monotonic() < end:
+            decide([k], timeout, timeout)
     return found
 
 
 def _places(package: Package, claims: Sequence[Change | str]) -> Problem:
-    """Assertions that bits do not change, and that branches are not taken."""
+    """Assertions that hold as they are, and that bits do not change one way."""
     bits: list[str] = []
     checks: list[str] = []
     for claim in claims:
         if isinstance(claim, str):
-            checks.append(f"!({claim})")
+            checks.append(claim)
             continue
         net, bit, old = claim
-        checks.append(f"coverage_was[{len(bits)}] != {old} || coverage_now[{len(bits)}] == {old}")
-        bits.append(net if bit is None else f"{net}[{bit}]")
+        at = f"[{len(bits)}]"
+        checks.append(
+            f"!coverage_started || coverage_was{at} != {old} || coverage_now{at} == {old}"
+        )
+        bits.append(_bit(net, bit))
     nets = f"""  reg [{len(bits)}:0] coverage_was;
   wire [{len(bits)}:0] coverage_now = {{{", ".join(["1'b0", *reversed(bits)])}}};
   always @(posedge {package.manifest["clock"]}) coverage_was <= coverage_now;
@@ -94,13 +129,17 @@ def _places(package: Package, claims: Sequence[Change | str]) -> Problem:
     return _inside(package, checks, nets)
 
 
+def _bit(net: str, bit: int | None) -> str:
+    return net if bit is None else f"{net}[{bit}]"
+
+
 def _labelled(checks: Sequence[str]) -> str:
     return "".join(f"      claim{k}: assert ({check});\n" for k, check in enumerate(checks))
 
 
 def _inside(package: Package, checks: Sequence[str], nets: str = "") -> Problem:
-    """The unit with assertions in it, that hold from the clock after a first reset on; sums are
-    no larger than `verif.bounded` says."""
+    """The unit with assertions in it, that hold from a first reset on, or where they say so from
+    the clock after it; sums are no larger than `verif.bounded` says."""
     sizes = "".join(f"    assume ({text});\n" for text in registers.assumed(package))
     inside = f"""  reg coverage_started = 0;
 {nets}{assumed(package)}  always @* begin
@@ -108,9 +147,7 @@ def _inside(package: Package, checks: Sequence[str], nets: str = "") -> Problem:
   always @(posedge {package.manifest["clock"]}) begin
     coverage_started <= 1;
     assume (coverage_started || {package.manifest["reset"]["name"]});
-    if (coverage_started) begin
-{_labelled(checks)}    end
-  end
+{_labelled(checks)}  end
 endmodule
 """
     text = inside.join(package.verilog.rsplit("endmodule\n", 1))

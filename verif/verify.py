@@ -155,6 +155,8 @@ def _corners(package: Package, rng: np.random.Generator) -> list[Phase]:
     """Sums that carry, sums that are given up, and some after resets."""
     carried = corners.carried(package, rng, vectors.LANES)
     found = [] if carried is None else [Phase("carries", carried)]
+    apart = corners.apart(package, rng, vectors.LANES)
+    found += [] if apart is None else [Phase("apart", apart)]
     given_up = corners.given_up(package, rng, vectors.LANES)
     found += [Phase("given up", given_up), Phase("given up, rare", given_up, stall=_SOME)]
     again = corners.resumed(package, rng, vectors.LANES)
