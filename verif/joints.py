@@ -236,13 +236,13 @@ def growth(package: Package, lanes: int) -> Vectors | None:
         if binades >= 1 and count <= _LONGEST[0]:
             return _grown(package, count, lanes, ())
     if _FEW < filled <= _LONGEST[1]:
-        return _grown(package, filled + filled // 16 + 193, lanes, range(lanes // 2))
+        return _grown(package, filled + filled // 4 + 193, lanes, range(lanes // 2))
     return None
 
 
 def _grown(package: Package, count: int, lanes: int, less: Sequence[int]) -> Vectors:
     """So many largest products in every lane of the unit, in some pairs of copies in one of them
-    a little less; at the end codes of all classes."""
+    a little less; at the end codes of all classes, where there are such pairs the smallest too."""
     names, formats = sides(package)
     ports = [field.port for field in payload(package.manifest, "in")[0]]
     turns = package.manifest["golden"]["sum"]["interleave"]
@@ -262,15 +262,21 @@ def _grown(package: Package, count: int, lanes: int, less: Sequence[int]) -> Vec
         codes = np.minimum(codes, fmt.max_code).repeat(turns)
         frame[names[letter][0]][(end - 64) * turns : end * turns] = codes[:, None]
     if less:
-        # And with the smallest, whose lowest bits are beside the highest of the sum.
+        # And with the smallest, whose lowest bits are beside the highest of the sum and of others.
         own = np.arange(64).repeat(turns)[:, None]
         for letter, (*_, fmt), k in zip("ab", formats, (own, own // 8), strict=True):
             signs = k // 2 % 2 * fmt.sign_mask if letter == "a" else 0
             frame[names[letter][0]][-193 * turns : -129 * turns] = fmt.min_code + k % 3 | signs
-            frame[names[letter][-1]][-193 * turns : -129 * turns] = 0
+            frame[names[letter][-1]][-193 * turns : -129 * turns] = fmt.max_code - own % 4
+            own = own // 4
     for port in names["a"] if less else names["a"][:1]:
         frame[port][:, ::2] ^= formats[0][-1].sign_mask
     choose_last(frame, formats, RUNTIME_BIAS_RANGE[0])
     frame["i_first"][:turns] = 1
     frame["i_last"][-turns:] = 1
+    if less:
+        # And a short sum, while the long one is still in the registers.
+        short = {port: values[: 2 * turns].copy() for port, values in frame.items()}
+        short["i_last"][-turns:] = 1
+        frame = {port: np.concatenate([frame[port], short[port]]) for port in ports}
     return frame
