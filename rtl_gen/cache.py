@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_cache_dir
+
+KEPT_DAYS = 14
+"""What is not used for so long is removed when something else is built."""
 
 
 def cache_dir() -> Path:
@@ -37,8 +43,11 @@ def built(kind: str, facts: Iterable[str], make: Callable[[Path], None]) -> Path
     parent = cache_dir() / kind
     ready = parent / key
     if ready.is_dir():
+        with suppress(OSError):  # only a sign of use
+            os.utime(ready)
         return ready
     parent.mkdir(parents=True, exist_ok=True)
+    _forget(parent)
     with tempfile.TemporaryDirectory(prefix=f".{key}-", dir=parent) as scratch:
         folder = Path(scratch) / "build"
         folder.mkdir()
@@ -49,3 +58,12 @@ def built(kind: str, facts: Iterable[str], make: Callable[[Path], None]) -> Path
             if not ready.is_dir():  # another process may have built the same meanwhile
                 raise
     return ready
+
+
+def _forget(parent: Path) -> None:
+    """Remove what has not been used for `KEPT_DAYS`, and what a killed process left."""
+    oldest = time.time() - KEPT_DAYS * 86400
+    for folder in parent.iterdir():
+        with suppress(OSError):  # another process may be doing the same
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder)

@@ -75,10 +75,11 @@ def cells() -> str:
 
 
 def simulate(folder: Path, **given: Any) -> tuple[str, Outcome]:
-    """The last phase alone, random items under back-pressure with resets: gates are slow."""
+    """One phase alone, random items under back-pressure with resets: gates are slow."""
     package = generate(unit_parameters("mac", UNIT | given))
     gates = netlist(package, folder)
-    return gates, run(replace(package, verilog=gates), "icarus", phases(package, 1)[-1:], seed=1)
+    some = [phase for phase in phases(package, 1) if phase.name == "back-pressure"]
+    return gates, run(replace(package, verilog=gates), "icarus", some, seed=1)
 
 
 @pytest.mark.parametrize("given", [{"segments": 2}, {"operands": "fixed", "stages": 0}])

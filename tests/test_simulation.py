@@ -1,6 +1,7 @@
 """Generated units in both simulators, and that the bench notices what is wrong."""
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from hfp8_hw.cli.verify import write_junit
 from hfp8_hw.parameters import UNITS, unit_parameters
+from rtl_gen import cache
 from rtl_gen.package import Package, generate
 from verif import tools, vectors
 from verif.expect import expected, sums
@@ -257,3 +259,21 @@ def test_junit(tmp_path: Path) -> None:
     error = suite.find("testcase/error")
     assert error is not None and "cannot run" in (error.text or "")
     assert os.listdir(tmp_path) == ["j.xml"]
+
+
+def test_a_kept_build_is_small_and_what_is_not_used_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Precompiled headers and objects filled a disk: 27 MB a configuration."""
+    monkeypatch.setenv("HFP8_CACHE", str(tmp_path))
+    stale, fresh = (tmp_path / "builds" / name for name in ("stale", "fresh"))
+    for folder, days in ((stale, cache.KEPT_DAYS + 1), (fresh, 1)):
+        folder.mkdir(parents=True)
+        then = time.time() - days * 86400
+        os.utime(folder, (then, then))
+    result = run_task(Task("relu", (), "verilator", 1))
+    assert result.good, explain(result)
+    assert not stale.exists() and fresh.exists()
+    (kept,) = (path for path in (tmp_path / "builds").iterdir() if path != fresh)
+    assert sum(path.stat().st_size for path in kept.rglob("*") if path.is_file()) < 3_000_000
+    assert run_task(Task("relu", (), "verilator", 1)).good

@@ -26,6 +26,9 @@ from . import tools
 from .harness import TOP, harness
 from .toggles import Place, places
 
+_LEFT = (".a", ".cpp", ".d", ".gch", ".h", ".o")
+"""What a build leaves and a simulation does not need."""
+
 
 class SimulationError(RuntimeError):
     """A simulator failed to build or run; the text ends with the last lines of its log."""
@@ -205,6 +208,10 @@ def _build(package: Package, tool: tools.Tool, lanes: int, waves: bool, coverage
             sources.append(folder / f"{name}.v")
             sources[-1].write_text(content)
         _cocotb_build(tool, folder, sources, waves, coverage)
+        # A precompiled header and objects are twenty times what runs.
+        for path in folder.iterdir():
+            if path.suffix in _LEFT and path.is_file():
+                path.unlink()
 
     return built("builds", facts, make)
 
