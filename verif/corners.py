@@ -9,11 +9,10 @@ from rtl_gen.package import Package
 
 from .edges import edge_codes
 from .expect import chunk_of, chunked
-from .harness import payload
 from .joints import side_by_side
 from .strata import choose_last, sides
 from .targets import carries
-from .vectors import Vectors
+from .vectors import Vectors, blank, joined
 
 _CARRIES = 64
 """Sums that carry, at most."""
@@ -36,9 +35,7 @@ def carried(package: Package, rng: np.random.Generator, lanes: int) -> Vectors |
     found = carries(formats[0][-1], formats[1][-1], parse_operand(acc)[0])
     chosen = [found[int(k)] for k in rng.permutation(len(found))[:_CARRIES]]
     frames = side_by_side(package, formats, chosen, lanes)
-    return (
-        {name: np.concatenate([f[name] for f in frames]) for name in frames[0]} if frames else None
-    )
+    return joined(frames) if frames else None
 
 
 def given_up(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:
@@ -48,10 +45,9 @@ def given_up(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:
     turns, counts = package.manifest["golden"]["sum"]["interleave"], [1, 2, 3]
     if chunked(package.manifest) and chunk <= 128:
         counts += [chunk - 1, chunk, chunk + 1] if turns == 1 else [chunk]
-    names, formats = sides(package)
-    ports, frames = [field.port for field in payload(package.manifest, "in")[0]], []
+    (names, formats), frames = sides(package), []
     for count in counts:
-        frame = {port: np.zeros(((count + 1) * turns, lanes), np.int64) for port in ports}
+        frame = blank(package, (count + 1) * turns, lanes)
         for letter, (*_, fmt) in zip("ab", formats, strict=True):
             for name in names[letter]:
                 frame[name][: count * turns] = rng.choice(edge_codes(fmt), (count * turns, lanes))
@@ -61,7 +57,7 @@ def given_up(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:
         frame["i_first"][-turns:] = 1
         frame["i_last"][-turns:] = 1
         frames.append(frame)
-    return {port: np.concatenate([frame[port] for frame in frames]) for port in ports}
+    return joined(frames)
 
 
 def apart(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | None:
@@ -73,8 +69,7 @@ def apart(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | N
     fmts = [several[-1] for several in formats]
     pairs = np.stack(np.meshgrid(*(edge_codes(fmt) for fmt in fmts)), axis=-1).reshape(-1, 2)
     rows = -(-len(pairs) // lanes)
-    frame = {f.port: np.zeros((rows + _APART, lanes), np.int64)
-             for f in payload(package.manifest, "in")[0]}  # fmt: skip
+    frame = blank(package, rows + _APART, lanes)
     other = rng.integers(0, len(names["a"]), (_APART, lanes))
     for side, (letter, fmt) in enumerate(zip("ab", fmts, strict=True)):
         mags = np.array([0, fmt.min_code, fmt.min_code + 1, fmt.max_code - 1, fmt.max_code])
@@ -98,8 +93,7 @@ def resumed(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:
     chunk, (names, formats) = chunk_of(package.manifest), sides(package)
     at = chunk - 1 if chunked(package.manifest) and 1 < chunk <= 128 else _LONG
     turns = package.manifest["golden"]["sum"]["interleave"]
-    ports = [field.port for field in payload(package.manifest, "in")[0]]
-    frame = {port: np.zeros(((at + 2) * turns, lanes), np.int64) for port in ports}
+    frame = blank(package, (at + 2) * turns, lanes)
     for letter, (*_, fmt) in zip("ab", formats, strict=True):
         for name in names[letter]:
             low = rng.integers(0, fmt.max_code // 2, (turns, lanes))

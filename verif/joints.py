@@ -14,10 +14,9 @@ from rtl_gen.package import Package
 
 from .bounded import largest, product, smallest
 from .expect import chunk_of, chunked
-from .harness import payload
 from .strata import choose_last, sides
 from .targets import Picks, magnitudes, targets
-from .vectors import Vectors
+from .vectors import Vectors, blank, joined
 
 Formats = list[tuple[FloatFormat, ...]]
 """Of each operand, those that it can be in."""
@@ -58,7 +57,7 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
     frames = [frame for some in found for frame in some]
     if not frames:
         return None
-    return {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0]}
+    return joined(frames)
 
 
 def _smaller(formats: Formats, acc: FloatFormat, drop: int) -> Formats:
@@ -108,12 +107,11 @@ def side_by_side(
     every second of the other sign; the shortest first."""
     turns = package.manifest["golden"]["sum"]["interleave"]
     names, sign = sides(package)[0], formats[0][-1].sign_mask
-    ports = [field.port for field in payload(package.manifest, "in")[0]]
     chosen, frames = sorted(chosen, key=len), []
     for start in range(0, len(chosen), lanes * turns):
         some = chosen[start : start + lanes * turns]
         count = max(map(len, some))
-        frame = {name: np.zeros((count * turns, lanes), np.int64) for name in ports}
+        frame = blank(package, count * turns, lanes)
         for place, picks in enumerate(some):
             turn, lane = divmod(place, lanes)
             turned = sign * (place % 2)
@@ -197,8 +195,7 @@ def first(package: Package, lanes: int) -> Vectors:
     """The first sums after power-up, when registers that a reset leaves alone are still zero: one
     product each, of small codes and then others, of both signs."""
     names, formats = sides(package)
-    ports = [field.port for field in payload(package.manifest, "in")[0]]
-    frame = {port: np.zeros((4, lanes), np.int64) for port in ports}
+    frame = blank(package, 4, lanes)
     for letter, side in (("a", 0), ("b", 1)):
         fmt = formats[side][-1]
         # Each copy its own: which products are rounded to zero depends on what `drop` leaves.
@@ -244,9 +241,8 @@ def _grown(package: Package, count: int, lanes: int, less: Sequence[int]) -> Vec
     """So many largest products in every lane of the unit, in some pairs of copies in one of them
     a little less; at the end codes of all classes, where there are such pairs the smallest too."""
     names, formats = sides(package)
-    ports = [field.port for field in payload(package.manifest, "in")[0]]
     turns = package.manifest["golden"]["sum"]["interleave"]
-    frame = {port: np.zeros((count * turns, lanes), np.int64) for port in ports}
+    frame = blank(package, count * turns, lanes)
     for letter, side in (("a", 0), ("b", 1)):
         fmt = formats[side][-1]
         for port in names[letter] if less else names[letter][:1]:
@@ -278,5 +274,5 @@ def _grown(package: Package, count: int, lanes: int, less: Sequence[int]) -> Vec
         # And a short sum, while the long one is still in the registers.
         short = {port: values[: 2 * turns].copy() for port, values in frame.items()}
         short["i_last"][-turns:] = 1
-        frame = {port: np.concatenate([frame[port], short[port]]) for port in ports}
+        frame = joined([frame, short])
     return frame

@@ -16,6 +16,7 @@ from rtl_gen.package import Package
 from . import edges, inverse
 from .edges import edge_codes, halfway_codes
 from .expect import chunk_of, code_width
+from .harness import payload
 
 _Span = tuple[int, bool, bool]
 Vectors = dict[str, NDArray[np.int64]]
@@ -43,6 +44,17 @@ def _widths(package: Package) -> dict[str, int]:
         for port in package.manifest["ports"]
         if port["dir"] == "in" and port["role"] in ("data", "config", "flag")
     }
+
+
+def blank(package: Package, count: int, lanes: int) -> Vectors:
+    """Zeros for every port: (count, lanes)."""
+    ports = [field.port for field in payload(package.manifest, "in")[0]]
+    return {port: np.zeros((count, lanes), np.int64) for port in ports}
+
+
+def joined(parts: list[Vectors]) -> Vectors:
+    """One after the other; at least one."""
+    return {port: np.concatenate([part[port] for part in parts]) for port in parts[0]}
 
 
 def random_inputs(package: Package, rng: np.random.Generator, count: int, lanes: int) -> Vectors:
@@ -312,4 +324,4 @@ def single_bits(package: Package, rng: np.random.Generator) -> Vectors | None:
     dst = None if target is None else parse_operand(target)[0]
     parts = [_with_rest(package, {port: edges.single_bits(fmt, dst)}, rng)
              for port, (fmt, *_) in wide.items()]  # fmt: skip
-    return {port: np.concatenate([part[port] for part in parts]) for port in parts[0]}
+    return joined(parts)
