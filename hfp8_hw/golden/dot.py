@@ -23,6 +23,16 @@ MAX_INTERLEAVE = 8
 BLOCK = 1 << 16
 """Products worked on at a time."""
 
+_FEW, _MOST = 16, 1 << 20
+"""With fewer sums than `_FEW` side by side NumPy's calls take most of the time: so many, though
+that is more than a block, up to `_MOST` products."""
+
+
+def _rows_at_once(depth: int) -> int:
+    """How many sums of ``depth`` products are worked on at a time."""
+    depth = max(depth, 1)
+    return max(1, BLOCK // depth, min(_FEW, _MOST // depth))
+
 
 def accumulator(acc: Any, rounding: Any, overflow: Any) -> Accumulator:
     """The accumulator that the parameters ask for; ``rounding=None`` is the format's own.
@@ -172,7 +182,7 @@ def dot(
     depth = shape[-1]
     codes = np.zeros(rows, code_dtype(how.fmt))
     marks = np.zeros(rows, np.uint8)
-    per_block = max(1, BLOCK // max(depth, 1))
+    per_block = _rows_at_once(depth)
     for start in range(0, rows, per_block):
         stop = min(start + per_block, rows)
         pick = np.unravel_index(np.arange(start, stop), shape[:-1]) if shape[:-1] else ()
@@ -331,7 +341,7 @@ def matmul(
         return gemm.matmul(x, y, run_length, how)
     out = np.zeros((x.shape[0], y.shape[1]), code_dtype(how.fmt))
     columns = np.ascontiguousarray(y.T)
-    per_block = max(1, BLOCK // max(depth, 1))
+    per_block = _rows_at_once(depth)
     for i, row in enumerate(x):
         for start in range(0, len(columns), per_block):
             block = columns[start : start + per_block]
