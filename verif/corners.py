@@ -20,6 +20,9 @@ _CARRIES = 64
 _APART = 100
 """Sums of codes at the ends."""
 
+_FAR = 12
+"""Sums of the smallest and the largest, for each lane and turn."""
+
 _LONG = 40
 """Items of a sum that a reset meets, where there are no chunks."""
 
@@ -62,7 +65,7 @@ def given_up(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:
 
 def apart(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | None:
     """Sums of one item: all lanes of the unit alike, of every two edges of the formats; then all
-    but one, of codes at the ends. None for units of one lane."""
+    but one, of codes at the ends, those of no number too. None for units of one lane."""
     names, formats = sides(package)
     if len(names["a"]) == 1:
         return None
@@ -72,7 +75,8 @@ def apart(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | N
     frame = blank(package, rows + _APART, lanes)
     other = rng.integers(0, len(names["a"]), (_APART, lanes))
     for side, (letter, fmt) in enumerate(zip("ab", fmts, strict=True)):
-        mags = np.array([0, fmt.min_code, fmt.min_code + 1, fmt.max_code - 1, fmt.max_code])
+        mags = np.array([0, fmt.min_code, fmt.min_code + 1, fmt.max_code - 1, fmt.max_code,
+                         fmt.mag_mask])  # fmt: skip
         ends = np.array([*mags, *(mags | fmt.sign_mask)])
         most = rng.choice(ends, (_APART, lanes))
         for k, name in enumerate(names[letter]):
@@ -82,6 +86,32 @@ def apart(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | N
     for port in ("i_first", "i_last"):
         frame[port][:] = 1
     return frame
+
+
+def far(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | None:
+    """Sums of two items, one of the smallest products and one of the largest in all lanes, in both
+    orders. None for units of one lane and where products are not added to an accumulator."""
+    names, formats = sides(package)
+    if len(names["a"]) == 1 or package.manifest["parameters"]["semantics"].startswith("exact"):
+        return None
+    turns = package.manifest["golden"]["sum"]["interleave"]
+    frames = []
+    for k in range(_FAR):
+        frame = blank(package, 2 * turns, lanes)
+        small, large = (slice(0, turns), slice(turns, None))[:: -1 if k % 2 else 1]
+        for letter, (*_, fmt) in zip("ab", formats, strict=True):
+            # NaN times 0 too, whose significand is 0.
+            top = rng.choice([0, fmt.max_code - 1, fmt.max_code, fmt.mag_mask], (turns, lanes))
+            for name in names[letter]:
+                low = fmt.min_code + rng.integers(0, 8, (turns, lanes))
+                signs = rng.integers(0, 2, low.shape) * fmt.sign_mask
+                frame[name][small] = np.minimum(low, fmt.max_code) | signs
+                frame[name][large] = top
+        choose_last(frame, formats)
+        frame["i_first"][:turns] = 1
+        frame["i_last"][-turns:] = 1
+        frames.append(frame)
+    return joined(frames)
 
 
 def resumed(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:

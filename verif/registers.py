@@ -37,8 +37,8 @@ def assumed(package: Package) -> list[str]:
             texts.append(f"{code} <= {most}" + (f" || {code} > {acc.max_code}" if special else ""))
         if least > acc.min_code:
             texts.append(f"{code} < {acc.min_code} || {code} >= {least}")
-            texts += [f"!{net}[{bit}] || {net}[{acc.width - 2}:{acc.man_bits}] >= {field}"
-                      for bit, field in _fields(acc, step)]  # fmt: skip
+        texts += [f"!{net}[{bit}] || {net}[{acc.width - 2}:{acc.man_bits}] >= {field}"
+                  for bit, field in _fields(acc, step)]  # fmt: skip
     return texts
 
 
@@ -46,10 +46,11 @@ def _fields(acc: FloatFormat, step: float) -> list[tuple[int, int]]:
     """For bits of the significand, the lowest exponent field with which they are no less than
     ``step``, a power of 2, where there is one."""
     top = acc.max_code >> acc.man_bits
+    lowest = 0 if acc.zero_exp == "normal" else 1  # Subnormals have the exponent of field 1.
     found = []
     for bit in range(acc.man_bits):
         field = round(math.log2(step)) + acc.bias + acc.man_bits - bit
-        if 1 < field <= top:
+        if lowest < field <= top:
             found.append((bit, field))
     return found
 

@@ -157,6 +157,8 @@ def _corners(package: Package, rng: np.random.Generator) -> list[Phase]:
     found = [] if carried is None else [Phase("carries", carried)]
     apart = corners.apart(package, rng, vectors.LANES)
     found += [] if apart is None else [Phase("apart", apart)]
+    far = corners.far(package, rng, vectors.LANES)
+    found += [] if far is None else [Phase("far apart", far)]
     given_up = corners.given_up(package, rng, vectors.LANES)
     found += [Phase("given up", given_up), Phase("given up, rare", given_up, stall=_SOME)]
     again = corners.resumed(package, rng, vectors.LANES)
