@@ -108,12 +108,16 @@ def test_what_is_assumed_of_registers() -> None:
     made = package_of("mac", (("acc", "BF16"), ("chunk", 1), ("rounding", "RUP")))
     assert all(">= " in text for text in registers.assumed(made))
     assert registers.assumed(package_of("relu", ())) == []
+    # Sums are rounded up to the smallest number, (1 + 2**-9) * 2**-31, and grow from there.
+    options = (("a", "HFP8_BWD"), ("b", "HFP8_BWD"), ("chunk", 1))
+    assert not any("!" in text for text in registers.assumed(package_of("mac", options)))
 
 
+@pytest.mark.parametrize("name", ["FP16", "DLFLOAT16"])
 @pytest.mark.parametrize("step", [2.0**-20, 2.0**-3, 16.0])
-def test_which_codes_are_multiples(step: float) -> None:
-    """All of binary16's numbers that are at least a step."""
-    fmt = parse_format("FP16")
+def test_which_codes_are_multiples(step: float, name: str) -> None:
+    """All numbers of a format that are at least a step."""
+    fmt = parse_format(name)
     codes = np.arange(fmt.max_code + 1)
     values = decode(codes, fmt)
     told = np.ones(len(codes), bool)

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from hfp8_hw import CATALOGUE, FloatFormat
 from rtl_gen.tools import ToolError
 from verif import classes, cover, coverage, measures, toggles, unreachable, verify
 from verif.bench import Handshakes
-from verif.claims import Problem
+from verif.claims import Problem, labelled
+from verif.prove import each, fails_within
 from verif.simulate import Outcome, Phase
+from verif.tools import find
 from verif.verify import Task, package_of
 
 from .conftest import Cli
@@ -71,6 +75,55 @@ def test_verilators_file_is_read(tmp_path: Path) -> None:
         ("branch", 5, "else", 1), ("toggle", 7, "x[3]:0->1", 5), ("toggle", 8, "y:1->0", 0),
     ]  # fmt: skip
     assert [p.change for p in found] == [None, ("x", 3, 0), ("y", None, 1)]
+
+
+def test_verilator_counts_no_bit_for_another(tmp_path: Path) -> None:
+    """Of nets of more than 64 bits: its own header does, which is what is mended."""
+    tool = find("verilator")
+    own = (tool.library() / toggles.HEADER).read_text()
+    assert toggles.mended(own) != own or "for (int j = 0; j < width - i" not in own
+    (tmp_path / "u.v").write_text(
+        "module u(input clk, input i, output reg [139:0] q);\n"
+        "  always @(posedge clk) q <= {131'h0, i, 8'h0};\nendmodule\n"
+    )
+    (tmp_path / "main.cpp").write_text(
+        '#include "Vu.h"\n#include "verilated_cov.h"\n'
+        "int main() { VerilatedContext context; Vu u{&context};\n"
+        "  for (int k = 0; k < 40; ++k) { u.clk = k & 1; u.i = k >> 2 & 1; u.eval(); }\n"
+        '  context.coveragep()->write("coverage.dat"); }\n'
+    )
+    folder = tmp_path / "obj_dir"
+    folder.mkdir()
+    (folder / toggles.HEADER).write_text(toggles.mended(own))
+    program = next(
+        p for p in (Path(tool.path) / "verilator", Path(tool.path) / "verilator_bin") if p.exists()
+    )
+    command = [str(program), "--cc", "--exe", "--build", "--coverage-toggle", "u.v", "main.cpp"]
+    flags = ["-MAKEFLAGS", f"PYTHON3={sys.executable}", "-CFLAGS", "-O0"]
+    subprocess.run(
+        [*command, *flags], cwd=tmp_path, env=tool.env(), check=True, capture_output=True
+    )
+    subprocess.run([str(folder / "Vu")], cwd=tmp_path, check=True)
+    found = toggles.places(tmp_path / "coverage.dat", "u")
+    assert [p.what for p in found if p.hits and p.what.startswith("q[")] == [
+        "q[8]:0->1", "q[8]:1->0",
+    ]  # fmt: skip
+
+
+def test_claims_that_are_the_same_gates_are_all_judged() -> None:
+    """Of assertions that have become one, Yosys would name the first alone."""
+    nets, lines = labelled(["q == 0", "r == 0", "!(q & 1)", "q == r", "1"])
+    text = f"""module prove(input clk, input a, output reg q, output r);
+  always @(posedge clk) q <= a;
+  assign r = q;
+{nets}  always @(posedge clk) begin
+{lines}  end
+endmodule
+"""
+    given = Problem({"u.v": text}, "read_verilog -formal u.v\n")
+    assert each(given, 60, 30) == ({"claim0", "claim1", "claim2"}, set())
+    assert fails_within(given, 4, 60) == {"claim0", "claim1", "claim2"}
+    assert fails_within(given, 1, 60) == set()
 
 
 def test_claims_get_a_short_time_then_a_longer_one_and_are_tried_alone(

@@ -28,7 +28,8 @@ def script(commands: str) -> str:
     commands = commands.replace("pdr -v -l", "pdr -v")
     if " reach " in commands:
         return commands[: commands.index(";", commands.index(" reach "))]
-    return commands.split("; write_cex")[0] if "pdr -v -a" in commands else commands
+    # Of all outputs at once, it has no counterexample to write.
+    return commands.split("; write_cex")[0] if re.search(r" -v -a\b", commands) else commands
 
 
 def main(words: list[str]) -> int:

@@ -6,6 +6,7 @@ assertion around it, and `verif.count` tries all of its inputs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hfp8_hw.formats import RUNTIME_BIAS_RANGE
@@ -85,6 +86,18 @@ def assumed(package: Package) -> str:
     ports = [p["name"] for p in package.manifest["ports"] if p["dir"] == "in"]
     lines = [f"    assume ({text});\n" for text in ranges(ports)]
     return f"  always @* begin\n{''.join(lines)}  end\n" if lines else ""
+
+
+def labelled(checks: Sequence[str]) -> tuple[str, str]:
+    """A net of its own for each claim, and the assertions ``claim0``, ``claim1`` ...
+
+    Each may also hold because its bit of that net does, which nothing drives: of two assertions
+    that are the same gates, Yosys would keep one, and its label alone.
+    """
+    nets = f"  (* anyseq *) wire [{len(checks)}:0] claim_waived;\n"
+    lines = [f"      claim{k}: assert ({text} || claim_waived[{k}]);\n"
+             for k, text in enumerate(f"({check})" for check in checks)]  # fmt: skip
+    return nets, "".join(lines)
 
 
 def stated(

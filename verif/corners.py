@@ -89,21 +89,24 @@ def apart(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | N
 
 
 def far(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | None:
-    """Sums of two items, one of the smallest products and one of the largest in all lanes, in both
-    orders. None for units of one lane and where products are not added to an accumulator."""
+    """Sums of two items of the smallest products and one of the largest in all lanes, ahead of
+    them or after; the first may be rounded up to the accumulator's smallest number. None for units
+    of one lane and where products are not added to an accumulator."""
     names, formats = sides(package)
     if len(names["a"]) == 1 or package.manifest["parameters"]["semantics"].startswith("exact"):
         return None
     turns = package.manifest["golden"]["sum"]["interleave"]
     frames = []
     for k in range(_FAR):
-        frame = blank(package, 2 * turns, lanes)
-        small, large = (slice(0, turns), slice(turns, None))[:: -1 if k % 2 else 1]
+        frame = blank(package, 3 * turns, lanes)
+        small, large = slice(0, 2 * turns), slice(2 * turns, None)
+        if k % 2:
+            small, large = slice(turns, None), slice(0, turns)
         for letter, (*_, fmt) in zip("ab", formats, strict=True):
             # NaN times 0 too, whose significand is 0.
             top = rng.choice([0, fmt.max_code - 1, fmt.max_code, fmt.mag_mask], (turns, lanes))
             for name in names[letter]:
-                low = fmt.min_code + rng.integers(0, 8, (turns, lanes))
+                low = fmt.min_code + rng.integers(0, 8, (2 * turns, lanes))
                 signs = rng.integers(0, 2, low.shape) * fmt.sign_mask
                 frame[name][small] = np.minimum(low, fmt.max_code) | signs
                 frame[name][large] = top

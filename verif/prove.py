@@ -237,24 +237,49 @@ def each(given: Problem, timeout: int, share: float) -> tuple[set[str], set[str]
         Labels of the assertions that can fail, and of those of which nothing is known; all
         others are proved.
     """
-    engine_versions("abc")
-    with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
-        folder = Path(scratch)
-        log = _sby(
-            given, folder, "prove", f"abc scorr; pdr -a -H {round(1000 * share)}", 1, timeout
-        )
-        path = folder / "task" / "model" / "design_aiger.ywa"
-        if "engine_0: starting process" not in log:  # Yosys had not finished the model.
-            if "TIMEOUT" in log:
-                return set(), set(re.findall(r"(\w+): assert ", "".join(given.files.values())))
-            raise ToolError(f"sby failed: {_last(log)}")
-        # What is true as it stands has no output.
-        outputs = [names[0].lstrip("\\") for names in json.loads(path.read_text())["asserts"]]
-    refuted = {outputs[int(n)] for n in re.findall(r"Output +(\d+) was asserted", log)}
+    engine = f"abc scorr; pdr -a -H {round(1000 * share)}"
+    log, outputs = _all_outputs(given, "prove", engine, 1, timeout)
+    if outputs is None:
+        return set(), set(re.findall(r"(\w+): assert ", "".join(given.files.values())))
+    refuted = _asserted(log, outputs)
     if "Verification of invariant" not in log or "was successful" not in log:
         return refuted, set(outputs) - refuted
     late = {outputs[int(n)] for n in re.findall(r"Timing out on output +(\d+)", log)}
     return refuted, late - refuted
+
+
+def fails_within(given: Problem, clocks: int, timeout: int) -> set[str] | None:
+    """Labels of the assertions of a problem that can fail in the first clocks from power-up; None
+    if that is not known after ``timeout`` seconds."""
+    log, outputs = _all_outputs(given, "bmc", "abc bmc3 -a -x", clocks, timeout)
+    if outputs is None:
+        return None
+    done = re.search(r"(?:No output asserted in|out of \d+\) after) (\d+) frames", log)
+    failed = _asserted(log, outputs)
+    return failed if len(failed) == len(outputs) or (done and int(done[1]) >= clocks) else None
+
+
+def _all_outputs(
+    given: Problem, mode: str, engine: str, depth: int, timeout: int
+) -> tuple[str, list[str] | None]:
+    """Run ABC on all assertions: its log, and their labels in the order of its outputs; None if
+    Yosys had not finished the model in time."""
+    engine_versions("abc")
+    with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
+        folder = Path(scratch)
+        log = _sby(given, folder, mode, engine, depth, timeout)
+        if "engine_0: starting process" not in log:
+            if "TIMEOUT" in log:
+                return log, None
+            raise ToolError(f"sby failed: {_last(log)}")
+        # What is true as it stands has no output.
+        path = folder / "task" / "model" / "design_aiger.ywa"
+        asserts = json.loads(path.read_text())["asserts"]
+        return log, [names[0].lstrip("\\") for names in asserts]
+
+
+def _asserted(log: str, outputs: list[str]) -> set[str]:
+    return {outputs[int(n)] for n in re.findall(r"Output +(\d+) was asserted", log)}
 
 
 def _last(log: str) -> str:

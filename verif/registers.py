@@ -15,30 +15,64 @@ _REGISTER = r"(?!held_)(?:o_y(?:_\d+)?|(?:\w+_)?(?:code|total|first)|part)"
 wide it is."""
 
 
-def assumed(package: Package) -> list[str]:
-    """Verilog conditions: registers of the accumulator's format hold no larger number, none between
-    0 and the smallest step, and multiples of that."""
+def named(package: Package) -> list[str]:
+    """Registers with codes of the accumulator's format, those of units that sum products."""
     manifest = package.manifest
     name = manifest["golden"]["arguments"].get("acc", "fixed")
     if manifest["golden"]["sum"] is None or name == "fixed":
         return []
-    acc = parse_format(name, "acc")
+    top = parse_format(name, "acc").width - 1
+    return list(dict.fromkeys(re.findall(rf"\[{top}:0\] ({_REGISTER})\b", package.verilog)))
+
+
+def likely(package: Package) -> list[str]:
+    """Verilog conditions that should hold of the exact sum of an item's products, once it is
+    normalised (``dotN``): a multiple of the smallest step, not above the largest sum, and 0 only
+    without a leading bit."""
+    text = package.verilog
+    exp = re.search(r"reg \[(\d+):0\] (normalised_exp);", text)
+    parts = re.findall(r"reg (?:\[(\d+):0\] )?(normalised_sig(?:_\d+)?);", text)
+    if package.manifest["parameters"].get("semantics") != "dotN" or exp is None or not parts:
+        return []
+    # Yosys cuts the significand where bits are the same; the lowest part has the plain name.
+    bits = []
+    for top, name in sorted(parts, key=lambda part: len(part[1])):
+        bits += [f"{name}[{k}]" for k in range(int(top) + 1)] if top else [name]
+    value, lowest = f"$signed({exp[2]})", round(math.log2(smallest(package))) + len(bits) - 1
+    most = 1 << int(exp[1])
+    least = [(bit, lowest - k) for k, bit in enumerate(bits) if lowest - k < most]
+    found = [f"!{bit} || {value} >= {bound}" for bit, bound in least]
+    found += [f"{bits[-1]} || !{bit}" for bit in bits[:-1]]
+    for bound in range(most - 1):
+        found += [f"!{bits[-1]} || {value} <= {bound}", f"{value} <= {bound}"]
+    return found
+
+
+def assumed(package: Package) -> list[str]:
+    """Verilog conditions: registers of the accumulator's format hold no larger number, none between
+    0 and the smallest step, and multiples of that, unless they may be of smaller numbers."""
+    manifest, found = package.manifest, named(package)
+    if not found:
+        return []
+    acc = parse_format(manifest["golden"]["arguments"]["acc"], "acc")
     bound, step = largest(package), smallest(package)
-    found = re.findall(rf"\[{acc.width - 1}:0\] ({_REGISTER})\b", package.verilog)
     least = acc.min_code if step <= acc.min else _above(acc, step)
     most = acc.max_code if bound >= acc.max else _above(acc, bound)
     # What comes of infinities and NaN: without them, nothing that does not overflow.
     operands = [f for key in ("a", "b") for f in parse_operand(manifest["parameters"][key])]
     special = any(fmt.has_inf or fmt.has_nan for fmt in operands)
     texts = []
-    for net in dict.fromkeys(found):
+    for net in found:
         code = f"{net}[{acc.width - 2}:0]"
         if most < acc.max_code:
             texts.append(f"{code} <= {most}" + (f" || {code} > {acc.max_code}" if special else ""))
         if least > acc.min_code:
             texts.append(f"{code} < {acc.min_code} || {code} >= {least}")
-        texts += [f"!{net}[{bit}] || {net}[{acc.width - 2}:{acc.man_bits}] >= {field}"
-                  for bit, field in _fields(acc, step)]  # fmt: skip
+        # Else what is rounded up to the smallest number may be no multiple.
+        if step > acc.min or math.fmod(acc.min, step) == 0:
+            field = f"{net}[{acc.width - 2}:{acc.man_bits}]"
+            texts += [f"!{net}[{bit}] || {field} >= {lowest}"
+                      for bit, lowest in _fields(acc, step)]  # fmt: skip
     return texts
 
 

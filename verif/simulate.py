@@ -24,7 +24,7 @@ from rtl_gen.package import Package
 
 from . import tools
 from .harness import TOP, harness
-from .toggles import Place, places
+from .toggles import HEADER, Place, mended, places
 
 _LEFT = (".a", ".cpp", ".d", ".gch", ".h", ".o")
 """What a build leaves and a simulation does not need."""
@@ -200,13 +200,16 @@ def _build(package: Package, tool: tools.Tool, lanes: int, waves: bool, coverage
     """The folder of the built simulation, made if it is not in the cache."""
     text = harness(package.manifest, lanes)
     facts = [package.verilog, text, tool.name, tool.version, str(waves), version("cocotb"),
-             sys.version, sys.prefix, *(["coverage"] if coverage else [])]  # fmt: skip
+             sys.version, sys.prefix, *(["mended coverage"] if coverage else [])]  # fmt: skip
 
     def make(folder: Path) -> None:
         sources = []
         for name, content in ((package.name, package.verilog), (TOP, text)):
             sources.append(folder / f"{name}.v")
             sources[-1].write_text(content)
+        if coverage:
+            # Found ahead of the library's by what Verilator writes beside it.
+            (folder / HEADER).write_text(mended((tool.library() / HEADER).read_text()))
         _cocotb_build(tool, folder, sources, waves, coverage)
         # A precompiled header and objects are twenty times what runs.
         for path in folder.iterdir():

@@ -53,6 +53,18 @@ class Place:
         return f"line {self.line}: {self.what}"
 
 
+HEADER = "verilated_cov.h"
+"""Of Verilator's run-time library, what counts changes."""
+
+_WORD = "j < width - i * VL_EDATASIZE;"
+
+
+def mended(header: str) -> str:
+    """`HEADER` without a fault of Verilator 5.048: of nets of more than 64 bits, it counts a change
+    of a bit as one of the same bit of every later word too."""
+    return header.replace(_WORD, f"j < VL_EDATASIZE && {_WORD}")
+
+
 def places(path: Path, top: str) -> list[Place]:
     """Those of one module, in the order of its lines, from Verilator's ``coverage.dat``.
 

@@ -37,6 +37,14 @@ class Tool:
         env["PATH"] = f"{self.path}{os.pathsep}{env.get('PATH', os.defpath)}"
         return env
 
+    def library(self) -> Path:
+        """Where the sources of Verilator's run-time library are."""
+        root = dict(self.environment).get("VERILATOR_ROOT")
+        if root is None:
+            command = [str(Path(self.path) / "verilator"), "--getenv", "VERILATOR_ROOT"]
+            root = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return Path(root.strip()) / "include"
+
 
 @lru_cache(maxsize=8)
 def find(simulator: str) -> Tool:

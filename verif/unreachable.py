@@ -9,8 +9,8 @@ from typing import Any
 
 from rtl_gen.package import Package
 
-from . import registers
-from .claims import COMBINATIONAL, Problem, assumed, declared, pins
+from . import lockstep, registers
+from .claims import COMBINATIONAL, Problem, assumed, declared, labelled, pins
 from .harness import payload
 from .prove import each
 from .toggles import Change, Place
@@ -41,7 +41,15 @@ def never_changes(package: Package, places: Sequence[Place], timeout: int) -> li
         else:
             own = [place.change]
         shown.append([_place(claims, claim) for claim in own])
-    proved = _judge(claims, lambda some: _places(package, some), timeout)
+    known: list[str] = []
+
+    def more(left: Sequence[Change | str]) -> list[str]:
+        known.extend(lockstep.proved(
+            package, registers.likely(package), [c for c in left if isinstance(c, str)], timeout
+        ))  # fmt: skip
+        return known
+
+    proved = _judge(claims, lambda some: _places(package, some, known), timeout, more)
     return [any(proved[k] for k in own) for own in shown]
 
 
@@ -82,10 +90,14 @@ def taken(place: Place, lines: Sequence[str]) -> str | None:
 
 
 def _judge(
-    claims: Sequence[Any], problem: Callable[[Sequence[Any]], Problem], timeout: int
+    claims: Sequence[Any],
+    problem: Callable[[Sequence[Any]], Problem],
+    timeout: int,
+    more: Callable[[Sequence[Any]], Sequence[Any]] = lambda left: (),
 ) -> list[bool]:
     """Which claims are proved; None cannot be. ABC is given a short time for each of them, then
-    ``timeout`` seconds for each of those that are left, and last each of these by itself."""
+    ``timeout`` seconds for each of those that are left; what another way proves of these is taken
+    out, and last is each by itself."""
     left = [k for k, claim in enumerate(claims) if claim is not None]
     found = [False] * len(claims)
 
@@ -100,6 +112,11 @@ def _judge(
         if left:
             limit = (_LATER if longer else _SOON) * timeout
             left = decide(left, limit, min(timeout, limit / len(left)) if longer else timeout / 30)
+    if left:
+        also = set(more([claims[k] for k in left]))
+        for k in left:
+            found[k] = claims[k] in also
+        left = [k for k in left if not found[k]]
     # What one engine has learned of others can stand in its way.
     end = time.monotonic() + _LATER * timeout
     for k in left:
@@ -108,8 +125,8 @@ def _judge(
     return found
 
 
-def _places(package: Package, claims: Sequence[Change | str]) -> Problem:
-    """Assertions that hold as they are, and that bits do not change one way."""
+def _places(package: Package, claims: Sequence[Change | str], known: Sequence[str]) -> Problem:
+    """Assertions that hold as they are, and that bits do not change one way; with what is known."""
     bits: list[str] = []
     checks: list[str] = []
     for claim in claims:
@@ -126,28 +143,27 @@ def _places(package: Package, claims: Sequence[Change | str]) -> Problem:
   wire [{len(bits)}:0] coverage_now = {{{", ".join(["1'b0", *reversed(bits)])}}};
   always @(posedge {package.manifest["clock"]}) coverage_was <= coverage_now;
 """
-    return _inside(package, checks, nets)
+    return _inside(package, checks, nets, known)
 
 
 def _bit(net: str, bit: int | None) -> str:
     return net if bit is None else f"{net}[{bit}]"
 
 
-def _labelled(checks: Sequence[str]) -> str:
-    return "".join(f"      claim{k}: assert ({check});\n" for k, check in enumerate(checks))
-
-
-def _inside(package: Package, checks: Sequence[str], nets: str = "") -> Problem:
+def _inside(
+    package: Package, checks: Sequence[str], nets: str = "", known: Sequence[str] = ()
+) -> Problem:
     """The unit with assertions in it, that hold from a first reset on, or where they say so from
     the clock after it; sums are no larger than `verif.bounded` says."""
-    sizes = "".join(f"    assume ({text});\n" for text in registers.assumed(package))
+    sizes = "".join(f"    assume ({text});\n" for text in (*registers.assumed(package), *known))
+    waived, lines = labelled(checks)
     inside = f"""  reg coverage_started = 0;
-{nets}{assumed(package)}  always @* begin
+{nets}{waived}{assumed(package)}  always @* begin
 {sizes}  end
   always @(posedge {package.manifest["clock"]}) begin
     coverage_started <= 1;
     assume (coverage_started || {package.manifest["reset"]["name"]});
-{_labelled(checks)}  end
+{lines}  end
 endmodule
 """
     text = inside.join(package.verilog.rsplit("endmodule\n", 1))
@@ -158,14 +174,15 @@ endmodule
 def _conditions(package: Package, conditions: Sequence[str]) -> Problem:
     """The combinational form, with assertions about its ports."""
     ins, outs = payload(package.manifest, "in")[0], payload(package.manifest, "out")[0]
+    waived, lines = labelled([f"!({condition})" for condition in conditions])
     text = f"""module prove(
   input clk,
 {declared("in", ins).rstrip(",")}
 );
 {declared("out", outs)}
   combinational unit(.clk(1'b0), .rst(1'b0), .i_valid(1'b1), .o_ready(1'b1){pins(ins)}{pins(outs)});
-{assumed(package)}  always @(posedge clk) begin
-{_labelled([f"!({condition})" for condition in conditions])}  end
+{waived}{assumed(package)}  always @(posedge clk) begin
+{lines}  end
 endmodule
 """
     form = COMBINATIONAL.format(top=package.manifest["top"])
