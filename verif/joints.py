@@ -28,6 +28,9 @@ _FEW, _LONGEST = 300, (5000, 1 << 14)
 """Items of a sum that fills its accumulator: with fewer, others do; and the most, where rounding
 does it and where nothing is rounded."""
 
+_ACROSS = 64
+"""Items that go to and fro there."""
+
 _MOST = 640
 """Sums of one product a clock; where there are more, simulators need that much longer."""
 
@@ -233,13 +236,16 @@ def growth(package: Package, lanes: int) -> Vectors | None:
         if binades >= 1 and count <= _LONGEST[0]:
             return _grown(package, count, lanes, ())
     if _FEW < filled <= _LONGEST[1]:
-        return _grown(package, filled + filled // 4 + 193, lanes, range(lanes // 2))
+        return _grown(package, filled + filled // 4 + 193, lanes, range(lanes // 2), filled)
     return None
 
 
-def _grown(package: Package, count: int, lanes: int, less: Sequence[int]) -> Vectors:
+def _grown(
+    package: Package, count: int, lanes: int, less: Sequence[int], filled: int = 0
+) -> Vectors:
     """So many largest products in every lane of the unit, in some pairs of copies in one of them
-    a little less; at the end codes of all classes, where there are such pairs the smallest too."""
+    a little less; at the end codes of all classes, where there are such pairs the smallest too,
+    and some that go to and fro across the power of 2 that it reaches after ``filled`` items."""
     names, formats = sides(package)
     turns = package.manifest["golden"]["sum"]["interleave"]
     frame = blank(package, count * turns, lanes)
@@ -250,6 +256,11 @@ def _grown(package: Package, count: int, lanes: int, less: Sequence[int]) -> Vec
         for pair in less:
             code = max(fmt.min_code, fmt.max_code - pair % fmt.max_code)
             frame[names[letter][-1]][:, 2 * pair : 2 * pair + 2] = code
+        for step in range(_ACROSS) if less else ():
+            now = slice((filled + step) * turns, (filled + step + 1) * turns)
+            frame[names[letter][-1]][now] = fmt.min_code if step % 3 else 0
+            if letter == "a" and step // 4 % 2 == 0:
+                frame[names[letter][0]][now] ^= fmt.sign_mask
     # Then, at the top, with codes of all classes.
     for letter, side, end in (("a", 0, -1), ("b", 1, -65)):
         fmt = formats[side][-1]
