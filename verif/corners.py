@@ -20,8 +20,8 @@ _CARRIES = 64
 _APART = 100
 """Sums of codes at the ends."""
 
-_FAR = 12
-"""Sums of the smallest and the largest, for each lane and turn."""
+_FAR, _SMALL = 64, 3
+"""Sums of the smallest and the largest, for each copy and turn; their items of the smallest."""
 
 _LONG = 40
 """Items of a sum that a reset meets, where there are no chunks."""
@@ -89,27 +89,36 @@ def apart(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | N
 
 
 def far(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | None:
-    """Sums of two items of the smallest products and one of the largest in all lanes, ahead of
-    them or after; the first may be rounded up to the accumulator's smallest number. None for units
-    of one lane and where products are not added to an accumulator."""
+    """Sums of a few items of the smallest products and one of the largest in some lanes, ahead of
+    them or after; the small ones may be rounded up to the accumulator's smallest number, and go on
+    from there. None for units of one lane and where products are not added to an accumulator."""
     names, formats = sides(package)
     if len(names["a"]) == 1 or package.manifest["parameters"]["semantics"].startswith("exact"):
         return None
     turns = package.manifest["golden"]["sum"]["interleave"]
     frames = []
     for k in range(_FAR):
-        frame = blank(package, 3 * turns, lanes)
-        small, large = slice(0, 2 * turns), slice(2 * turns, None)
+        frame = blank(package, (_SMALL + 1) * turns, lanes)
+        small, large = slice(0, -turns), slice(-turns, None)
         if k % 2:
             small, large = slice(turns, None), slice(0, turns)
-        for letter, (*_, fmt) in zip("ab", formats, strict=True):
+        # Differences of two products, which may be less than that smallest number and cancel what
+        # was rounded up to it; or sums of all lanes.
+        few = k // 2 % 4 > 0
+        nan = few & (rng.integers(0, 3, (turns, lanes)) == 0)
+        used = rng.integers(1, len(names["a"]) + 1, (turns, lanes))
+        for side, (letter, (*_, fmt)) in enumerate(zip("ab", formats, strict=True)):
             # NaN times 0 too, whose significand is 0.
-            top = rng.choice([0, fmt.max_code - 1, fmt.max_code, fmt.mag_mask], (turns, lanes))
-            for name in names[letter]:
-                low = fmt.min_code + rng.integers(0, 8, (2 * turns, lanes))
-                signs = rng.integers(0, 2, low.shape) * fmt.sign_mask
-                frame[name][small] = np.minimum(low, fmt.max_code) | signs
-                frame[name][large] = top
+            ends = [fmt.max_code - 1, fmt.max_code, fmt.mag_mask, *([] if few else [0])]
+            top = rng.choice(ends, (turns, lanes))
+            for lane, name in enumerate(names[letter]):
+                codes = fmt.min_code + rng.integers(0, 3 if few else 8, (_SMALL * turns, lanes))
+                codes = np.minimum(codes, fmt.max_code)
+                codes |= rng.integers(0, 2, codes.shape) * fmt.sign_mask
+                frame[name][small] = 0 if few and lane > 1 else codes
+                frame[name][large] = np.where(
+                    nan, side * fmt.mag_mask, np.where(lane < used, top, 0)
+                )
         choose_last(frame, formats)
         frame["i_first"][:turns] = 1
         frame["i_last"][-turns:] = 1

@@ -6,6 +6,7 @@ import math
 import re
 
 from hfp8_hw.formats import FloatFormat, parse_format, parse_operand
+from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 
 from .bounded import largest, smallest
@@ -13,6 +14,10 @@ from .bounded import largest, smallest
 _REGISTER = r"(?!held_)(?:o_y(?:_\d+)?|(?:\w+_)?(?:code|total|first)|part)"
 """Names of what holds a code of the accumulator's format; ``held_total`` is in fixed point, however
 wide it is."""
+
+
+_TURNS = {"RTZ": "", "RDN": " || {sign}", "RUP": " || !{sign}"}
+"""By rounding: where a sum that overflows may be infinite."""
 
 
 def named(package: Package) -> list[str]:
@@ -60,12 +65,17 @@ def assumed(package: Package) -> list[str]:
     most = acc.max_code if bound >= acc.max else _above(acc, bound)
     # What comes of infinities and NaN: without them, nothing that does not overflow.
     operands = [f for key in ("a", "b") for f in parse_operand(manifest["parameters"][key])]
+    mode = parse_rounding(manifest["parameters"]["rounding"]).mode
     special = any(fmt.has_inf or fmt.has_nan for fmt in operands)
     texts = []
     for net in found:
         code = f"{net}[{acc.width - 2}:0]"
         if most < acc.max_code:
             texts.append(f"{code} <= {most}" + (f" || {code} > {acc.max_code}" if special else ""))
+        # No sum is rounded to an infinity that the mode turns away from.
+        if acc.has_inf and mode in _TURNS and not any(fmt.has_inf for fmt in operands):
+            unless = _TURNS[mode].format(sign=f"{net}[{acc.width - 1}]")
+            texts.append(f"{code} != {acc.inf_code}{unless}")
         if least > acc.min_code:
             texts.append(f"{code} < {acc.min_code} || {code} >= {least}")
         # Else what is rounded up to the smallest number may be no multiple.
