@@ -106,7 +106,8 @@ def test_what_is_assumed_of_registers() -> None:
     # Filled by few products, and by many that are rounded up.
     assert registers.assumed(package_of("mac", (("acc", "FP16"),))) == []
     made = package_of("mac", (("acc", "BF16"), ("chunk", 1), ("rounding", "RUP")))
-    assert all(">= " in text for text in registers.assumed(made))
+    turned = {f"{net}[14:0] != 32640 || !{net}[15]" for net in registers.named(made)}
+    assert turned and {t for t in registers.assumed(made) if ">= " not in t} == turned
     assert registers.assumed(package_of("relu", ())) == []
     # Sums are rounded up to the smallest number, (1 + 2**-9) * 2**-31, and grow from there.
     options = (("a", "HFP8_BWD"), ("b", "HFP8_BWD"), ("chunk", 1))
@@ -125,6 +126,25 @@ def test_which_codes_are_multiples(step: float, name: str) -> None:
         told &= (codes >> bit & 1 == 0) | (codes >> fmt.man_bits >= field)
     large = values >= step
     assert (told == (np.fmod(values, step) == 0))[large].all() and not told[large].all()
+
+
+@pytest.mark.parametrize(
+    ("rounding", "signs"), [("RTZ", set()), ("RDN", {1}), ("RUP", {0}), ("RNE", {0, 1})]
+)
+def test_which_infinities_come_of_overflow(rounding: str, signs: set[int]) -> None:
+    """Of sums of the largest products in binary16, of both signs."""
+    options = {"a": "HFP8_FWD", "b": "E4M3FN", "acc": "FP16", "rounding": rounding}
+    made = package_of("mac", tuple({**options, "overflow": "special", "chunk": 1}.items()))
+    codes = np.array([parse_format(options[name]).max_code for name in "ab"])
+    inputs = {"i_a": np.full((400, 2), codes[0]), "i_b": np.full((400, 2), codes[1])}
+    inputs["i_a"][:, 1] |= 0x80
+    inputs["i_first"] = np.zeros((400, 2), np.int64)
+    inputs["i_last"] = inputs["i_first"].copy()
+    inputs["i_first"][0] = inputs["i_last"][-1] = 1
+    got = expected(made.manifest, inputs)[0]["o_y"].reshape(-1)
+    assert {int(code) >> 15 for code in got if code & 0x7FFF == 0x7C00} == signs
+    texts = [text for text in registers.assumed(made) if "!= 31744" in text]
+    assert bool(texts) == (rounding != "RNE")
 
 
 def test_few_numbers_of_one_step_are_not_rounded() -> None:
