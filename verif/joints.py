@@ -31,6 +31,9 @@ does it and where nothing is rounded."""
 _ACROSS = 64
 """Items that go to and fro there."""
 
+_OTHER = 5
+"""Last items of a sum that differ in each copy."""
+
 _MOST = 640
 """Sums of one product a clock; where there are more, simulators need that much longer."""
 
@@ -282,7 +285,14 @@ def _grown(
     frame["i_first"][:turns] = 1
     frame["i_last"][-turns:] = 1
     if less:
-        # And a short sum, while the long one is still in the registers.
+        # Whose low bits are other ones in each copy,
+        for letter, (*_, fmt), by in zip("ab", formats, (3, 5), strict=True):
+            for item in range(_OTHER):
+                codes = (np.arange(lanes) // 2 * by + item * 7) % max(1, fmt.max_code - 1)
+                rows = slice((item - _OTHER) * turns, (item - _OTHER + 1) * turns or None)
+                frame[names[letter][0]][rows] &= fmt.sign_mask
+                frame[names[letter][0]][rows] |= fmt.min_code + codes
+        # and a short sum, while the long one is still in the registers.
         short = {port: values[: 2 * turns].copy() for port, values in frame.items()}
         short["i_last"][-turns:] = 1
         frame = joined([frame, short])
