@@ -83,3 +83,25 @@ def test_single_bits_of_wide_codes() -> None:
     tie = int(quantize(np.array([(dst.min + dst.value(dst.min_code + 1)) / 2]), src)[0])
     assert {tie | 1 << k for k in range(23)} <= set(codes.tolist())
     assert set((codes ^ src.sign_mask).tolist()) == set(codes.tolist())
+
+
+def test_small_sums_meet_the_largest_products() -> None:
+    """Some have been rounded up to the smallest number, (1 + 2**-9) * 2**-31, and then brought to
+    its unit below a multiple of 2**-34, of which no sum of products alone can be."""
+    made = package("dot", semantics="dotN", lanes=4, interleave=2)
+    inputs = corners.far(made, np.random.default_rng(1), 16)
+    assert inputs is not None
+    frames = {port: codes.reshape(-1, 4, 2, 16) for port, codes in inputs.items()}
+    assert (frames["i_first"][:, 0] == 1).all() and (frames["i_last"][:, 3] == 1).all()
+    # The small ones of every second sum, the last of which ends it here.
+    small = {port: codes[::2, :3].reshape(-1, 16).copy() for port, codes in frames.items()}
+    small["i_last"].reshape(-1, 3, 2, 16)[:, 2] = 1
+    codes = expected(made.manifest, small)[0]["o_y"].reshape(-1) & 0x7FFF
+    assert (codes == 1).any() and ((codes < 1 << 9) & (codes & 0x3F == 0x3F)).any()
+    for at, order in ((3, slice(0, None, 2)), (0, slice(1, None, 2))):
+        large = frames["i_a0"][order, at]
+        assert {0x7E, 0x7F} < set(large.reshape(-1).tolist())
+    zero_times_nan = (frames["i_a0"] == 0) & (frames["i_b0"] == 0x7F)
+    assert zero_times_nan[::2, 3].any() and zero_times_nan[1::2, 0].any()
+    assert corners.far(package("dot"), np.random.default_rng(1), 16) is None
+    assert corners.far(package("mac", semantics="fma"), np.random.default_rng(1), 16) is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hfp8_hw import parse_format
-from hfp8_hw.golden import dot
+from hfp8_hw.golden import decode, dot
 from verif import edges, native, sweep, targets
 from verif.expect import expected, sums
 from verif.joints import growth, joints
@@ -96,6 +96,23 @@ def test_a_sum_grows_to_overflow_by_rounding_alone() -> None:
     for given in ({"rounding": "RNE"}, {"acc": "FP32"}, {"acc": "FP16"}, {"chunk": 2}):
         other = {"acc": "BF16", "bias": "runtime", "chunk": 1, "rounding": "RUP", **given}
         assert growth(package("mac", **other), 16) is None, given
+
+
+def test_a_sum_goes_to_and_fro_across_its_highest_power_of_two() -> None:
+    """Some step back leaves an odd multiple of the smallest product, so that every bit counts."""
+    a, b = "E2M2B1:gradual:none", "E2M1B1:gradual:none"
+    made = package("dot", semantics="dotN", lanes=2, a=a, b=b, acc="FP32")
+    inputs = growth(made, 16)
+    assert inputs is not None
+    products = sum(
+        decode(inputs[f"i_a{k}"], parse_format(a)) * decode(inputs[f"i_b{k}"], parse_format(b))
+        for k in range(2)
+    )
+    long = int(np.flatnonzero(inputs["i_last"][:, 0])[0]) + 1
+    totals = np.abs(np.cumsum(products[:long], axis=0)) / (0.25 * 0.5)
+    back = (totals[:-1] >= 2**23) & (totals[1:] < 2**23) & (totals[1:] % 2 == 1)
+    assert back.any() and totals.max() < 2**24
+    assert len(set(totals[-1].tolist())) >= 8
 
 
 def killed_by(bad: Any, made: Any) -> str | None:

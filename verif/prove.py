@@ -229,7 +229,8 @@ def each(given: Problem, timeout: int, share: float) -> tuple[set[str], set[str]
     """Run ABC on every assertion of a problem at once, for ``timeout`` seconds.
 
     One that takes more than ``share`` seconds is left, and keeps none of the others from being
-    decided.
+    decided. Of assertions that are the same gates only one is looked at: `verif.claims.labelled`
+    keeps them apart.
 
     Returns
     -------
