@@ -88,6 +88,13 @@ def _covered(unit: str) -> list[str]:
     return [f"{sum(p[0] for p in ps):,} of {sum(p[1] for p in ps):,}" if ps else "" for ps in pairs]
 
 
+def _regressed(unit: str) -> str:
+    """Runs of the default matrix of `hfp8 regress` with every result equal."""
+    data = json.loads((DOCS / "results" / "regress.json").read_text())
+    own = [r for r in data["runs"] if r["unit"] == unit]
+    return f"{sum(r['good'] for r in own)} of {len(own)}" if own else ""
+
+
 def claims() -> str:
     """docs/verification.md: what is shown of each unit, from ``docs/results``."""
     names = ("stream", "progress", "pipeline", "arithmetic")
@@ -97,11 +104,11 @@ def claims() -> str:
         rows.append([
             f"`{unit}`", whole or "", f"{inputs:,}" if whole else "",
             f"{sampled:,}" if sampled else "", *(_proved(unit, name) for name in names),
-            _mutants(unit), *_covered(unit),
+            _mutants(unit), *_covered(unit), _regressed(unit),
         ])  # fmt: skip
     head = ["unit", "every input: configurations", "inputs", "sampled transfers",
             *(f"{name} proved" for name in names), "mutants killed", "bins hit",
-            "lines, branches, changes hit"]  # fmt: skip
+            "lines, branches, changes hit", "runs of the matrix equal"]  # fmt: skip
     files = [DOCS / "results" / f"{name}.json" for name in ("sweep", "prove", "cover")]
     tools = dict.fromkeys(t for path in files for t in json.loads(path.read_text())["tools"])
     return f"{table(head, rows, 1)}\n\n{', '.join(tools)}."
