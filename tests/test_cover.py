@@ -208,30 +208,6 @@ def test_what_cannot_be_must_not_be_hit() -> None:
     assert wrong[1].endswith("was hit, but there should be no such bin")
 
 
-@pytest.mark.parametrize(
-    ("given", "invalid"),
-    [
-        ({"acc": "FP16"}, {"overflow": "no"}),
-        ({"acc": "FP16", "semantics": "exact"}, {"overflow": "no", "inexact": "yes"}),
-        ({"acc": "FP16", "semantics": "exact", "a": "E5M2"}, {"inexact": "yes"}),
-        ({"acc": "FP16", "a": "E5M2"}, {}),
-        ({"acc": "E5M10B15:gradual:none", "overflow": "saturate"}, {}),
-        (
-            {"acc": "fixed", "semantics": "exact", "a": "HFP8_FWD", "b": "HFP8_FWD"},
-            {"inexact": "yes"},
-        ),
-    ],
-)
-def test_when_a_sum_cannot_be_invalid(given: dict[str, str], invalid: dict[str, str]) -> None:
-    """Each flag that rules it out: a sum of finite products overflows first, an exact one is not
-    rounded; without NaN in the sum's format, one among the products is invalid by itself."""
-    rules = coverage.nevers(package_of("mac", tuple(given.items())))
-    found = [rule.bins for rule in rules if rule.cross == "flags" and "invalid" in rule.bins]
-    ruled = {point: names[0] for bins in found for point, names in bins.items()}
-    assert ruled == ({"invalid": "yes", **invalid} if invalid else {})
-    assert len(found) == len(invalid)
-
-
 def test_the_bench_counts_handshakes() -> None:
     class Signal:
         def __init__(self) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.formats import parse_format, parse_operand
 from rtl_gen.package import Package
 
 from .measures import Items, Measured, bins_of, measure, observed
@@ -115,27 +114,13 @@ def crosses(unit: str) -> list[Cross]:
 def nevers(package: Package) -> list[Never]:
     """What cannot be in a unit."""
     kind = "sum" if package.manifest["golden"]["sum"] is not None else "single"
-    given = package.manifest["parameters"]
     found = []
     for table in _file()["never"]:
-        if table["of"] != kind or (table.get("finite") and not _finite(package)):
-            continue
-        if all(given[k] == v for k, v in table.get("given", {}).items()):
+        given = package.manifest["parameters"]
+        if table["of"] == kind and all(given[k] == v for k, v in table.get("given", {}).items()):
             bins = {point: tuple(names) for point, names in table["bins"].items()}
             found.append(Never(table["cross"], bins, table["why"]))
     return found
-
-
-def _finite(package: Package) -> bool:
-    """Whether no operand of a sum is infinite, and the sum's format has NaN."""
-    acc = package.manifest["golden"]["arguments"].get("acc", "fixed")
-    given = package.manifest["parameters"]
-    operands = [fmt for name in ("a", "b") for fmt in parse_operand(given[name])]
-    return (
-        acc != "fixed"
-        and parse_format(acc, "acc").has_nan
-        and not any(fmt.has_inf for fmt in operands)
-    )
 
 
 def cover(package: Package, phases: Sequence[Phase], outcome: Outcome) -> Functional:
