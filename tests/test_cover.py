@@ -275,6 +275,19 @@ def test_all_points_have_bins_and_measures() -> None:
             assert set(bins) <= set(data["measures"][point.split()[0]])
 
 
+def test_flags_are_judged_whatever_the_sums_are() -> None:
+    """What is invalid is not rounded, so not inexact: no matter of the sum itself, whose registers
+    are taken out. The second claim is false: infinite products cancel."""
+    given = {"semantics": "exact", "a": "E5M2", "b": "HFP8_BWD", "acc": "FP32", "lanes": 2}
+    made = package_of("dot", tuple(given.items()))
+    claims = ["!o_valid || o_flags[3:2] != 3", "!o_valid || !o_flags[3]"]
+    free = unreachable._freed(unreachable._inside(made, claims))
+    assert free is not None and "cutpoint" in free.script
+    assert each(free, 60, 30) == ({"claim1"}, set())
+    small = unreachable._inside(package_of("relu", ()), ["o_valid"])
+    assert unreachable._freed(small) is None
+
+
 def test_runs_of_bits_are_named_briefly() -> None:
     def both(net: str) -> list[toggles.Place]:
         return [toggles.Place("toggle", 1, f"{net}:{c}", 1, 0) for c in ("0->1", "1->0")]

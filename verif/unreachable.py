@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rtl_gen.package import Package
@@ -14,6 +15,9 @@ from .claims import COMBINATIONAL, Problem, assumed, declared, labelled, pins
 from .harness import payload
 from .prove import each
 from .toggles import Change, Place
+
+_WIDE = 32
+"""Bits of the widest format: registers that are wider hold exact sums."""
 
 _SOON, _LATER = 4, 6
 """Times the seconds of one proof: what all may take together, and those that are not done soon, as
@@ -95,9 +99,9 @@ def _judge(
     timeout: int,
     more: Callable[[Sequence[Any]], Sequence[Any]] = lambda left: (),
 ) -> list[bool]:
-    """Which claims are proved; None cannot be. ABC is given a short time for each of them, then
-    ``timeout`` seconds for each of those that are left; what another way proves of these is taken
-    out, and last is each by itself."""
+    """Which claims are proved; None cannot be. ABC is given a short time for each of them, the same
+    where exact sums are free to be anything, then ``timeout`` seconds for each of those that are
+    left; what another way proves of these is taken out, and last is each by itself."""
     left = [k for k, claim in enumerate(claims) if claim is not None]
     found = [False] * len(claims)
 
@@ -108,10 +112,17 @@ def _judge(
             found[k] = f"claim{n}" not in refuted | undecided
         return [k for n, k in enumerate(some) if f"claim{n}" in undecided]
 
-    for longer in (False, True):
-        if left:
-            limit = (_LATER if longer else _SOON) * timeout
-            left = decide(left, limit, min(timeout, limit / len(left)) if longer else timeout / 30)
+    if left:
+        left = decide(left, _SOON * timeout, timeout / 30)
+    if left and (free := _freed(problem([claims[k] for k in left]))) is not None:
+        # Of any sums, a claim may fail that holds of those that can be.
+        open_ = set.union(*each(free, _SOON * timeout, timeout))
+        for n, k in enumerate(left):
+            found[k] = f"claim{n}" not in open_
+        left = [k for k in left if not found[k]]
+    if left:
+        limit = _LATER * timeout
+        left = decide(left, limit, min(timeout, limit / len(left)))
     if left:
         also = set(more([claims[k] for k in left]))
         for k in left:
@@ -123,6 +134,17 @@ def _judge(
         if time.monotonic() < end:
             decide([k], timeout, timeout)
     return found
+
+
+def _freed(given: Problem) -> Problem | None:
+    """The same with registers of exact sums that hold anything at any time: what control bits,
+    counters and flags do does not depend on them, and they are what ABC gets lost in. None if
+    there is no such register."""
+    wide = [int(top) for top in re.findall(r"reg \[(\d+):0\]", given.files["unit.v"])]
+    if max(wide, default=0) < _WIDE:
+        return None
+    cut = f"proc; opt_dff; opt_clean; cutpoint t:$*dff* r:WIDTH>{_WIDE} %i\n"
+    return replace(given, script=given.script.replace("proc\n", cut))
 
 
 def _places(package: Package, claims: Sequence[Change | str], known: Sequence[str]) -> Problem:
