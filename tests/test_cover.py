@@ -284,7 +284,10 @@ def test_flags_are_judged_whatever_the_sums_are() -> None:
     free = unreachable._freed(unreachable._inside(made, claims))
     assert free is not None and "cutpoint" in free.script
     assert each(free, 60, 30) == ({"claim1"}, set())
-    small = unreachable._inside(package_of("relu", ()), ["o_valid"])
+    # Nor are more changes than a wide register has bits taken for one: nothing underflows.
+    many = unreachable._freed(unreachable._places(made, [("o_flags", 1, 0)] * 40, []))
+    assert many is not None and each(many, 60, 30) == (set(), set())
+    small = unreachable._places(package_of("relu", ()), [("o_flags", 1, 0)] * 40, [])
     assert unreachable._freed(small) is None
 
 

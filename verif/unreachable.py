@@ -140,10 +140,12 @@ def _freed(given: Problem) -> Problem | None:
     """The same with registers of exact sums that hold anything at any time: what control bits,
     counters and flags do does not depend on them, and they are what ABC gets lost in. None if
     there is no such register."""
-    wide = [int(top) for top in re.findall(r"reg \[(\d+):0\]", given.files["unit.v"])]
-    if max(wide, default=0) < _WIDE:
+    wide = re.findall(r"reg \[(\d+):0\] (?!coverage_was)", given.files["unit.v"])
+    if max(map(int, wide), default=0) < _WIDE:
         return None
-    cut = f"proc; opt_dff; opt_clean; cutpoint t:$*dff* r:WIDTH>{_WIDE} %i\n"
+    # What bits were before is of the claims, however many they are.
+    sums = f"t:$*dff* r:WIDTH>{_WIDE} %i w:coverage_was %ci1 %d"
+    cut = f"proc; opt_dff; opt_clean; cutpoint {sums}\n"
     return replace(given, script=given.script.replace("proc\n", cut))
 
 
