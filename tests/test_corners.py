@@ -11,6 +11,7 @@ from hfp8_hw import parse_format
 from hfp8_hw.golden import decode, quantize
 from verif import corners, edges, native, sweep
 from verif.expect import expected, sums
+from verif.simulate import run
 from verif.targets import carries
 from verif.verify import phases
 
@@ -44,6 +45,24 @@ def test_faults_that_show_for_a_moment(
     bad = native.model(replace(made, verilog=text))
     assert not sweep.drive(made, bad, aimed.inputs, number).good
     assert sweep.drive(made, native.model(made), aimed.inputs, number).good
+
+
+def test_resets_meet_an_addition_of_chunks() -> None:
+    """A unit that goes on adding while it is reset gives a result of the sum that was given up."""
+    made = package("mac", semantics="exact_chunk", acc="FP16")
+    text, count = re.subn(
+        r"(if \(\w+)(\) total_state <= )", r"\1 & ~total_state[6]\2", made.verilog
+    )
+    assert count == 1
+    for found in phases(made, 1):
+        if found.resets or found.reset_at:
+            aimed = found.name == "reset in a sum"
+            assert run(made, "verilator", [found], seed=1).good
+            assert run(replace(made, verilog=text), "verilator", [found], seed=1).good != aimed
+    short = package("mac", semantics="exact_chunk", acc="FP16", chunk=1)
+    assert corners.abandoned(short, np.random.default_rng(1), 16) is None
+    whole = package("mac", semantics="exact", acc="FP16")
+    assert corners.abandoned(whole, np.random.default_rng(1), 16) is None
 
 
 def test_carries_leave_less_than_a_unit() -> None:

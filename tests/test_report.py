@@ -215,6 +215,14 @@ def test_counts_of_configurations_are_merged() -> None:
     }  # fmt: skip
 
 
+def test_a_run_in_two_files_counts_once(tmp_path: Path) -> None:
+    for name, units in (("verify", ("relu", "mul")), ("regress", ("relu", "fp_max"))):
+        found = [Result(Task(unit, (), "icarus", 7), Outcome(1024, 0, 0.1)) for unit in units]
+        write_json(found, tmp_path / f"{name}.json", 7)
+    text = render(load([tmp_path]))
+    assert "<b>3,072</b> results compared in simulation" in text
+
+
 def test_command(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     status, out, _ = cli("report", RESULTS, "-o", path)

@@ -147,3 +147,25 @@ def resumed(package: Package, rng: np.random.Generator, lanes: int) -> Vectors:
     choose_last(frame, formats)
     frame["i_last"][-turns:] = 1
     return frame
+
+
+def abandoned(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | None:
+    """A sum of zeros, then one of two chunks that are far apart: what a reset leaves of the second,
+    while its chunks are added, must not show in the first.
+
+    None without chunks, and where they are long.
+    """
+    chunk, turns = chunk_of(package.manifest), package.manifest["golden"]["sum"]["interleave"]
+    if not chunked(package.manifest) or not 1 < chunk <= 128:
+        return None
+    names, formats = sides(package)
+    frame = blank(package, (chunk + 2) * turns, lanes)
+    for letter, (*_, fmt) in zip("ab", formats, strict=True):
+        port = frame[names[letter][0]]
+        port[turns : 2 * turns] = rng.integers(fmt.max_code * 3 // 4, fmt.max_code, (turns, lanes))
+        small = rng.integers(fmt.max_code // 8, fmt.max_code * 5 // 8, (turns, lanes))
+        port[-turns:] = small | rng.integers(0, 2, small.shape) * fmt.sign_mask
+    choose_last(frame, formats)
+    for edge, item in (("i_first", 0), ("i_last", 0), ("i_first", 1), ("i_last", chunk + 1)):
+        frame[edge][item * turns : (item + 1) * turns] = 1
+    return frame

@@ -51,6 +51,8 @@ class Phase:
         The first of them alone, where ``stall`` is 0.
     resets : int
         How many times the unit is reset in mid-stream before the run that counts.
+    reset_at : sequence of int
+        As many more resets, each so many clocks after a new start.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Phase:
     stall: float = 0.0
     pause: float = 0.0
     resets: int = 0
+    reset_at: Sequence[int] = ()
 
 
 @dataclass
@@ -144,14 +147,14 @@ def run(
         for k, phase in enumerate(phases):
             np.savez(folder / f"inputs{k}.npz", allow_pickle=False, **phase.inputs)
             steps.append({"name": phase.name, "stall": phase.stall, "pause": phase.pause,
-                          "resets": phase.resets})  # fmt: skip
+                          "resets": phase.resets, "reset_at": list(phase.reset_at)})  # fmt: skip
         job = {"manifest": package.manifest, "seed": seed, "phases": steps, "watch": coverage}
         (folder / "job.json").write_text(json.dumps(job))
         _cocotb_test(tool, build, folder, waves is not None)
         result = json.loads((folder / "result.json").read_text())
-        found = result["phases"]
+        found = result["runs"]
         outputs = []
-        for k in range(len(found)):
+        for k in range(len(phases)):
             with np.load(folder / f"outputs{k}.npz") as saved:
                 outputs.append({name: saved[name] for name in saved.files})
         left = None if waves is None else str(_keep_waves(folder, waves))

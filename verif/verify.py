@@ -27,6 +27,9 @@ _RESETS, _SOME = 3, 0.2
 """Phases that a reset begins while a sum is under way, each after another number of items; and how
 often they wait."""
 
+_ADDING, _EVERY = 180, 6
+"""Clocks in which a reset meets the addition of chunks; and how far apart the resets are."""
+
 
 def label(parameters: Mapping[str, Any]) -> str:
     """Parameters in words."""
@@ -162,7 +165,13 @@ def _corners(package: Package, rng: np.random.Generator) -> list[Phase]:
     given_up = corners.given_up(package, rng, vectors.LANES)
     found += [Phase("given up", given_up), Phase("given up, rare", given_up, stall=_SOME)]
     again = corners.resumed(package, rng, vectors.LANES)
-    return found + [Phase(f"reset {k + 1}", again, stall=_SOME, resets=1) for k in range(_RESETS)]
+    found += [Phase(f"reset {k + 1}", again, stall=_SOME, resets=1) for k in range(_RESETS)]
+    left = corners.abandoned(package, rng, vectors.LANES)
+    if left is not None:
+        # From the first chunk's last item until both chunks are added, wherever a unit adds them.
+        first = len(left["i_last"])
+        found.append(Phase("reset in a sum", left, reset_at=range(first, first + _ADDING, _EVERY)))
+    return found
 
 
 def run_task(task: Task) -> Result:

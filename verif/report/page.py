@@ -40,7 +40,7 @@ def render(run: Run) -> str:
         version=__version__,
         run=run,
         counts=Counter(check.status for check in run.checks),
-        vectors=sum(c.amount or 0 for c in run.checks if c.method in ("icarus", "verilator")),
+        vectors=_simulated(run),
         swept=sum(c.amount or 0 for c in run.checks if c.method == "sweep"),
         methods=METHODS,
         present=[m for m in METHODS if any(c.method == m for c in run.checks)],
@@ -50,6 +50,12 @@ def render(run: Run) -> str:
         script=(_HERE / "page.js").read_text(encoding="utf-8"),
         heat=heat(run.coverage),
     )
+
+
+def _simulated(run: Run) -> int:
+    """Results compared in simulation; of a run that is in two files, once."""
+    once = {c.replay: c.amount or 0 for c in run.checks if c.method in ("icarus", "verilator")}
+    return sum(once.values())
 
 
 def unit_page(run: Run, unit: str) -> dict[str, Any]:
