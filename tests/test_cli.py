@@ -148,10 +148,12 @@ def test_verify_without_a_simulator(cli: Cli, monkeypatch: pytest.MonkeyPatch) -
     assert "0 of 1 runs good" in out
 
 
-def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupt_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     # A shell that starts this suite in the background has it ignore SIGINT, and so its children.
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL);"
         "from hfp8_hw.cli.main import run; run()"
     )
     command = [sys.executable, "-c", program]
@@ -164,10 +166,10 @@ def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
     while not list(tmp_path.glob("hfp8-*")) and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     start = time.monotonic()
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and err.splitlines()[-1] == "hfp8: error: interrupted"
+    assert process.returncode == 128 + number and err.splitlines()[-1] == "hfp8: error: interrupted"
     assert time.monotonic() - start < 15
     assert "Traceback" not in err and list(tmp_path.glob("hfp8-*")) == []
 

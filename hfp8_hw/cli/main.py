@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -91,5 +92,18 @@ def _fail(text: str, status: int) -> int:
 
 
 def run() -> None:
-    """The console script."""
-    sys.exit(main())
+    """The console script. Ended by SIGTERM or by a terminal that closes, it cleans up as after
+    Ctrl-C, and its status is 128 and the signal."""
+    ended: list[int] = []
+
+    def end(number: int, frame: object) -> None:
+        ended.append(number)
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Whoever has one ignored, as nohup does, means it.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+    status = main()
+    sys.exit(128 + ended[0] if ended else status)
