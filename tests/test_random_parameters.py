@@ -9,7 +9,7 @@ import pytest
 from hfp8_hw import CATALOGUE, FloatFormat, ParameterError
 from hfp8_hw.formats import SPECIALS, ZERO_EXP
 from hfp8_hw.parameters import UNITS, unit_parameters
-from verif.verify import Task, explain, run_task
+from verif.verify import Task, explain, package_of, phases, run_task
 
 from .conftest import SOONER, check_lint
 
@@ -157,6 +157,15 @@ def check(unit: str, seed: int) -> None:
         Task(unit, tuple(allowed(unit, seed).items()), SOONER.get(unit, "icarus"), seed)
     )
     assert result.good, "\n".join(explain(result))
+
+
+@pytest.mark.parametrize("acc", ["E5M2FNUZ", "E4M3FNUZ"])
+def test_codes_are_of_their_formats(acc: str) -> None:
+    """A rate beside the last number of a format whose last magnitude is a number."""
+    made = package_of("sgd_update", (("fmt", "FP9"), ("acc", acc)))
+    for seed in (1, 2):
+        rates = np.concatenate([phase.inputs["i_rate"] for phase in phases(made, seed)])
+        assert rates.min() == 0 and rates.max() == 0xFF
 
 
 @pytest.mark.parametrize("seed", range(1))

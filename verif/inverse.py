@@ -145,9 +145,10 @@ def _moved(
     kept = decode(columns[1], acc) * decode(columns[4], acc)
     new = decode(_nearest(gradient + kept, acc), acc)
     codes = _nearest(np.divide(step, new, out=np.ones(_COUNT), where=new != 0), acc)
-    # Beside it too, but not where that changes the sign.
-    codes += np.where(codes & acc.mag_mask, rng.choice([-1, 0, 0, 0, 1], _COUNT), 0)
-    columns[3] = codes
+    # Beside it too, but not where that changes the sign: some formats have numbers up to the last
+    # magnitude.
+    mags, beside = codes & acc.mag_mask, rng.choice([-1, 0, 0, 0, 1], _COUNT)
+    columns[3] = codes + np.where((mags > 0) & (mags + beside <= acc.mag_mask), beside, 0)
     return np.stack(columns, axis=1)
 
 
