@@ -1,5 +1,6 @@
 """The command line: what it prints, writes and refuses."""
 
+import gc
 import json
 import os
 import signal
@@ -11,8 +12,10 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from amaranth import Module
 
 from hfp8_hw import CATALOGUE, __version__
+from hfp8_hw.hdl.elementwise import FpMax
 from hfp8_hw.parameters import UNITS
 from rtl_gen.manifest import schema
 
@@ -258,3 +261,16 @@ def test_demo(cli: Cli, tmp_path: Path) -> None:
     names = {p.name for p in (tmp_path / "d").iterdir()}
     assert "formats.png" in names and "quantizer.v" in names
     assert (tmp_path / "d" / "formats.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_interrupted_elaboration(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, and no warning of Amaranth's about a module that was begun: here it is an error."""
+
+    def elaborate(self: FpMax, platform: object) -> Module:
+        _begun = Module()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FpMax, "elaborate", elaborate)
+    status, _, err = cli("gen", "fp_max", "-o", str(tmp_path))
+    gc.collect()
+    assert (status, err.strip()) == (130, "hfp8: error: interrupted")

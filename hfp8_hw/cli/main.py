@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -76,6 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ToolMissing, SimulationError, ToolError) as error:
         return _fail(str(error), 1)
     except (click.Abort, KeyboardInterrupt):
+        # A unit that was being elaborated goes with the exception, and Amaranth would warn of it.
+        warnings.filterwarnings("ignore", message=".* created but never used")
         return _fail("interrupted", 130)
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody to tell.
