@@ -20,7 +20,7 @@ from fpga.rows import ROWS
 from hfp8_hw.formats import CATALOGUE
 from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen.package import generate
-from verif.cover import bins, code
+from verif.coverage.cover import bins, code
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent

@@ -11,7 +11,7 @@ from amaranth.hdl import Fragment, Module, Signal, Value
 from amaranth.hdl._ir import PortDirection
 
 from hfp8_hw.hdl import StreamUnit
-from hfp8_hw.hdl.shape import FixedShape, FloatShape
+from hfp8_hw.hdl.numbers.shape import FixedShape, FloatShape
 
 from .netlist import Netlist
 from .writer import Writer

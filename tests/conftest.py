@@ -16,7 +16,7 @@ from hfp8_hw.cli import main
 from hfp8_hw.golden import scalar
 from hfp8_hw.parameters import unit_parameters
 from rtl_gen.package import generate
-from verif import tools
+from verif.simulation import simulators
 
 EXOTIC = (
     "E2M1B1",
@@ -97,7 +97,7 @@ def check_lint(unit: str, given: dict[str, Any], folder: Path) -> None:
         ("icarus", ["iverilog", "-g2005", "-Wall", "-o", str(folder / "out"), str(path)]),
         ("verilator", ["verilator", "--lint-only", "-Wall", str(path)]),
     ):
-        env = tools.find(simulator).env()
+        env = simulators.find(simulator).env()
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
         said = [x for x in (done.stdout + done.stderr).splitlines() if not x.startswith("- ")]
         assert done.returncode == 0 and said == [], said

@@ -10,16 +10,43 @@ FORMATS = {"hfp8_hw.errors", "hfp8_hw.formats", "hfp8_hw.rounding", "hfp8_hw.pro
            "hfp8_hw.fixed", "hfp8_hw.version"}  # fmt: skip
 PARAMETERS = FORMATS | {"hfp8_hw.parameters"}
 
+STIMULUS = {"verif.errors", "verif.stimulus"}
+SIMULATION = STIMULUS | {"verif.simulation"}
+SWEEP = SIMULATION | {"verif.sweep"}
+FORMAL = SWEEP | {"verif.formal"}
+OUTSIDE_VERIF = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "rtl_gen"}
+NUMBERS = PARAMETERS | {"hfp8_hw.hdl.numbers"}
+SUMS = NUMBERS | {"hfp8_hw.hdl.sums"}
+UNITS = SUMS | {"hfp8_hw.hdl.units"}
+
 ALLOWED = {
     "hfp8_hw/golden": FORMATS | {"hfp8_hw.golden"},
     "hfp8_hw/hdl": PARAMETERS | {"hfp8_hw.hdl"},
+    "hfp8_hw/hdl/numbers": NUMBERS,
+    "hfp8_hw/hdl/sums": SUMS,
+    "hfp8_hw/hdl/units": UNITS,
     "rtl_gen": PARAMETERS | {"hfp8_hw", "hfp8_hw.hdl", "rtl_gen"},
-    "verif": PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "rtl_gen", "verif"},
+    "verif": OUTSIDE_VERIF | {"verif"},
+    "verif/stimulus": OUTSIDE_VERIF | STIMULUS,
+    "verif/simulation": OUTSIDE_VERIF | SIMULATION,
+    "verif/sweep": OUTSIDE_VERIF | SWEEP,
+    "verif/regression": OUTSIDE_VERIF | SIMULATION | {"verif.regression"},
+    "verif/demo": OUTSIDE_VERIF | SIMULATION | {"verif.demo"},
+    "verif/formal": OUTSIDE_VERIF | FORMAL,
+    "verif/formal/specification": OUTSIDE_VERIF | {"verif.formal.specification"},
+    "verif/coverage": OUTSIDE_VERIF | FORMAL | {"verif.coverage"},
+    "verif/mutation": OUTSIDE_VERIF | FORMAL | {"verif.mutation"},
+    "verif/report": OUTSIDE_VERIF | FORMAL | {"verif.coverage", "verif.mutation", "verif.report"},
     "fpga": PARAMETERS | {"rtl_gen", "fpga"},
 }
 """Which of our modules each folder may import."""
 
 FORBIDDEN = {"hfp8_hw/golden": {"amaranth", "cocotb"}, "hfp8_hw/hdl": {"numpy", "cocotb"}}
+
+LARGEST_ROOM = 12
+"""Modules of a room, its ``__init__`` aside."""
+
+ROOMS = [folder for folder in ALLOWED if folder.count("/") > 0 and folder != "hfp8_hw/golden"]
 
 
 def imports(path: Path) -> set[str]:
@@ -40,6 +67,18 @@ def ours(name: str) -> bool:
     return name.split(".")[0] in ("hfp8_hw", "rtl_gen", "verif", "fpga", "tests")
 
 
+def allowed(name: str, rule: set[str]) -> bool:
+    """Whether an import is of an allowed package or of something in it. ``hfp8_hw`` stands for what
+    that package itself exports, not for all of its modules."""
+    parents = {".".join(name.split(".")[:k]) for k in range(1, 9)}
+    if parents & (rule - {"hfp8_hw"}):
+        return True
+    top, _, rest = name.partition(".")
+    inner = ROOT / "hfp8_hw" / rest.split(".")[0]
+    is_module = bool(rest) and (inner.is_dir() or inner.with_suffix(".py").exists())
+    return top == "hfp8_hw" and "hfp8_hw" in rule and not is_module
+
+
 def files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
@@ -50,8 +89,23 @@ def test_imports_point_one_way(folder: str) -> None:
     for path in files(folder):
         for name in imports(path):
             if ours(name):
-                parents = {".".join(name.split(".")[:k]) for k in range(1, 9)}
-                assert parents & ALLOWED[folder], f"{path} imports {name}"
+                assert allowed(name, ALLOWED[folder]), f"{path} imports {name}"
+
+
+def test_every_folder_has_its_rule() -> None:
+    folders = {path.parent.relative_to(ROOT).as_posix() for name in ("verif", "hfp8_hw/hdl")
+               for path in files(name)}  # fmt: skip
+    assert folders <= set(ALLOWED)
+
+
+@pytest.mark.parametrize("folder", ROOMS)
+def test_rooms_are_small_and_say_what_lives_there(folder: str) -> None:
+    modules = [path for path in (ROOT / folder).glob("*.py") if path.name != "__init__.py"]
+    assert len(modules) <= LARGEST_ROOM, sorted(path.name for path in modules)
+    doc = ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text()))
+    assert doc, folder
+    missing = [path.stem for path in modules if path.stem not in doc]
+    assert not missing, missing
 
 
 @pytest.mark.parametrize("folder", FORBIDDEN)

@@ -9,9 +9,12 @@ import pytest
 
 from hfp8_hw import parse_format
 from hfp8_hw.golden import decode
-from verif import bounded, registers, toggles, unreachable
-from verif.expect import expected
-from verif.verify import package_of
+from verif.coverage import unreachable
+from verif.formal import register_ranges
+from verif.simulation import code_coverage
+from verif.simulation.verify import package_of
+from verif.stimulus import sum_bounds
+from verif.stimulus.reference import expected
 
 SUMS: list[tuple[str, dict[str, Any]]] = [
     ("mac", {"semantics": "fma", "acc": "BF16"}),
@@ -52,7 +55,7 @@ def test_sums_of_the_largest_products_are_within_the_bound(
     inputs["i_first"][0] = inputs["i_last"][-1] = 1
     acc = parse_format(options["acc"])
     got = np.abs(decode(expected(made.manifest, inputs)[0]["o_y"].reshape(-1), acc)).max()
-    bound = bounded.largest(made, count * lanes)
+    bound = sum_bounds.largest(made, count * lanes)
     assert got <= bound
     # Not so large that it says nothing: a few units in the last place more at each step.
     assert bound <= 2.0**36 * got if rounding in ("RUP", "RDN", "RTO") else bound <= 64 * got
@@ -84,7 +87,7 @@ def test_sums_are_multiples_of_the_smallest_step(
     inputs["i_first"] = np.zeros((count, copies), np.int64)
     inputs["i_last"] = inputs["i_first"].copy()
     inputs["i_first"][0] = inputs["i_last"][-1] = 1
-    acc, step = parse_format(options["acc"]), bounded.smallest(made)
+    acc, step = parse_format(options["acc"]), sum_bounds.smallest(made)
     sums = decode(expected(made.manifest, inputs)[0]["o_y"].reshape(-1), acc)
     assert step > acc.min
     assert not np.fmod(sums[np.isfinite(sums)], step).any()
@@ -93,7 +96,7 @@ def test_sums_are_multiples_of_the_smallest_step(
 
 def test_what_is_assumed_of_registers() -> None:
     made = package_of("mac", (("a", "HFP8_FWD"), ("b", "HFP8_FWD"), ("chunk", 5), ("stages", 2)))
-    texts = registers.assumed(made)
+    texts = register_ranges.assumed(made)
     assert texts == [
         text
         for net in ("o_y", "o_y_2")
@@ -102,16 +105,16 @@ def test_what_is_assumed_of_registers() -> None:
     ]
     # NaN stays NaN.
     made = package_of("mac", (("a", "HFP8_BWD"), ("b", "HFP8_FWD"), ("acc", "FP32")))
-    assert registers.assumed(made)[0].endswith(" || o_y[30:0] > 2139095039")
+    assert register_ranges.assumed(made)[0].endswith(" || o_y[30:0] > 2139095039")
     # Filled by few products, and by many that are rounded up.
-    assert registers.assumed(package_of("mac", (("acc", "FP16"),))) == []
+    assert register_ranges.assumed(package_of("mac", (("acc", "FP16"),))) == []
     made = package_of("mac", (("acc", "BF16"), ("chunk", 1), ("rounding", "RUP")))
-    turned = {f"{net}[14:0] != 32640 || !{net}[15]" for net in registers.named(made)}
-    assert turned and {t for t in registers.assumed(made) if ">= " not in t} == turned
-    assert registers.assumed(package_of("relu", ())) == []
+    turned = {f"{net}[14:0] != 32640 || !{net}[15]" for net in register_ranges.named(made)}
+    assert turned and {t for t in register_ranges.assumed(made) if ">= " not in t} == turned
+    assert register_ranges.assumed(package_of("relu", ())) == []
     # Sums are rounded up to the smallest number, (1 + 2**-9) * 2**-31, and grow from there.
     options = (("a", "HFP8_BWD"), ("b", "HFP8_BWD"), ("chunk", 1))
-    assert not any("!" in text for text in registers.assumed(package_of("mac", options)))
+    assert not any("!" in text for text in register_ranges.assumed(package_of("mac", options)))
 
 
 @pytest.mark.parametrize("name", ["FP16", "DLFLOAT16"])
@@ -122,7 +125,7 @@ def test_which_codes_are_multiples(step: float, name: str) -> None:
     codes = np.arange(fmt.max_code + 1)
     values = decode(codes, fmt)
     told = np.ones(len(codes), bool)
-    for bit, field in registers._fields(fmt, step):
+    for bit, field in register_ranges._fields(fmt, step):
         told &= (codes >> bit & 1 == 0) | (codes >> fmt.man_bits >= field)
     large = values >= step
     assert (told == (np.fmod(values, step) == 0))[large].all() and not told[large].all()
@@ -143,13 +146,13 @@ def test_which_infinities_come_of_overflow(rounding: str, signs: set[int]) -> No
     inputs["i_first"][0] = inputs["i_last"][-1] = 1
     got = expected(made.manifest, inputs)[0]["o_y"].reshape(-1)
     assert {int(code) >> 15 for code in got if code & 0x7FFF == 0x7C00} == signs
-    texts = [text for text in registers.assumed(made) if "!= 31744" in text]
+    texts = [text for text in register_ranges.assumed(made) if "!= 31744" in text]
     assert bool(texts) == (rounding != "RNE")
 
 
 def test_few_numbers_of_one_step_are_not_rounded() -> None:
-    assert bounded.grown(3.0, 100, 8, "RNE", 1.0) == 300
-    assert bounded.grown(3.0, 200, 8, "RNE", 1.0) == bounded.grown(3.0, 200, 8, "RNE") > 600
+    assert sum_bounds.grown(3.0, 100, 8, "RNE", 1.0) == 300
+    assert sum_bounds.grown(3.0, 200, 8, "RNE", 1.0) == sum_bounds.grown(3.0, 200, 8, "RNE") > 600
 
 
 def test_fixed_point_totals_are_no_codes() -> None:
@@ -159,7 +162,7 @@ def test_fixed_point_totals_are_no_codes() -> None:
     wide = re.search(r"reg \[(\d+):0\] held_total", made.verilog)
     assert wide is not None
     same = made.verilog.replace(f"[{wide[1]}:0] held_total", "[15:0] held_total")
-    texts = registers.assumed(replace(made, verilog=same))
+    texts = register_ranges.assumed(replace(made, verilog=same))
     assert any("part" in text for text in texts)
     assert not any("held_total" in text for text in texts)
 
@@ -167,7 +170,7 @@ def test_fixed_point_totals_are_no_codes() -> None:
 def test_what_nothing_fills_is_unreachable_and_the_rest_is_not() -> None:
     made = package_of("mac", (("a", "HFP8_FWD"), ("b", "HFP8_FWD"), ("chunk", 5), ("stages", 2)))
     places = [
-        toggles.Place("toggle", 1, f"{net}:0->1", 1, 0)
+        code_coverage.Place("toggle", 1, f"{net}:0->1", 1, 0)
         for net in ("y_over", "o_flags[0]", "o_valid", "o_flags[2]", "o_y[13]", "o_y[15]")
     ]
     found = unreachable.never_changes(made, places, 100)

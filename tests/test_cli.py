@@ -15,7 +15,7 @@ import pytest
 from amaranth import Module
 
 from hfp8_hw import CATALOGUE, __version__
-from hfp8_hw.hdl.elementwise import FpMax
+from hfp8_hw.hdl.units.elementwise import FpMax
 from hfp8_hw.parameters import UNITS
 from rtl_gen.manifest import schema
 
@@ -138,14 +138,14 @@ def test_verify_one(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_verify_without_a_simulator(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from verif import tools
+    from verif.simulation import simulators
 
-    tools.find.cache_clear()
+    simulators.find.cache_clear()
     monkeypatch.setenv("PATH", "/nonexistent")
     try:
         status, out, _ = cli("verify", "mul", "--stages", "2", "--sim", "icarus")
     finally:
-        tools.find.cache_clear()
+        simulators.find.cache_clear()
     assert status == 1
     assert "could not run" in out and "no iverilog on PATH; install it" in out
     assert "0 of 1 runs good" in out

@@ -9,11 +9,12 @@ import pytest
 
 from hfp8_hw import parse_format
 from hfp8_hw.golden import decode, quantize
-from verif import corners, edges, native, sweep
-from verif.expect import expected, sums
-from verif.simulate import run
-from verif.targets import carries
-from verif.verify import phases
+from verif.simulation.simulate import run
+from verif.simulation.verify import phases
+from verif.stimulus import edges, sum_events
+from verif.stimulus.edge_sums import carries
+from verif.stimulus.reference import expected, sums
+from verif.sweep import compiled_model, sweep
 
 from .test_prove import package
 
@@ -42,9 +43,9 @@ def test_faults_that_show_for_a_moment(
         (sweep.STALLED - 1 if found.stall else 0, found)
         for found in phases(made, 1) if found.name == phase
     )  # fmt: skip
-    bad = native.model(replace(made, verilog=text))
+    bad = compiled_model.model(replace(made, verilog=text))
     assert not sweep.drive(made, bad, aimed.inputs, number).good
-    assert sweep.drive(made, native.model(made), aimed.inputs, number).good
+    assert sweep.drive(made, compiled_model.model(made), aimed.inputs, number).good
 
 
 def test_resets_meet_an_addition_of_chunks() -> None:
@@ -60,9 +61,9 @@ def test_resets_meet_an_addition_of_chunks() -> None:
             assert run(made, "verilator", [found], seed=1).good
             assert run(replace(made, verilog=text), "verilator", [found], seed=1).good != aimed
     short = package("mac", semantics="exact_chunk", acc="FP16", chunk=1)
-    assert corners.abandoned(short, np.random.default_rng(1), 16) is None
+    assert sum_events.abandoned(short, np.random.default_rng(1), 16) is None
     whole = package("mac", semantics="exact", acc="FP16")
-    assert corners.abandoned(whole, np.random.default_rng(1), 16) is None
+    assert sum_events.abandoned(whole, np.random.default_rng(1), 16) is None
 
 
 def test_carries_leave_less_than_a_unit() -> None:
@@ -81,7 +82,7 @@ def test_carries_leave_less_than_a_unit() -> None:
 @pytest.mark.parametrize("given", [{}, {"acc": "FP16", "chunk": 5, "interleave": 3}])
 def test_what_follows_a_sum_that_was_given_up_is_one(given: dict[str, Any]) -> None:
     made = package("mac", **given)
-    inputs = corners.given_up(made, np.random.default_rng(1), 16)
+    inputs = sum_events.given_up(made, np.random.default_rng(1), 16)
     turns = given.get("interleave", 1)
     spans = sums(inputs["i_first"][:, 0], inputs["i_last"][:, 0], turns)
     assert {len(span) for span in spans} == {1} and len(spans) == (6 if turns == 1 else 4) * turns
@@ -108,7 +109,7 @@ def test_small_sums_meet_the_largest_products() -> None:
     """Some have been rounded up to the smallest number, (1 + 2**-9) * 2**-31, and then brought to
     its unit below a multiple of 2**-34, of which no sum of products alone can be."""
     made = package("dot", semantics="dotN", lanes=4, interleave=2)
-    inputs = corners.far(made, np.random.default_rng(1), 16)
+    inputs = sum_events.far(made, np.random.default_rng(1), 16)
     assert inputs is not None
     frames = {port: codes.reshape(-1, 4, 2, 16) for port, codes in inputs.items()}
     assert (frames["i_first"][:, 0] == 1).all() and (frames["i_last"][:, 3] == 1).all()
@@ -122,5 +123,5 @@ def test_small_sums_meet_the_largest_products() -> None:
         assert {0x7E, 0x7F} < set(large.reshape(-1).tolist())
     zero_times_nan = (frames["i_a0"] == 0) & (frames["i_b0"] == 0x7F)
     assert zero_times_nan[::2, 3].any() and zero_times_nan[1::2, 0].any()
-    assert corners.far(package("dot"), np.random.default_rng(1), 16) is None
-    assert corners.far(package("mac", semantics="fma"), np.random.default_rng(1), 16) is None
+    assert sum_events.far(package("dot"), np.random.default_rng(1), 16) is None
+    assert sum_events.far(package("mac", semantics="fma"), np.random.default_rng(1), 16) is None

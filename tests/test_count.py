@@ -11,16 +11,17 @@ import pytest
 from hfp8_hw import ParameterError
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
-from verif import compiler, count, gates, native, prove, slices, sums
-from verif.claims import Problem
-from verif.expect import expected
-from verif.properties import problems
-from verif.tools import ToolMissing
+from verif.errors import ToolMissing
+from verif.formal import exhaustive, prove, sum_induction
+from verif.formal.claims import Problem
+from verif.formal.properties import problems
+from verif.stimulus.reference import expected
+from verif.sweep import bitsliced_gates, compiled_model, cxx_compiler, input_slices
 
 from .conftest import Cli
 from .test_prove import broken, package
 
-LIBRARY = Path(prove.__file__).parent / "formal"
+LIBRARY = Path(prove.__file__).parent / "library"
 
 
 def claim(ports: str, text: str, bits: int) -> Problem:
@@ -29,7 +30,7 @@ def claim(ports: str, text: str, bits: int) -> Problem:
 
 
 def tried(given: Problem) -> tuple[str, dict[str, int] | None]:
-    return count.counted(given, LIBRARY, 60)
+    return exhaustive.counted(given, LIBRARY, 60)
 
 
 @pytest.mark.parametrize("wrong", [0, 1, 511, 512, 0x5A5A5, 0xFFFFF])
@@ -76,8 +77,9 @@ def test_an_order_that_leaves_out_gates_would_show() -> None:
       for (k = 0; k < 20; k = k + 1) ones = ones + x[k]; end
       assign allowed = 1'b1; assign holds = ones != 6'd20;"""
     assert tried(claim("input [19:0] x", text, 20)) == ("failed", {"x": 0xFFFFF})
-    program = slices.slices(claim("input [19:0] x", text, 20).files, "read_verilog -sv claim.v\n",
-                            "claim")  # fmt: skip
+    program = input_slices.slices(
+        claim("input [19:0] x", text, 20).files, "read_verilog -sv claim.v\n", "claim"
+    )
     assert program.steps == 1 << 11
     assert program.search(0, program.steps - 1) is None
     assert program.search(program.steps - 1, program.steps) == {"x": 0xFFFFF}
@@ -92,12 +94,12 @@ def test_what_cannot_be_counted() -> None:
     with pytest.raises(ParameterError, match="engine='count' is not allowed for this property: it"):
         prove.prove(package("relu"), "stream", engine="count")
     text = "assign allowed = 1'b1; assign holds = 1'b1 | ^x;"
-    assert count.counted(claim("input [29:0] x", text, 30), LIBRARY, 0) == ("open", None)
+    assert exhaustive.counted(claim("input [29:0] x", text, 30), LIBRARY, 0) == ("open", None)
 
 
 def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiler.shutil, "which", lambda _: None)
-    gates.library.cache_clear()
+    monkeypatch.setattr(cxx_compiler.shutil, "which", lambda _: None)
+    bitsliced_gates.library.cache_clear()
     with pytest.raises(ToolMissing, match=r"no g\+\+ on PATH; install it"):
         tried(claim("input x", "assign allowed = 1, holds = 1;", 1))
 
@@ -121,7 +123,11 @@ def test_a_unit_and_a_broken_copy(unit: str, given: dict[str, Any]) -> None:
     # What it fails for is a mismatch of the broken copy with the golden model too.
     ins = {port: np.array([[value]]) for port, value in proof.inputs.items()}
     outs, spans = expected(made.manifest, ins)
-    got = native.model(bad).run({port: v[:, 0] for port, v in ins.items()}, len(spans)).outputs
+    got = (
+        compiled_model.model(bad)
+        .run({port: v[:, 0] for port, v in ins.items()}, len(spans))
+        .outputs
+    )
     assert any(outs[port][0, 0] != got[port][0] for port in outs)
 
 
@@ -177,7 +183,7 @@ def test_other_registers_are_refused() -> None:
     with pytest.raises(
         ParameterError, match=r"not the registers of a sum: slot_other\[0\], slot_p"
     ):
-        sums.step(bad)
+        sum_induction.step(bad)
     for given in ({"stages": 2}, {"interleave": 2, "stages": 1}):
         with pytest.raises(ParameterError, match="its results depend on more than one transfer"):
             problems(package("mac", semantics="fma", **given), "arithmetic")
@@ -186,7 +192,7 @@ def test_other_registers_are_refused() -> None:
 def test_sums_of_more_terms_have_no_such_claim() -> None:
     for semantics, stages in product(("chunked", "exact_chunk"), (2, 3)):
         made = package("mac", semantics=semantics, stages=stages)
-        assert not sums.offered(made)
+        assert not sum_induction.offered(made)
 
 
 def test_the_command_says_for_what(cli: Cli, tmp_path: Path) -> None:

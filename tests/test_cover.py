@@ -11,12 +11,14 @@ import pytest
 
 from hfp8_hw import CATALOGUE, FloatFormat
 from rtl_gen.tools import ToolError
-from verif import classes, cover, coverage, measures, toggles, unreachable, verify
-from verif.bench import Handshakes
-from verif.claims import Problem, labelled
-from verif.prove import each, fails_within
-from verif.simulate import Outcome, Phase, run
-from verif.verify import Task, package_of
+from verif.coverage import cover, functional, measures, unreachable
+from verif.formal.claims import Problem, labelled
+from verif.formal.prove import each, fails_within
+from verif.simulation import code_coverage, verify
+from verif.simulation.bench import Handshakes
+from verif.simulation.simulate import Outcome, Phase, run
+from verif.simulation.verify import Task, package_of
+from verif.stimulus import code_classes
 
 from .conftest import Cli
 
@@ -39,14 +41,14 @@ def class_of(code: int, fmt: FloatFormat) -> str:
 def test_every_code_has_its_class(name: str) -> None:
     fmt = CATALOGUE[name]
     codes = np.arange(1 << fmt.width)
-    found = classes.classify(codes, fmt)
-    assert [classes.CLASSES[k] for k in found] == [class_of(int(c), fmt) for c in codes]
+    found = code_classes.classify(codes, fmt)
+    assert [code_classes.CLASSES[k] for k in found] == [class_of(int(c), fmt) for c in codes]
 
 
 def test_conditions_in_verilog_name_the_same_codes() -> None:
     fmt = CATALOGUE["E4M3FNUZ"]
-    for name in classes.ranges(fmt):
-        text = classes.condition("x", name, (fmt,), None)
+    for name in code_classes.ranges(fmt):
+        text = code_classes.condition("x", name, (fmt,), None)
         for old, new in (("8'd", ""), ("&&", "and"), ("||", "or")):
             text = text.replace(old, new)
         for code in range(256):
@@ -68,7 +70,7 @@ def test_verilators_file_is_read(tmp_path: Path) -> None:
         + row("v_branch/u", 5, "else", 1)
         + row("v_line/other", 1, "block", 1)
     )
-    found = toggles.places(path, "u")
+    found = code_coverage.places(path, "u")
     assert [(p.kind, p.line, p.what, p.hits) for p in found] == [
         ("branch", 5, "else", 1), ("toggle", 7, "x[3]:0->1", 5), ("toggle", 8, "y:1->0", 0),
     ]  # fmt: skip
@@ -122,7 +124,7 @@ def test_claims_get_a_short_time_then_a_longer_one_and_are_tried_alone(
         }[count]
 
     monkeypatch.setattr(unreachable, "each", each)
-    places = [toggles.Place("toggle", 1, f"o_y[{k}]:0->1", 1, 0) for k in range(4)]
+    places = [code_coverage.Place("toggle", 1, f"o_y[{k}]:0->1", 1, 0) for k in range(4)]
     found = unreachable.never_changes(package_of("relu", ()), places, 30)
     assert found == [True, True, True, False]
     assert asked == [(4, 120, 1.0), (3, 180, 30), (1, 30, 30), (1, 30, 30)]
@@ -131,7 +133,7 @@ def test_claims_get_a_short_time_then_a_longer_one_and_are_tried_alone(
 def test_changes_are_proved_or_not() -> None:
     """Flags of `relu` are always 0; its result's low bits change both ways, its sign never."""
     places = [
-        toggles.Place("toggle", 1, f"{net}:{change}", 1, 0)
+        code_coverage.Place("toggle", 1, f"{net}:{change}", 1, 0)
         for net in ("o_flags[0]", "o_y[15]", "o_y[3]", "o_valid")
         for change in ("0->1", "1->0")
     ]
@@ -146,10 +148,10 @@ def test_branches_are_proved_or_not() -> None:
     over = next(k for k, text in enumerate(lines, 1) if "= y_over ?" in text)
     reset = next(k for k, text in enumerate(lines, 1) if "if (rst)" in text)
     places = [
-        toggles.Place("branch", over, "cond_then", 1, 0),
-        toggles.Place("branch", over, "cond_else", 1, 0),
-        toggles.Place("branch", reset, "if", 1, 0),
-        toggles.Place("line", 1, "block", 1, 0),
+        code_coverage.Place("branch", over, "cond_then", 1, 0),
+        code_coverage.Place("branch", over, "cond_else", 1, 0),
+        code_coverage.Place("branch", reset, "if", 1, 0),
+        code_coverage.Place("line", 1, "block", 1, 0),
     ]
     assert unreachable.taken(places[0], lines) == "y_over"
     assert unreachable.taken(places[2], lines) == "rst"
@@ -191,20 +193,20 @@ def test_a_proof_that_breaks_down_is_a_failure(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_cannot_be_must_not_be_hit() -> None:
-    cross = coverage.Cross("a to result", ("class a", "class y"))
+    cross = functional.Cross("a to result", ("class a", "class y"))
     bins = [["zero", "nan"], ["zero", "nan"]]
-    tally = coverage.Tally(cross, bins, np.array([[5, 5], [1, 5]]))
+    tally = functional.Tally(cross, bins, np.array([[5, 5], [1, 5]]))
     wrong: list[str] = []
-    rules = coverage.nevers(package_of("mac", ()))
-    coverage._judge(tally, rules, wrong)
+    rules = functional.nevers(package_of("mac", ()))
+    functional._judge(tally, rules, wrong)
     assert wrong == [
         "a to result {'class a': 'nan', 'class y': 'zero'} was hit, but a sum with NaN is NaN"
     ]
     tally.counts[1, 0] = 0
-    coverage._judge(tally, rules, wrong)
-    assert len(wrong) == 1 and tally.counts[1, 0] == coverage.UNREACHABLE
+    functional._judge(tally, rules, wrong)
+    assert len(wrong) == 1 and tally.counts[1, 0] == functional.UNREACHABLE
     tally.unexpected = [{"class a": "inf", "class y": "zero"}]
-    coverage._judge(tally, rules, wrong)
+    functional._judge(tally, rules, wrong)
     assert wrong[1].endswith("was hit, but there should be no such bin")
 
 
@@ -244,7 +246,7 @@ def test_sums_are_measured() -> None:
     first = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
     one, two, minus = 0x38, 0x40, 0xB8
     items = framed(first, last, [one, one, two, minus, one, one, 0, one, *[one] * 6])
-    names = coverage._file()["measures"]
+    names = functional._file()["measures"]
 
     def named(point: str) -> list[str]:
         return [names[point][int(k)] for k in measures.measure(items, point, 0)[:, 0]]
@@ -263,9 +265,9 @@ def test_sums_are_measured() -> None:
 
 def test_all_points_have_bins_and_measures() -> None:
     """Every cross of every unit is made of points that are known."""
-    data = coverage._file()
+    data = functional._file()
     for unit in ("mul", "mac", "dot", "quantizer", "sgd_update", "loss_scale"):
-        for cross in coverage.crosses(unit):
+        for cross in functional.crosses(unit):
             for point in cross.points:
                 assert point.split()[0] in data["measures"], point
     for rule in data["never"]:
@@ -292,11 +294,11 @@ def test_flags_are_judged_whatever_the_sums_are() -> None:
 
 
 def test_runs_of_bits_are_named_briefly() -> None:
-    def both(net: str) -> list[toggles.Place]:
-        return [toggles.Place("toggle", 1, f"{net}:{c}", 1, 0) for c in ("0->1", "1->0")]
+    def both(net: str) -> list[code_coverage.Place]:
+        return [code_coverage.Place("toggle", 1, f"{net}:{c}", 1, 0) for c in ("0->1", "1->0")]
 
     places = [p for bit in (0, 1, 2, 5) for p in both(f"x[{bit}]")] + both("y")
-    places.append(toggles.Place("toggle", 1, "z[4]:1->0", 1, 0))
+    places.append(code_coverage.Place("toggle", 1, "z[4]:1->0", 1, 0))
     assert cover.runs(places) == ["x[5]", "x[2:0]", "y", "z[4]:1->0"]
 
 
@@ -340,12 +342,12 @@ def test_bad_arguments(cli: Cli, arguments: tuple[str, ...], text: str) -> None:
 
 
 def test_a_missing_tool_is_said(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from verif.tools import ToolMissing
+    from verif.errors import ToolMissing
 
     def missing(engine: str) -> list[str]:
         raise ToolMissing("engine 'abc' cannot run: no berkeley-abc on PATH")
 
-    monkeypatch.setattr("verif.prove.engine_versions", missing)
+    monkeypatch.setattr("verif.formal.prove.engine_versions", missing)
     status, _, err = cli("cover", "relu")
     assert status == 1 and "no berkeley-abc on PATH" in err
 
@@ -353,7 +355,7 @@ def test_a_missing_tool_is_said(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
 def test_loss_scale_reaches_its_ends() -> None:
     """What a first run had not covered: a scale that grows to its ceiling, at the slowest rate."""
     made = package_of("loss_scale", ())
-    from verif.expect import expected
+    from verif.stimulus.reference import expected
 
     random = next(p for p in verify.phases(made, 1) if p.name == "random")
     outputs, _ = expected(made.manifest, random.inputs)

@@ -10,10 +10,11 @@ import pytest
 
 from hfp8_hw import parse_format
 from hfp8_hw.golden import decode, dot
-from verif import edges, native, sweep, targets
-from verif.expect import expected, sums
-from verif.joints import growth, joints
-from verif.verify import phases
+from verif.simulation.verify import phases
+from verif.stimulus import edge_sums, edges
+from verif.stimulus.chunk_edges import growth, joints
+from verif.stimulus.reference import expected, sums
+from verif.sweep import compiled_model, sweep
 
 from .test_prove import package
 
@@ -50,7 +51,7 @@ def test_sums_that_take_turns_have_theirs() -> None:
     assert inputs is not None
     spans = sums(inputs["i_first"][:, 0], inputs["i_last"][:, 0], 3)
     assert len(spans) % 3 == 0 and all(span.step == 3 for span in spans)
-    found = sweep.drive(made, native.model(made), inputs, 0)
+    found = sweep.drive(made, compiled_model.model(made), inputs, 0)
     assert found.good, found
 
 
@@ -117,7 +118,7 @@ def test_a_sum_goes_to_and_fro_across_its_highest_power_of_two() -> None:
 
 def killed_by(bad: Any, made: Any) -> str | None:
     """The first phase of the regression of ``made`` that tells ``bad`` from it."""
-    model = native.model(bad)
+    model = compiled_model.model(bad)
     for phase in phases(made, 1):
         number = sweep.STALLED - 1 if phase.stall else 0
         if not sweep.drive(made, model, phase.inputs, number).good:
@@ -150,12 +151,12 @@ def test_faults_that_only_long_sums_show(old: str, new: str, phase: str) -> None
 def test_wide_operands_are_sampled() -> None:
     """All pairs of binary16's codes would take gigabytes."""
     fmt = parse_format("FP16")
-    codes = targets.magnitudes(fmt)
+    codes = edge_sums.magnitudes(fmt)
     assert len(codes) < 400 and {1, 1 << 10, fmt.max_code} <= {int(code) for code in codes}
     made = package("mac", a="FP16", b="FP16", acc="FP32", chunk=8)
     assert joints(made, np.random.default_rng(1), 16) is not None
     small = parse_format("E4M3FN")
-    assert targets.magnitudes(small).tolist() == list(range(1, small.max_code + 1))
+    assert edge_sums.magnitudes(small).tolist() == list(range(1, small.max_code + 1))
 
 
 def test_neighbours_of_a_wide_format_take_little_memory() -> None:

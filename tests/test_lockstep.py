@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from rtl_gen.package import Package
-from verif import lockstep, registers, verify
-from verif.simulate import run
-from verif.verify import package_of
+from verif.formal import pipeline_induction, register_ranges
+from verif.simulation import verify
+from verif.simulation.simulate import run
+from verif.simulation.verify import package_of
 
 UNIT = """module u(clk, rst, i_valid, o_ready, i_a, i_b, o_y);
   input clk, rst, i_valid, o_ready;
@@ -38,15 +39,15 @@ def small() -> Package:
 
 
 def test_registers_with_one_enable_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lockstep, "_FEW", 1)
+    monkeypatch.setattr(pipeline_induction, "_FEW", 1)
     true = ["sum <= 30", "sum[0] == 0", "o_y[14:12] == 0", "first == same", "slow <= 15"]
     # Reached only with a stall; only after a sum; what depends on itself may be anything here.
     false = ["slow == first", "sum <= 29", "sum[4:1] != 15", "first == second_same", "kept <= 15"]
-    assert lockstep.proved(small(), [], [*true, *false], 60) == true
+    assert pipeline_induction.proved(small(), [], [*true, *false], 60) == true
     # What holds of one set of registers is known of those that look at them.
-    assert lockstep.proved(small(), [], ["copy <= 30"], 60) == []
+    assert pipeline_induction.proved(small(), [], ["copy <= 30"], 60) == []
     both = ["sum <= 30", "copy <= 30"]
-    assert lockstep.proved(small(), both[:1], both[1:], 60) == both
+    assert pipeline_induction.proved(small(), both[:1], both[1:], 60) == both
 
 
 def test_nothing_is_proved_that_a_simulation_refutes() -> None:
@@ -60,7 +61,7 @@ def test_nothing_is_proved_that_a_simulation_refutes() -> None:
         for net, bit, old in changes
         if net != "clk"
     ]
-    likely = registers.likely(made)
-    found = lockstep.proved(made, likely, claims, 120)
+    likely = register_ranges.likely(made)
+    found = pipeline_induction.proved(made, likely, claims, 120)
     assert outcome.good and len(claims) > 1000
     assert set(found) <= set(likely) and len(found) > 20

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from hfp8_hw import ParameterError
-from verif import miters, mutate
-from verif.prove import each, solve
-from verif.verify import package_of
+from verif.formal import miter
+from verif.formal.prove import each, solve
+from verif.mutation import mutate
+from verif.simulation.verify import package_of
 
 from .conftest import Cli
 
@@ -55,9 +56,9 @@ def test_what_is_not_looked_at_may_differ() -> None:
     made = package_of("mac", ())
     faults = mutate.plant(made, 300, 1)
     circuits = made, faults.netlist, f", .mutant({faults.width}'d50)"
-    alone = solve(miters.Steps(*circuits).alone(), "mutant", "abc", 20, 60)
+    alone = solve(miter.Steps(*circuits).alone(), "mutant", "abc", 20, 60)
     assert alone.status == "failed"
-    refuted, undecided = each(miters.Steps(*circuits).reached(), 120, 5)
+    refuted, undecided = each(miter.Steps(*circuits).reached(), 120, 5)
     assert not [label for label in refuted | undecided if label.startswith("seen_")]
     assert [label for label in refuted if label.startswith("help_")]
 
@@ -70,7 +71,7 @@ def test_a_claim_under_a_condition_proves_nothing_false(
     killed = [m.number for m in faults.mutants if regression.killed_by(m.number) is not None]
     for number in killed[:: len(killed) // 3]:
         chosen = f", .mutant({faults.width}'d{number})"
-        refuted, _ = each(miters.Steps(made, faults.netlist, chosen).reached(), 60, 5)
+        refuted, _ = each(miter.Steps(made, faults.netlist, chosen).reached(), 60, 5)
         assert [label for label in refuted if label.startswith("seen_")], number
 
 

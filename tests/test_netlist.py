@@ -14,8 +14,8 @@ from fpga.synth import pack
 from hfp8_hw.parameters import unit_parameters
 from rtl_gen import tools
 from rtl_gen.package import Package, generate
-from verif.simulate import Outcome, run
-from verif.verify import phases
+from verif.simulation.simulate import Outcome, run
+from verif.simulation.verify import phases
 
 UNIT = {
     "a": "E4M3FN",

@@ -15,11 +15,11 @@ import pytest
 
 from fpga import yosys
 from hfp8_hw import ParameterError, golden, parse_format
-from hfp8_hw.hdl.shape import FloatShape
+from hfp8_hw.hdl.numbers.shape import FloatShape
 from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen.manifest import schema
 from rtl_gen.package import generate, write_whole
-from verif.matrix import MATRIX
+from verif.simulation.configurations import MATRIX
 
 from .conftest import check_lint
 

@@ -14,11 +14,12 @@ from hfp8_hw.golden import quantize
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
-from verif import abc, evert, prove, specify, steps, streams
-from verif.claims import Problem
-from verif.properties import offered, problems
-from verif.tools import ToolMissing
-from verif.verify import package_of
+from verif.errors import ToolMissing
+from verif.formal import abc_for_sby, prove, step_function, stream_contract
+from verif.formal.claims import Problem
+from verif.formal.properties import offered, problems
+from verif.formal.specification import thresholds, unit_arithmetic
+from verif.simulation.verify import package_of
 
 from .conftest import Cli
 
@@ -121,8 +122,8 @@ SMALL = {
 def test_a_search_of_all_states_proves_streams() -> None:
     made = package("mac", **SMALL)
     for name in ("stream", "progress"):
-        given = list(streams.PARTS[name])[-1]
-        proof = prove.solve(streams.problem(made, given), name, "reach", 1, 200)
+        given = list(stream_contract.PARTS[name])[-1]
+        proof = prove.solve(stream_contract.problem(made, given), name, "reach", 1, 200)
         assert (proof.status, proof.engine) == ("proved", "reach"), proof.log[-2000:]
 
 
@@ -140,10 +141,12 @@ def test_a_search_of_all_states_proves_streams() -> None:
 def test_a_search_of_all_states_finds_faults(old: str, new: str, part: str) -> None:
     """And a property with a part that fails has failed, whatever holds."""
     bad = broken(package("mac", **SMALL), old, new)
-    assert prove.solve(streams.problem(bad, part), part, "reach", 1, 200).status == "failed"
+    assert prove.solve(stream_contract.problem(bad, part), part, "reach", 1, 200).status == "failed"
     if part == "count":
         assert prove.prove(bad, "stream", engine="abc", timeout=100).status == "failed"
-        assert prove.solve(streams.problem(bad, "held"), "", "abc", 1, 100).status == "proved"
+        assert (
+            prove.solve(stream_contract.problem(bad, "held"), "", "abc", 1, 100).status == "proved"
+        )
 
 
 TURNS = {"interleave": 8}, {"interleave": 3, "acc": "FP16", "chunk": 7, "stages": 4},\
@@ -155,7 +158,7 @@ def test_sums_that_take_turns_are_proved_by_induction(given: dict[str, Any]) -> 
     """And `auto` does it, for what reachability leaves open after ten minutes."""
     made = package("mac", **given)
     for part in ("count", "result", "accept"):
-        eased = streams.problem(made, part).eased
+        eased = stream_contract.problem(made, part).eased
         assert eased is not None
         assert prove.solve(eased, part, "z3", 2, 60).status == "proved", part
     assert prove.prove(made, "progress", timeout=60).engine == "z3"
@@ -181,7 +184,7 @@ def test_sums_that_take_turns_are_proved_by_induction(given: dict[str, Any]) -> 
 )
 def test_faults_of_sums_that_take_turns_are_not_proved(old: str, new: str, part: str) -> None:
     made = package("mac", interleave=8)
-    eased = streams.problem(broken(made, old, new), part).eased
+    eased = stream_contract.problem(broken(made, old, new), part).eased
     assert eased is not None
     assert prove.solve(eased, part, "z3", 2, 60).status != "proved"
 
@@ -207,10 +210,12 @@ def test_which_engine_proves_which_part() -> None:
 def test_commands_of_abc() -> None:
     """As sby writes them, to as releases have them."""
     start = "read_aiger model/design_aiger.aig; fold; strash; "
-    assert abc.script(f"{start}pdr -v -l; write_cex -a x") == f"{start}pdr -v; write_cex -a x"
+    assert (
+        abc_for_sby.script(f"{start}pdr -v -l; write_cex -a x") == f"{start}pdr -v; write_cex -a x"
+    )
     every = f"{start}pdr -v -l -a -X engine_0/trace_; write_cex -a x"
-    assert abc.script(every) == f"{start}pdr -v -a -X engine_0/trace_"
-    search = abc.script(f"{start}{abc.REACH} pdr -v -l; write_cex -a x")
+    assert abc_for_sby.script(every) == f"{start}pdr -v -a -X engine_0/trace_"
+    search = abc_for_sby.script(f"{start}{abc_for_sby.REACH} pdr -v -l; write_cex -a x")
     assert search == f"{start}scorr; reach -B 20000000 -F 1000000000"
 
 
@@ -230,7 +235,7 @@ def test_commands_of_abc() -> None:
 def test_steps_are_the_rounding(src: str, dst: str, rounding: str, overflow: str) -> None:
     """The lists of steps, evaluated here, are the golden model's codes and flags everywhere."""
     source, target = parse_format(src), parse_format(dst)
-    made = steps.Steps(source, target, parse_rounding(rounding), overflow)
+    made = thresholds.Steps(source, target, parse_rounding(rounding), overflow)
     codes = np.arange(1 << source.width)
     want, flags = quantize(
         codes.astype(np.uint16), dst, src=src, rounding=rounding, overflow=overflow, flags=True
@@ -256,13 +261,13 @@ def test_specifications_share_no_code_with_units() -> None:
         tree = ast.parse((VERIF / f"{name}.py").read_text())
         modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
         assert not [m for m in modules if "hdl" in m or "amaranth" in m]
-    text = (VERIF / "formal" / "spec.sv").read_text()
+    text = (VERIF / "library" / "spec.sv").read_text()
     assert "`include" not in text
 
 
 def test_a_step_function_has_all_registers() -> None:
     made = package("relu", stages=2)
-    step = evert.evert(made)
+    step = step_function.evert(made)
     module = json.loads(step.netlist)["modules"]["step"]
     assert not [c for c in module["cells"].values() if "dff" in c["type"]]
     assert sum(step.widths) == 2 * (16 + 1)  # the code and its valid, twice
@@ -286,11 +291,11 @@ def test_properties_that_are_not_there(
 def test_step_specifications_that_are_not_there() -> None:
     fmt = parse_format("FP32")
     with pytest.raises(ParameterError, match="at most 1024 magnitudes"):
-        steps.Steps(fmt, parse_format("FP16"), parse_rounding("RNE"), "special")
+        thresholds.Steps(fmt, parse_format("FP16"), parse_rounding("RNE"), "special")
     with pytest.raises(ParameterError, match="deterministic roundings only"):
-        steps.Steps(fmt, parse_format("E5M2"), parse_rounding("SR(3)"), "special")
+        thresholds.Steps(fmt, parse_format("E5M2"), parse_rounding("SR(3)"), "special")
     with pytest.raises(ParameterError, match="property='arithmetic' is not allowed"):
-        specify.specification(package("quantizer", lanes=2))
+        unit_arithmetic.specification(package("quantizer", lanes=2))
 
 
 def test_the_command(cli: Cli, tmp_path: Path) -> None:

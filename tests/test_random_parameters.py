@@ -9,7 +9,7 @@ import pytest
 from hfp8_hw import CATALOGUE, FloatFormat, ParameterError
 from hfp8_hw.formats import SPECIALS, ZERO_EXP
 from hfp8_hw.parameters import UNITS, unit_parameters
-from verif.verify import Task, explain, package_of, phases, run_task
+from verif.simulation.verify import Task, explain, package_of, phases, run_task
 
 from .conftest import SOONER, check_lint
 

@@ -15,9 +15,9 @@ import pytest
 
 from hfp8_hw import ParameterError
 from hfp8_hw.parameters import UNITS
-from verif import regress
-from verif.simulate import Outcome
-from verif.verify import Result, Task
+from verif.regression import dask_runs
+from verif.simulation.simulate import Outcome
+from verif.simulation.verify import Result, Task
 
 from .conftest import Cli
 
@@ -52,16 +52,16 @@ def matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_default_matrix() -> None:
-    tasks = regress.load(regress.MATRIX)
+    tasks = dask_runs.load(dask_runs.MATRIX)
     configurations = {(task.unit, task.parameters) for task in tasks}
     assert len(configurations) >= 500 and len(tasks) == 2 * len(configurations)
     assert {task.unit for task in tasks} == set(UNITS)
-    small = regress.smoke(tasks)
+    small = dask_runs.smoke(tasks)
     assert len(small) == 2 * len(UNITS) and {task.unit for task in small} == set(UNITS)
 
 
 def test_a_matrix_is_crossed(matrix: Path) -> None:
-    tasks = regress.load(matrix)
+    tasks = dask_runs.load(matrix)
     assert len(tasks) == 8 + 2 and {task.simulator for task in tasks} == {"icarus"}
     assert Task("quantizer", (("src", "E5M2"), ("dst", "HFP8_BWD")), "icarus", 3) in tasks
 
@@ -83,7 +83,7 @@ def test_matrices_that_are_not(text: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "m.toml"
     path.write_text(text)
     with pytest.raises(ParameterError, match=said) as error:
-        regress.load(path)
+        dask_runs.load(path)
     assert "\n" not in str(error.value)
 
 
@@ -111,11 +111,11 @@ import verif.bench
 print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", None)), sep="\\n")
 """
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
-    root = Path(regress.__file__).resolve().parent.parent
+    root = Path(dask_runs.__file__).resolve().parents[2]
     used = {Path(line).resolve() for line in done.stdout.splitlines()}
     folders = [root / name for name in ("hfp8_hw", "rtl_gen", "verif")]
     own = {path for path in used if any(path.is_relative_to(folder) for folder in folders)}
-    kept = {path.resolve() for path in regress.sources()}
+    kept = {path.resolve() for path in dask_runs.sources()}
     assert len(own) > 40 and own <= kept
     names = {path.name for path in kept}
     assert {"bench.py", "joints.py", "simulate.py"} <= names
@@ -123,11 +123,11 @@ print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__",
 
 
 def test_what_could_not_run_is_not_kept(matrix: Path) -> None:
-    task = regress.load(matrix)[0]
-    regress.keep(Result(task, None, "no simulator"))
-    assert regress.recall(task) is None
-    regress.keep(Result(task, Outcome(5, 1, 0.1, {"phase": "x"})))
-    found = regress.recall(task)
+    task = dask_runs.load(matrix)[0]
+    dask_runs.keep(Result(task, None, "no simulator"))
+    assert dask_runs.recall(task) is None
+    dask_runs.keep(Result(task, Outcome(5, 1, 0.1, {"phase": "x"})))
+    found = dask_runs.recall(task)
     assert found is not None and not found.good and found.outcome is not None
     assert found.outcome.mismatches == 1
 
@@ -140,7 +140,7 @@ def _children(pid: int) -> list[int]:
 
 
 def test_a_worker_that_dies_loses_nothing(matrix: Path) -> None:
-    tasks = regress.load(matrix)
+    tasks = dask_runs.load(matrix)
     killed: list[int] = []
 
     def kill_one() -> None:
@@ -155,7 +155,7 @@ def test_a_worker_that_dies_loses_nothing(matrix: Path) -> None:
 
     thread = threading.Thread(target=kill_one)
     thread.start()
-    results = [result for result, _ in regress.run(tasks, jobs=2)]
+    results = [result for result, _ in dask_runs.run(tasks, jobs=2)]
     thread.join()
     assert killed and len(results) == len(tasks)
     assert {result.task for result in results} == set(tasks)

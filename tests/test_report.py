@@ -18,8 +18,8 @@ from hfp8_hw import ParameterError
 from hfp8_hw.cli.verify import write_json
 from verif.report import load, render
 from verif.report.page import heat
-from verif.simulate import Outcome
-from verif.verify import Result, Task
+from verif.simulation.simulate import Outcome
+from verif.simulation.verify import Result, Task
 
 from .conftest import Cli
 

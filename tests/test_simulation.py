@@ -13,11 +13,13 @@ from hfp8_hw.cli.verify import write_junit
 from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen import cache
 from rtl_gen.package import Package, generate
-from verif import tools, vectors
-from verif.expect import expected, sums
-from verif.matrix import MATRIX
-from verif.simulate import Phase, SimulationError, run
-from verif.verify import Result, Task, explain, phases, run_task
+from verif.errors import SimulationError
+from verif.simulation import simulators
+from verif.simulation.configurations import MATRIX
+from verif.simulation.simulate import Phase, run
+from verif.simulation.verify import Result, Task, explain, phases, run_task
+from verif.stimulus import vectors
+from verif.stimulus.reference import expected, sums
 
 from .conftest import SOONER
 
@@ -122,7 +124,7 @@ def test_a_unit_that_stops_is_found() -> None:
 
 def test_latency_is_what_the_manifest_says() -> None:
     """The clocks from the first transfer to the first result, seen from a bench of its own."""
-    tool = tools.find("icarus")
+    tool = simulators.find("icarus")
     for unit in UNITS:
         most = UNITS[unit].max_stages
         for stages in sorted({1, min(2, most), min(3, most), max(1, most // 2), most}):
@@ -150,7 +152,7 @@ def test_latency_is_what_the_manifest_says() -> None:
         assert package.manifest["latency"] == _measured_latency(package, tool), given
 
 
-def _measured_latency(package: Package, tool: tools.Tool) -> int:
+def _measured_latency(package: Package, tool: simulators.Tool) -> int:
     """Clock edges between the one that takes an input and the first that sees a result."""
     import subprocess
     import tempfile
@@ -231,7 +233,7 @@ def test_all_operand_pairs_are_driven() -> None:
 
 
 def test_missing_simulator_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    tools.find.cache_clear()
+    simulators.find.cache_clear()
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     try:
         for simulator, text in (("icarus", "no iverilog on PATH; install"), ("verilator", "perl")):
@@ -239,7 +241,7 @@ def test_missing_simulator_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
             assert not result.good and result.outcome is None
             assert result.failure is not None and text in result.failure
     finally:
-        tools.find.cache_clear()
+        simulators.find.cache_clear()
 
 
 def test_a_failed_build_says_why() -> None:

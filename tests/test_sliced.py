@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from rtl_gen.tools import ToolError
-from verif import gates, native, spaces, sweep
-from verif.expect import as_driven
-from verif.matrix import MATRIX
-from verif.sliced import sliced
-from verif.vectors import random_inputs
+from verif.simulation.configurations import MATRIX
+from verif.stimulus import input_space
+from verif.stimulus.reference import as_driven
+from verif.stimulus.vectors import random_inputs
+from verif.sweep import bitsliced_gates, compiled_model, sweep
+from verif.sweep.bitsliced_unit import sliced
 
 from .test_prove import line, package
 
@@ -19,19 +20,19 @@ STATELESS = [
     (unit, given)
     for unit, configurations in MATRIX.items()
     for given in configurations[:3]
-    if not spaces.has_state(package(unit, **given))
+    if not input_space.has_state(package(unit, **given))
 ]
 
 
 @pytest.mark.parametrize(("unit", "given"), STATELESS)
 def test_results_are_those_of_the_compiled_model(unit: str, given: dict[str, Any]) -> None:
     made = package(unit, **given)
-    inputs = random_inputs(made, np.random.default_rng(8), 3 * gates.LANES, 1)
+    inputs = random_inputs(made, np.random.default_rng(8), 3 * bitsliced_gates.LANES, 1)
     driven = {port: v[:, 0] for port, v in as_driven(made.manifest, inputs).items()}
     got = sliced(made).run(driven)
-    want = native.model(made).run(driven, 3 * gates.LANES)
+    want = compiled_model.model(made).run(driven, 3 * bitsliced_gates.LANES)
     assert got.error is None and want.error is None
-    assert got.given == want.given == 3 * gates.LANES
+    assert got.given == want.given == 3 * bitsliced_gates.LANES
     for port, values in want.outputs.items():
         np.testing.assert_array_equal(got.outputs[port], values, err_msg=port)
 
@@ -39,8 +40,8 @@ def test_results_are_those_of_the_compiled_model(unit: str, given: dict[str, Any
 def test_words_that_count_and_words_that_stay() -> None:
     """How a port's bits are made depends on its words: all equal, counting, or any."""
     made = package("convert", src="DLFLOAT16", dst="FP32")
-    model, other = sliced(made), native.model(made)
-    size = gates.LANES
+    model, other = sliced(made), compiled_model.model(made)
+    size = bitsliced_gates.LANES
     count = np.arange(size)
     for words in (count, count + 512, count + 1, count * 0 + 0x1234, (count * 37) ^ 0x5555,
                   count & 0x1FE, np.where(count == 511, 0, count)):  # fmt: skip
@@ -52,11 +53,11 @@ def test_words_that_count_and_words_that_stay() -> None:
 
 def test_bytes_that_wrap_while_they_count() -> None:
     made = package("relu", fmt="E4M3FN")
-    count = np.arange(gates.LANES)
+    count = np.arange(bitsliced_gates.LANES)
     for words in (count, count + 128, count + 1, count // 2):
         driven = {"i_x": words.astype(np.uint8)}
         got = sliced(made).run(driven)
-        want = native.model(made).run(driven, gates.LANES)
+        want = compiled_model.model(made).run(driven, bitsliced_gates.LANES)
         np.testing.assert_array_equal(got.outputs["o_y"], want.outputs["o_y"])
 
 
@@ -69,7 +70,7 @@ def test_bytes_that_wrap_while_they_count() -> None:
 def test_valid_and_ready_are_watched(old: str, new: str, clock: int) -> None:
     made = package("mul", a="HFP8_FWD", b="HFP8_FWD", stages=2)
     bad = replace(made, verilog=made.verilog.replace(line(made, old), new, 1))
-    inputs = random_inputs(made, np.random.default_rng(1), 2 * gates.LANES, 1)
+    inputs = random_inputs(made, np.random.default_rng(1), 2 * bitsliced_gates.LANES, 1)
     found = sweep.drive_sliced(bad, sliced(bad), inputs, 5)
     said = f"block 5: valid or ready is wrong {clock} clocks after reset, with nothing stalled"
     assert found.error == said and not found.good
@@ -77,7 +78,7 @@ def test_valid_and_ready_are_watched(old: str, new: str, clock: int) -> None:
 
 def test_a_result_in_a_later_clock_is_an_error() -> None:
     made, later = (package("mul", a="HFP8_FWD", b="HFP8_FWD", stages=n) for n in (2, 3))
-    inputs = random_inputs(made, np.random.default_rng(1), 2 * gates.LANES, 1)
+    inputs = random_inputs(made, np.random.default_rng(1), 2 * bitsliced_gates.LANES, 1)
     slow = replace(made, verilog=later.verilog.replace(later.manifest["top"], made.manifest["top"]))
     found = sweep.drive_sliced(made, sliced(slow), inputs, 0)
     assert found.error is not None and "wrong 2 clocks after reset" in found.error
@@ -103,4 +104,4 @@ def test_gates_in_a_loop_are_refused() -> None:
         sliced(bad)
     latch = {"type": "$_DLATCH_P_", "connections": {"D": [2], "E": [3], "Q": [4]}}
     with pytest.raises(ToolError, match=r"a cell that is no gate: \$_DLATCH_P_"):
-        gates.Gates({"cells": {"one": latch}})
+        bitsliced_gates.Gates({"cells": {"one": latch}})

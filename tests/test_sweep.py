@@ -15,12 +15,14 @@ from hfp8_hw.formats import parse_operand
 from hfp8_hw.golden import decode
 from hfp8_hw.parameters import UNITS
 from rtl_gen.package import Package
-from verif import native, spaces, strata, sweep, vectors
-from verif.expect import as_driven, expected, sums
-from verif.matrix import MATRIX
-from verif.simulate import SimulationError
-from verif.sweeps import SWEEPS
-from verif.verify import package_of
+from verif.errors import SimulationError
+from verif.regression import worker_pool
+from verif.simulation.configurations import MATRIX
+from verif.simulation.verify import package_of
+from verif.stimulus import aimed_sums, input_space, vectors
+from verif.stimulus.reference import as_driven, expected, sums
+from verif.sweep import compiled_model, sweep
+from verif.sweep.configurations import SWEEPS
 
 from .conftest import Cli
 
@@ -33,7 +35,7 @@ def package(unit: str, **given: Any) -> Package:
 def test_compiled_models_agree_with_golden(unit: str) -> None:
     """With and without stalls; a unit's first configuration."""
     made = package(unit, **MATRIX[unit][0])
-    model = native.model(made)
+    model = compiled_model.model(made)
     inputs = vectors.random_inputs(made, np.random.default_rng(4), 900, 3)
     for number in (0, sweep.STALLED - 1):
         found = sweep.drive(made, model, inputs, number)
@@ -45,7 +47,7 @@ def test_wrong_arithmetic_is_found() -> None:
     line = next(x for x in made.verilog.splitlines() if x.strip().startswith("wire y_up ="))
     bad = replace(made, verilog=made.verilog.replace(line, "  wire y_up = 1'b0;"))
     inputs = vectors.random_inputs(bad, np.random.default_rng(1), 500, 1)
-    found = sweep.drive(bad, native.model(bad), inputs, 0)
+    found = sweep.drive(bad, compiled_model.model(bad), inputs, 0)
     assert found.mismatches > 0 and not found.good and found.first is not None
 
 
@@ -62,7 +64,7 @@ def test_a_broken_contract_is_found(stages: int, old: str, new: str, said: str) 
     line = next(x for x in made.verilog.splitlines() if x.strip().startswith(old))
     bad = replace(made, verilog=made.verilog.replace(line, new))
     inputs = vectors.random_inputs(bad, np.random.default_rng(1), 500, 1)
-    found = sweep.drive(bad, native.model(bad), inputs, sweep.STALLED - 1)
+    found = sweep.drive(bad, compiled_model.model(bad), inputs, sweep.STALLED - 1)
     assert found.error is not None and said in found.error and not found.good
 
 
@@ -70,9 +72,9 @@ def test_a_source_that_does_not_compile_says_why() -> None:
     made = package("relu")
     bad = replace(made, verilog=made.verilog.replace("endmodule", "endmodul"))
     with pytest.raises(Exception, match="yosys failed with status"):
-        native.model(bad)
+        compiled_model.model(bad)
     with pytest.raises(SimulationError, match="a port of 65 bits is too wide"):
-        native.dtype(65)
+        compiled_model.dtype(65)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_a_source_that_does_not_compile_says_why() -> None:
 )
 def test_a_whole_space_has_every_input_once(unit: str, given: dict[str, Any], axes: int) -> None:
     made = package(unit, **given)
-    space = spaces.space(made, "all", 1)
+    space = input_space.space(made, "all", 1)
     assert space.vectors == axes and not space.rest
     seen = np.zeros(axes, np.uint8)
     for number in range(space.blocks):
@@ -102,20 +104,20 @@ def test_a_whole_space_has_every_input_once(unit: str, given: dict[str, Any], ax
 
 def test_passes_of_wide_random_words() -> None:
     made = package("quantizer", rounding="SR(12)")
-    space = spaces.space(made, "all", 1)
+    space = input_space.space(made, "all", 1)
     assert space.vectors == 3 << 32 and "in 3 passes" in space.text
-    per_pass = (1 << 32) // spaces.BLOCK
+    per_pass = (1 << 32) // input_space.BLOCK
     for turn, allowed in ((0, {0}), (1, {4095})):
         block = space.block(made, turn * per_pass + 5)
         assert set(np.unique(block["i_rbits"])) == allowed
-        assert int(block["i_x"][0, 0]) == 5 * spaces.BLOCK
+        assert int(block["i_x"][0, 0]) == 5 * input_space.BLOCK
     assert len(np.unique(space.block(made, 2 * per_pass)["i_rbits"])) == 4096
 
 
 @pytest.mark.parametrize("unit", ["mac", "dot"])
 def test_sums_have_frames_and_reach_their_aims(unit: str) -> None:
     made = package(unit)
-    inputs = strata.sums(made, np.random.default_rng(1), 4000, 24)
+    inputs = aimed_sums.sums(made, np.random.default_rng(1), 4000, 24)
     first, last = inputs["i_first"], inputs["i_last"]
     assert (first == first[:, :1]).all() and (last == last[:, :1]).all() and last[-1, 0]
     spans = sums(first[:, 0], last[:, 0])
@@ -132,11 +134,11 @@ def test_sums_have_frames_and_reach_their_aims(unit: str) -> None:
 
 def test_samples_of_run_time_biases_hold_within_exact_sums() -> None:
     made = package("mac", semantics="exact_chunk", acc="FP16", chunk=5, bias="runtime", stages=2)
-    inputs = strata.sums(made, np.random.default_rng(2), 3000, 4)
+    inputs = aimed_sums.sums(made, np.random.default_rng(2), 3000, 4)
     for span in sums(inputs["i_first"][:, 0], inputs["i_last"][:, 0]):
         items = list(span)
         assert (inputs["i_bias_a"][items] == inputs["i_bias_a"][items[0]]).all()
-    assert sweep.drive(made, native.model(made), inputs, 0).good
+    assert sweep.drive(made, compiled_model.model(made), inputs, 0).good
 
 
 def test_every_listed_sweep_is_allowed() -> None:
@@ -148,7 +150,7 @@ def test_every_listed_sweep_is_allowed() -> None:
         )
         for given, extent in (configurations[k] if isinstance(k, np.integer) else k for k in few):
             made = package_of(unit, tuple(given.items()))
-            assert spaces.space(made, extent or spaces.default_extent(made), 1).blocks > 0
+            assert input_space.space(made, extent or input_space.default_extent(made), 1).blocks > 0
 
 
 def test_a_sweep_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +174,6 @@ def test_a_sweep_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_interrupted_and_resumed(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C after the second block; the second run drives the others only."""
     monkeypatch.setenv("HFP8_CACHE", str(tmp_path))
-    from verif import pool
 
     driven: list[int] = []
 
@@ -183,7 +184,7 @@ def test_interrupted_and_resumed(cli: Cli, tmp_path: Path, monkeypatch: pytest.M
             if len(driven) == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(pool, "run", serial)
+    monkeypatch.setattr(worker_pool, "run", serial)
     words = ("sweep", "relu", "--fmt", "E5M2", "--range", "2000000")
     status, _, err = cli(*words)
     assert status == 130 and err.strip() == "hfp8: error: interrupted"
@@ -201,10 +202,11 @@ def test_the_command_reports_a_mismatch(cli: Cli, monkeypatch: pytest.MonkeyPatc
         10, 10, 1, {"phase": "block 0", "index": 3, "inputs": {"i_x": [0x85]},
                     "expected": {"o_y": 0}, "got": {"o_y": 0x85}},
     )  # fmt: skip
-    from verif import pool
 
     monkeypatch.setattr(
-        pool, "run", lambda function, jobs, count: ((job, bad) for job in itertools.islice(jobs, 1))
+        worker_pool,
+        "run",
+        lambda function, jobs, count: ((job, bad) for job in itertools.islice(jobs, 1)),
     )
     status, out, _ = cli("sweep", "relu", "--fmt", "HFP8_FWD", "--seed", "9")
     assert status == 1 and "1 mismatches" in out and "o_y got 0x85" in out
@@ -233,7 +235,7 @@ def test_driven_words_are_encoded() -> None:
     given = MATRIX["mac"][20]
     made = package("mac", **given)
     assert given["operands"] == "fixed"
-    inputs = strata.sums(made, np.random.default_rng(1), 50, 2)
+    inputs = aimed_sums.sums(made, np.random.default_rng(1), 50, 2)
     driven = as_driven(made.manifest, inputs)
     assert (driven["i_a"] != inputs["i_a"]).any()
     with pytest.raises(ParameterError):
@@ -256,4 +258,4 @@ def test_an_infinite_accumulator_is_no_number() -> None:
     inputs = {port: np.array(values)[:, None] for port, values in columns.items()}
     outputs, _ = expected(made.manifest, inputs)
     assert outputs["o_y"][0, 0] == 0xFC00
-    assert sweep.drive(made, native.model(made), inputs, 0).good
+    assert sweep.drive(made, compiled_model.model(made), inputs, 0).good

@@ -9,7 +9,7 @@ import pytest
 from hfp8_hw import ParameterError, golden, parse_format
 from hfp8_hw.golden import scalar
 from hfp8_hw.parameters import unit_parameters
-from verif.verify import Task, explain, run_task
+from verif.simulation.verify import Task, explain, run_task
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,6 @@
-"""Simulation of generated units on Icarus and Verilator, checked against the golden model."""
+"""Checking the generated units: simulation, sweeps, proofs, planted faults, coverage, reports.
+
+A room imports only from rooms further to the left, and from itself:
+stimulus <- simulation <- sweep, regression, demo <- formal <- coverage, mutation <- report.
+`errors` serves them all.
+"""

@@ -17,7 +17,7 @@ from ..errors import ParameterError, check_choice
 from .options import configured, parameter_options, seed_option, sim_option, simulators
 
 if TYPE_CHECKING:
-    from verif.compare import Comparison
+    from verif.simulation.compare import Comparison
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -84,7 +84,7 @@ def compare_command(
     if report is not None and not report.resolve().parent.is_dir():
         raise ParameterError(f"report={str(report)!r} is not allowed: there is no such folder")
     from rtl_gen.package import generate, write_whole
-    from verif.compare import compare
+    from verif.simulation.compare import compare
 
     package = generate(parameters, name)
     console = Console(stderr=False)

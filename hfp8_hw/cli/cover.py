@@ -15,7 +15,7 @@ from .options import check_folder, parameter_options, progress_bar, seed_option
 from .verify import plan
 
 if TYPE_CHECKING:
-    from verif.cover import Covered
+    from verif.coverage.cover import Covered
 
 _SHOWN = 20
 
@@ -44,11 +44,11 @@ def cover_command(
     reported. Without parameters, every unit named (all, if none is) is measured in the
     configurations of `hfp8 verify`. Exit status 1 if something reachable was not hit.
     """
-    from verif import pool
-    from verif.cover import run_cover
-    from verif.prove import engine_versions
-    from verif.tools import find
-    from verif.verify import Task
+    from verif.coverage.cover import run_cover
+    from verif.formal.prove import engine_versions
+    from verif.regression import worker_pool
+    from verif.simulation.simulators import find
+    from verif.simulation.verify import Task
 
     check_folder("json", json_path)
     chosen = plan(units, options)
@@ -60,7 +60,9 @@ def cover_command(
     with progress_bar(console) as progress:
         bar = progress.add_task("cover", total=len(tasks))
         work = [(task, timeout) for task in tasks]
-        for _, covered in pool.run(run_cover, work, min(jobs or os.cpu_count() or 1, len(tasks))):
+        for _, covered in worker_pool.run(
+            run_cover, work, min(jobs or os.cpu_count() or 1, len(tasks))
+        ):
             found[covered.task] = covered
             word = "ok" if covered.good else "FAILED" if covered.failure else "NOT COVERED"
             text = f"{covered.task.unit} \\[{covered.task.label}] {word}"
@@ -81,7 +83,7 @@ def cover_command(
 
 def _table(ordered: list[Covered]) -> Table:
     """A row a configuration: what was hit of what can be reached."""
-    from verif.cover import KINDS
+    from verif.coverage.cover import KINDS
 
     table = Table()
     for column in ("unit", "parameters"):
@@ -105,8 +107,8 @@ def _table(ordered: list[Covered]) -> Table:
 
 def explain(covered: Covered) -> list[str]:
     """Lines that name what was not hit, and say how to see it again."""
-    from verif.verify import Result
-    from verif.verify import explain as mismatch
+    from verif.simulation.verify import Result
+    from verif.simulation.verify import explain as mismatch
 
     if covered.good:
         return []
@@ -125,7 +127,7 @@ def explain(covered: Covered) -> list[str]:
 def _write(ordered: list[Covered], seed: int, versions: list[str], path: Path) -> None:
     """One line a configuration, since the counts are many."""
     from rtl_gen.package import write_whole
-    from verif.cover import record
+    from verif.coverage.cover import record
 
     head = json.dumps({"seed": seed, "tools": versions})[:-1]
     rows = ",\n ".join(json.dumps(record(covered)) for covered in ordered)

@@ -14,7 +14,7 @@ from .options import sim_option, simulators
 
 if TYPE_CHECKING:
     from rtl_gen.package import Package
-    from verif.demo import Report
+    from verif.demo.demo import Report
 
 
 @click.command("demo")
@@ -33,10 +33,11 @@ def demo_command(sim: str, images: int, output: Path) -> int:
     names = simulators(sim)
     console = Console()
     output.mkdir(parents=True, exist_ok=True)
-    from verif import demo, tools
-    from verif.network import train
+    from verif.demo import demo
+    from verif.demo.network import train
+    from verif.simulation.simulators import find
 
-    versions = ", ".join(f"{name} {tools.find(name).version}" for name in names)
+    versions = ", ".join(f"{name} {find(name).version}" for name in names)
     console.print(f"simulators: {versions}", highlight=False)
     units = demo.packages()
     for package in units.values():

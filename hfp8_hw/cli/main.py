@@ -60,8 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     0: done. 1: a mismatch, or a tool that is missing or failed. 2: bad input. 130: Ctrl-C.
     """
     from rtl_gen.tools import ToolError
-    from verif.simulate import SimulationError
-    from verif.tools import ToolMissing
+    from verif.errors import SimulationError, ToolMissing
 
     try:
         result: Any = cli.main(arguments, prog_name="hfp8", standalone_mode=False)

@@ -14,7 +14,7 @@ from rich.table import Table
 from .options import check_folder, configured, parameter_options, seed_option
 
 if TYPE_CHECKING:
-    from verif.mutate import Verdict
+    from verif.mutation.mutate import Verdict
 
 
 @click.command("mutate")
@@ -42,9 +42,9 @@ def mutate_command(
     open.
     """
     from rtl_gen.package import generate
-    from verif.mutate import Regression, Verdict, judge, plant
-    from verif.native import tool_versions
-    from verif.prove import engine_versions
+    from verif.formal.prove import engine_versions
+    from verif.mutation.mutate import Regression, Verdict, judge, plant
+    from verif.sweep.compiled_model import tool_versions
 
     check_folder("json", json_path)
     parameters, _ = configured(unit, options, None)

@@ -80,7 +80,7 @@ def progress_bar(console: Console) -> Progress:
 
 def simulators(text: str) -> list[str]:
     """The simulators in a comma-separated list, each once."""
-    from verif.tools import SIMULATORS
+    from verif.simulation.simulators import SIMULATORS
 
     names = list(dict.fromkeys(text.split(",")))
     for name in names:

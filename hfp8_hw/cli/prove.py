@@ -53,10 +53,10 @@ def prove_command(
     (all, if none is) is proved in the configurations of `hfp8 verify`. Exit status 1 if a
     property fails or stays open.
     """
-    from verif.count import countable
-    from verif.properties import PROPERTIES, offered, problems
-    from verif.prove import ENGINES, engine_versions, prove
-    from verif.verify import label, package_of
+    from verif.formal.exhaustive import countable
+    from verif.formal.properties import PROPERTIES, offered, problems
+    from verif.formal.prove import ENGINES, engine_versions, prove
+    from verif.simulation.verify import label, package_of
 
     check_folder("json", json_path)
     check_folder("trace", trace)

@@ -36,8 +36,8 @@ def regress_command(
     Finished runs are kept by what they depend on and not run again; a worker that dies loses
     none. Exit status 1 if anything differs or could not run.
     """
-    from verif import regress
-    from verif.verify import Result, Task, explain
+    from verif.regression import dask_runs
+    from verif.simulation.verify import Result, Task, explain
 
     if find_spec("distributed") is None:
         raise ParameterError(
@@ -45,15 +45,15 @@ def regress_command(
         )
     check_folder("junit", junit)
     check_folder("json", json_path)
-    tasks = regress.load(matrix or regress.MATRIX)
+    tasks = dask_runs.load(matrix or dask_runs.MATRIX)
     if smoke:
-        tasks = regress.smoke(tasks)
+        tasks = dask_runs.smoke(tasks)
     console = Console()
     results: dict[Task, Result] = {}
     old = 0
     with progress_bar(console) as progress:
         bar = progress.add_task("regress", total=len(tasks))
-        for result, kept in regress.run(
+        for result, kept in dask_runs.run(
             tasks, jobs=jobs or os.cpu_count() or 1, scheduler=scheduler
         ):
             results[result.task] = result

@@ -25,7 +25,7 @@ from ..parameters import UNITS, unit_parameters
 from .options import check_folder, given, parameter_options, seed_option
 
 if TYPE_CHECKING:
-    from verif.sweep import Found, State, Sweep
+    from verif.sweep.sweep import Found, State, Sweep
 
 _SAVE_EVERY = 5.0
 
@@ -61,8 +61,8 @@ def sweep_command(
     none is) is swept in the configurations that docs/verification.md lists. A run that was
     interrupted goes on where it was. Exit status 1 if anything differs.
     """
-    from verif.native import tool_versions
-    from verif.sweep import State
+    from verif.sweep.compiled_model import tool_versions
+    from verif.sweep.sweep import State
 
     check_folder("json", json_path)
     sweeps = plan(units, options, extent, seed)
@@ -100,10 +100,10 @@ def plan(
     units: tuple[str, ...], options: dict[str, Any], extent: str | None, seed: int
 ) -> list[Sweep]:
     """The sweeps asked for: the configuration given, else those of the units."""
-    from verif.spaces import default_extent, space
-    from verif.sweep import Sweep
-    from verif.sweeps import SWEEPS
-    from verif.verify import package_of
+    from verif.simulation.verify import package_of
+    from verif.stimulus.input_space import default_extent, space
+    from verif.sweep.configurations import SWEEPS
+    from verif.sweep.sweep import Sweep
 
     for unit in units:
         if unit not in UNITS:
@@ -126,15 +126,15 @@ def plan(
 
 
 def _label(sweep: Sweep) -> str:
-    from verif.verify import label
+    from verif.simulation.verify import label
 
     return f"{sweep.unit} [{label(dict(sweep.parameters))}]"
 
 
 def _run(sweep: Sweep, state: State, jobs: int, console: Console, fail_fast: bool) -> None:
     """Run the blocks that are left, with a progress bar; the state is kept on any exception."""
-    from verif import pool
-    from verif.sweep import run_block
+    from verif.regression import worker_pool
+    from verif.sweep.sweep import run_block
 
     space = sweep.space
     left = [(sweep, k) for k in range(space.blocks) if k not in state.done]
@@ -150,7 +150,9 @@ def _run(sweep: Sweep, state: State, jobs: int, console: Console, fail_fast: boo
         )
         driven = 0
         try:
-            for (_, number), found in pool.run(run_block, left, min(jobs, max(1, len(left)))):
+            for (_, number), found in worker_pool.run(
+                run_block, left, min(jobs, max(1, len(left)))
+            ):
                 state.add(number, found)
                 now = time.monotonic()
                 state.seconds = before + now - start
@@ -173,7 +175,7 @@ def _show(progress: Progress, bar: TaskID, found: Found, rate: float) -> None:
 
 
 def _replay(sweep: Sweep) -> str:
-    from verif.verify import command
+    from verif.simulation.verify import command
 
     options = ["--range", sweep.extent, "--seed", str(sweep.seed)]
     return command("sweep", sweep.unit, dict(sweep.parameters), options)
@@ -191,7 +193,7 @@ def _report(sweep: Sweep, found: Found, seconds: float, console: Console) -> Non
 
 def _problem(sweep: Sweep, found: Found) -> list[str]:
     """Lines that tell what is wrong, none if nothing is."""
-    from verif.verify import mismatch
+    from verif.simulation.verify import mismatch
 
     lines = [f"  stream contract: {found.error}"] if found.error else []
     if found.first:
@@ -219,7 +221,7 @@ def _record(sweep: Sweep, state: State) -> dict[str, Any]:
 def _write(records: list[dict[str, Any]], planned: int, seed: int, path: Path) -> None:
     """The sweeps so far, of those planned: the file is whole after each."""
     from rtl_gen.package import write_whole
-    from verif.native import tool_versions
+    from verif.sweep.compiled_model import tool_versions
 
     data = {"seed": seed, "planned": planned, "tools": tool_versions(), "sweeps": records}
     write_whole(path, (json.dumps(data, indent=2) + "\n").encode())

@@ -25,12 +25,12 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from verif.verify import Result, Task
+    from verif.simulation.verify import Result, Task
 
 
 def plan(units: tuple[str, ...], options: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """The configurations to verify: the one given, else the matrix of each unit."""
-    from verif.matrix import MATRIX
+    from verif.simulation.configurations import MATRIX
 
     for unit in units:
         if unit not in UNITS:
@@ -77,8 +77,9 @@ def verify_command(
     Without parameters, every unit named (all, if none is) is checked in a matrix of
     configurations. Exit status 1 if anything differs or a simulator cannot run.
     """
-    from verif.tools import ToolMissing, find
-    from verif.verify import Task, explain
+    from verif.errors import ToolMissing
+    from verif.simulation.simulators import find
+    from verif.simulation.verify import Task, explain
 
     chosen = plan(units, options)
     names = simulators(sim)
@@ -118,7 +119,8 @@ def verify_command(
 
 
 def _versions(names: list[str]) -> str:
-    from verif.tools import ToolMissing, find
+    from verif.errors import ToolMissing
+    from verif.simulation.simulators import find
 
     found = []
     for name in names:
@@ -131,13 +133,13 @@ def _versions(names: list[str]) -> str:
 
 def _run(tasks: list[Task], jobs: int, console: Console) -> list[Result]:
     """Run all tasks, several at a time, with a progress line; results in the tasks' order."""
-    from verif import pool
-    from verif.verify import run_task
+    from verif.regression import worker_pool
+    from verif.simulation.verify import run_task
 
     results: dict[Task, Result] = {}
     with progress_bar(console) as progress:
         bar = progress.add_task("verify", total=len(tasks))
-        for _, result in pool.run(run_task, tasks, min(jobs, len(tasks))):
+        for _, result in worker_pool.run(run_task, tasks, min(jobs, len(tasks))):
             results[result.task] = result
             word = "ok" if result.good else "FAILED"
             text = f"{result.task.unit} \\[{result.task.label}] {result.task.simulator} {word}"
@@ -151,7 +153,7 @@ def _leave_waves(result: Result, console: Console) -> None:
     """Run a failing task again with a waveform."""
     from dataclasses import replace
 
-    from verif.verify import run_task
+    from verif.simulation.verify import run_task
 
     if result.outcome is None:
         return
@@ -187,8 +189,8 @@ def show_table(results: list[Result], console: Console) -> None:
 def write_json(results: list[Result], path: Path, seed: int | None = None) -> None:
     """Seed, where all runs have the same, tool versions, and a record a run."""
     from rtl_gen.package import write_whole
-    from verif.tools import find
-    from verif.verify import explain
+    from verif.simulation.simulators import find
+    from verif.simulation.verify import explain
 
     runs = [
         {
@@ -214,7 +216,7 @@ def write_json(results: list[Result], path: Path, seed: int | None = None) -> No
 def write_junit(results: list[Result], path: Path, name: str = "hfp8 verify") -> None:
     """JUnit XML: one test case a run; a run that could not happen is an error."""
     from rtl_gen.package import write_whole
-    from verif.verify import explain
+    from verif.simulation.verify import explain
 
     failures = sum(r.outcome is not None and not r.good for r in results)
     errors = sum(r.outcome is None for r in results)

@@ -3,17 +3,17 @@
 from typing import Any
 
 from ..parameters import DotParameters, MacParameters, UnitParameters
-from .convert import Convert, Dequantizer, Quantizer
-from .elementwise import FpAdd, FpMax, Relu
-from .fused import PairDot, WideDot
-from .mac import Mac
-from .mac_exact import ExactMac
-from .mul import Mul
-from .scaling import LossScale
-from .sgd import SgdUpdate
-from .stream_unit import StreamUnit
-from .to_fixed import ToFixed
-from .update import WeightUpdate
+from .numbers.stream_unit import StreamUnit
+from .units.converters import Convert, Dequantizer, Quantizer
+from .units.elementwise import FpAdd, FpMax, Relu
+from .units.exact_mac import ExactMac
+from .units.fused_dot import PairDot, WideDot
+from .units.loss_scale import LossScale
+from .units.mac import Mac
+from .units.mul import Mul
+from .units.sgd_update import SgdUpdate
+from .units.to_fixed import ToFixed
+from .units.weight_update import WeightUpdate
 
 _COMPONENTS: dict[str, Any] = {
     "quantizer": Quantizer,

@@ -1,4 +1,7 @@
-"""One page of HTML from the results of the verification commands."""
+"""Results of all commands as one page of HTML: `load` reads them, `page` draws them.
+
+May import every room.
+"""
 
 from .load import Check, Run, load
 from .page import render

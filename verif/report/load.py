@@ -10,8 +10,8 @@ from typing import Any
 
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.parameters import UNITS
-from verif.cover import bins, code
-from verif.verify import command, label
+from verif.coverage.cover import bins, code
+from verif.simulation.verify import command, label
 
 GOOD, FAILED, OPEN = "good", "failed", "open"
 
@@ -54,7 +54,7 @@ class Run:
     Members
     -------
     coverage : list of dict
-        A record a configuration, as `verif.cover.record` makes it.
+        A record a configuration, as `verif.coverage.cover.record` makes it.
     mutants : list of dict
         A file of ``hfp8 mutate`` each.
     figures : list of dict

@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hfp8_hw import __version__
 from hfp8_hw.parameters import UNITS
-from verif.cover import KINDS, bins, code
-from verif.verify import label
+from verif.coverage.cover import KINDS, bins, code
+from verif.simulation.verify import label
 
 from .load import FAILED, GOOD, OPEN, Check, Run
 

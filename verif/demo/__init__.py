@@ -1,0 +1,4 @@
+"""The demo: a trained `network` inferred by generated units in simulation.
+
+May import `stimulus` and `simulation`.
+"""

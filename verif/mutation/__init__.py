@@ -1,0 +1,4 @@
+"""How good the tests are: `mutate` plants faults in a unit and counts which of them are found.
+
+May import every room but `coverage` and `report`.
+"""

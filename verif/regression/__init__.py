@@ -1,0 +1,4 @@
+"""Many runs at once: `worker_pool` on this machine, `dask_runs` on a Dask cluster.
+
+`regress.toml` is the matrix of configurations. May import `stimulus` and `simulation`.
+"""

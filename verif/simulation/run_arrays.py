@@ -1,0 +1,139 @@
+"""Running whole arrays through a generated unit in simulation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hfp8_hw.errors import ParameterError
+from rtl_gen.package import Package
+
+from ..errors import SimulationError
+from ..stimulus.vectors import LANES
+from .simulate import Outcome, Phase, run
+
+TRANSFERS = 1 << 14
+"""Transfers in one phase: what is packed into memory at a time."""
+
+
+@dataclass
+class Applied:
+    """What came out of the unit, in the shape of the inputs (less a summed last axis)."""
+
+    codes: NDArray[Any]
+    flags: NDArray[Any]
+    outcome: Outcome
+
+
+def apply(
+    package: Package, simulator: str, arrays: dict[str, NDArray[Any]], seed: int = 0
+) -> Applied:
+    """Run arrays through a unit.
+
+    Parameters
+    ----------
+    arrays : dict of integer ndarray
+        By input field (``x``, ``a``, ``b``, ``mode_a``, ``bias``, ``rbits`` ...): codes and
+        other integers, which broadcast. Accumulating units sum the last axis.
+
+    Raises
+    ------
+    ParameterError
+        If the shapes do not fit.
+    ToolMissing, SimulationError
+        As `verif.simulation.simulate.run`; also if a result is missing or the stream contract is
+        broken.
+    """
+    framed = package.manifest["golden"]["sum"] is not None
+    try:
+        shape = np.broadcast_shapes(*(v.shape for v in arrays.values()))
+    except ValueError:
+        shapes = {name: v.shape for name, v in arrays.items()}
+        raise ParameterError(f"shapes {shapes!r} are not allowed: they do not broadcast") from None
+    if framed and not shape:
+        raise ParameterError("shape () is not allowed: there is no last axis to sum")
+    depth = shape[-1] if framed else 1
+    out_shape = shape[:-1] if framed else shape
+    rows = int(np.prod(out_shape, dtype=np.int64))
+    if rows * depth == 0:
+        raise ParameterError(f"shape {shape!r} is not allowed: there is nothing to compute")
+    groups = -(-rows // LANES)
+    widths = {port["name"]: port["width"] for port in package.manifest["ports"]}
+    flat: dict[str, NDArray[np.int64]] = {}
+    for name, values in arrays.items():
+        wide = np.broadcast_to(values, shape).reshape(rows, depth).astype(np.int64)
+        flat |= _by_port(package, name, wide)
+    depth = next(iter(flat.values())).shape[1]
+    turns = package.manifest["golden"]["sum"]["interleave"] if framed else 1
+    groups = -(-groups // turns) * turns
+    columns: dict[str, NDArray[np.int64]] = {}
+    for port, values in flat.items():
+        padded = np.resize(values & ((1 << widths[port]) - 1), (groups * LANES, depth))
+        # Sums that take turns: consecutive groups, item by item.
+        dealt = padded.reshape(groups // turns, turns, LANES, depth).transpose(0, 3, 1, 2)
+        columns[port] = dealt.reshape(groups // turns, depth * turns, LANES)
+    phases = _phases(columns, groups // turns, depth, turns, framed)
+    outcome = run(package, simulator, phases, seed=seed)
+    if outcome.error:
+        raise SimulationError(f"{simulator}: the stream contract is broken: {outcome.error}")
+    code, flag = (
+        np.concatenate([part[port] for part in outcome.outputs]).reshape(-1)[:rows]
+        for port in ("o_y", "o_flags")
+    )
+    return Applied(code.reshape(out_shape), flag.reshape(out_shape), outcome)
+
+
+def _by_port(
+    package: Package, name: str, values: NDArray[np.int64]
+) -> dict[str, NDArray[np.int64]]:
+    """(rows, items) of an input field, for the port or ports that take it.
+
+    A unit with several products a clock takes that many items at once; zeros fill the last clock.
+    """
+    fed = package.manifest["golden"]["inputs"]
+    lanes = max((len(port) for port in fed.values() if isinstance(port, list)), default=1)
+    if lanes == 1:
+        return {f"i_{name}": values}
+    rows, depth = values.shape
+    clocks = -(-depth // lanes)
+    semantics = package.manifest["parameters"].get("semantics")
+    if depth % lanes and semantics in ("fmma", "dotN"):
+        raise ParameterError(
+            f"{depth} products a sum are not allowed for semantics={semantics!r}, which rounds "
+            f"{lanes} at a time: a multiple of {lanes}"
+        )
+    if isinstance(fed.get(name), list):
+        padded = np.pad(values, ((0, 0), (0, clocks * lanes - depth)))
+        items = padded.reshape(rows, clocks, lanes)
+        return {port: items[:, :, k] for k, port in enumerate(fed[name])}
+    padded = np.pad(values, ((0, 0), (0, clocks * lanes - depth)), mode="edge")
+    items = padded.reshape(rows, clocks, lanes)
+    if (items != items[:, :, :1]).any():
+        raise ParameterError(
+            f"array {name!r} is not allowed: it changes within {lanes} items, which "
+            f"{package.manifest['unit']} takes in one clock"
+        )
+    return {f"i_{name}": items[:, :, 0]}
+
+
+def _phases(
+    columns: dict[str, NDArray[np.int64]], groups: int, depth: int, turns: int, framed: bool
+) -> list[Phase]:
+    """Whole groups of rows, at most `TRANSFERS` transfers a phase (one group at least)."""
+    step = max(1, TRANSFERS // (depth * turns))
+    phases = []
+    for start in range(0, groups, step):
+        part = {
+            port: values[start : start + step].reshape(-1, LANES)
+            for port, values in columns.items()
+        }
+        if framed:
+            count = len(next(iter(part.values())))
+            item = np.arange(count) // turns % depth
+            for port, edge in (("i_first", 0), ("i_last", depth - 1)):
+                part[port] = np.repeat((item == edge)[:, None], LANES, axis=1).astype(np.int64)
+        phases.append(Phase(f"transfers from group {start}", part))
+    return phases
