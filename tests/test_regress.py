@@ -105,9 +105,9 @@ def test_results_depend_on_all_that_a_run_imports() -> None:
     """And on nothing that only proves, measures or reports."""
     told = """
 import sys
-from verif.verify import Task, run_task
+from verif.simulation.verify import Task, run_task
 assert run_task(Task("mac", (("acc", "FP16"),), "icarus", 1)).good
-import verif.bench
+import verif.simulation.bench
 print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", None)), sep="\\n")
 """
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
@@ -118,8 +118,8 @@ print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__",
     kept = {path.resolve() for path in dask_runs.sources()}
     assert len(own) > 40 and own <= kept
     names = {path.name for path in kept}
-    assert {"bench.py", "joints.py", "simulate.py"} <= names
-    assert not {"prove.py", "mutate.py", "cover.py", "regress.py"} & names
+    assert {"bench.py", "chunk_edges.py", "simulate.py"} <= names
+    assert not {"prove.py", "mutate.py", "cover.py", "dask_runs.py"} & names
 
 
 def test_what_could_not_run_is_not_kept(matrix: Path) -> None:
