@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ParameterError, check_choice
+from ..errors import ParameterError, check_choice, check_int
 from ..formats import SCALE_RANGE, FloatFormat, parse_format, parse_operand
 from ..rounding import Rounding, check_overflow, parse_rounding
 from . import fast
+from .arrays import as_array, check_integers
 from .bits import Parts, split
-from .blocks import blocks, broadcast_shape, optional
+from .blocks import as_arrays, blocks, broadcast_shape
 from .operands import (
     check_bias,
     check_rbits,
@@ -20,7 +21,7 @@ from .operands import (
     real_values,
 )
 from .pack import code_dtype, pack
-from .random import lane_seeds, xorshift32
+from .random import MAX_LANES, SEED_RANGE, lane_seeds, xorshift32
 
 _BINARY32 = parse_operand("FP32")
 
@@ -118,7 +119,9 @@ def quantize(
     fmt = parse_format(fmt, "fmt")
     rounding = parse_rounding(rounding)
     overflow = check_overflow(overflow, fmt)
-    array = np.asarray(x)
+    array = as_array(x, "x")
+    check_int("seed", seed, *SEED_RANGE)
+    check_int("lanes", lanes, 1, MAX_LANES)
     if random is not None:
         rbits = generated_bits(random, seed, rounding, array.shape, rbits, lanes)
     words = check_rbits(rbits, rounding)
@@ -133,7 +136,7 @@ def quantize(
             done = _quantize_single(array, fmt, rounding, overflow, words, flags)
             if done is not None:
                 return done if flags else done[0]
-    rest = optional(words, biases, src_bias, src_mode, scales)
+    rest = [words, biases, *as_arrays(src_bias=src_bias, src_mode=src_mode), scales]
     shape = broadcast_shape(array, *rest)
     codes = np.empty(shape, code_dtype(fmt))
     marks = np.empty(shape, np.uint8)
@@ -164,13 +167,8 @@ def _quantize_single(
 
 def check_scale(scale: ArrayLike) -> NDArray[np.int64]:
     """Scales as integers; raises ParameterError for others."""
-    array = np.asarray(scale)
     low, high = SCALE_RANGE
-    if array.dtype.kind not in "iu" or (
-        array.size and not low <= int(array.min()) <= int(array.max()) <= high
-    ):
-        raise ParameterError(f"scale={scale!r} is not allowed: integers from {low} to {high}")
-    return array.astype(np.int64)
+    return check_integers(scale, "scale", low, high, f"integers from {low} to {high}")
 
 
 def generated_bits(
@@ -226,8 +224,8 @@ def decode(
         For codes that do not fit the format, and any other argument that is not allowed.
     """
     formats = parse_operand(fmt, "fmt")
-    array = np.asarray(codes)
-    rest = optional(bias, mode)
+    array = as_array(codes, "codes")
+    rest = as_arrays(bias=bias, mode=mode)
     if len(formats) == 1 and bias is None and mode is None and formats[0].width <= 16:
         return decode_operand(array, formats, None, None, "codes")
     shape = broadcast_shape(array, *rest)
