@@ -14,15 +14,22 @@ LARGEST_INTEGER = 1 << 53
 
 
 def as_array(values: Any, parameter: str) -> NDArray[Any]:
-    """``values`` as an array.
+    """``values`` as an array, none of them changed by that.
 
     Raises
     ------
     ParameterError
-        If they have no rectangular shape, or are no array at all.
+        If they have no rectangular shape, or are no array at all; for integers beyond 2**53 that
+        stand among floats in a list, where NumPy would round them.
     """
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
+        if array.dtype.kind == "f" and not hasattr(values, "dtype"):
+            mixed = [v for v in np.asarray(values, object).flat if isinstance(v, int | np.integer)]
+            _check_largest(*mixed, parameter=parameter)
+        return array
+    except ParameterError:
+        raise
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise ParameterError(
             f"{parameter}={shown(values)} is not allowed: an array, all rows of one length"
@@ -63,7 +70,7 @@ def check_reals(x: ArrayLike, parameter: str) -> NDArray[np.float64]:
     Raises
     ------
     ParameterError
-        For integers beyond 2**53, wherever they stand, and for what is no real number.
+        For integers beyond 2**53, and for what is no real number.
     """
     array = as_array(x, parameter)
     kind = array.dtype.kind
@@ -84,10 +91,6 @@ def check_reals(x: ArrayLike, parameter: str) -> NDArray[np.float64]:
         )
     if kind == "i":
         _check_largest(array.min(initial=0), array.max(initial=0), parameter=parameter)
-    elif kind == "f" and not hasattr(x, "dtype"):
-        # NumPy has rounded integers that stood among floats in a list, so look at the list.
-        integers = [v for v in np.asarray(x, object).flat if isinstance(v, int | np.integer)]
-        _check_largest(*integers, parameter=parameter)
     with np.errstate(invalid="ignore"):  # signalling NaNs are NaNs
         return array.astype(np.float64)
 
