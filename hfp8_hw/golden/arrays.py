@@ -64,6 +64,13 @@ def check_switch(values: Any, parameter: str) -> NDArray[np.bool_]:
     return check_integers(values, parameter, 0, 1, "True or False, 1 or 0", "uib").astype(bool)
 
 
+def check_flag(value: object, parameter: str = "flags") -> bool:
+    """A single True or False; 1 and 0 will do."""
+    if isinstance(value, bool | np.bool_ | int) and value in (0, 1):
+        return bool(value)
+    raise ParameterError(f"{parameter}={shown(value)} is not allowed: True or False")
+
+
 def check_reals(x: ArrayLike, parameter: str) -> NDArray[np.float64]:
     """Real numbers as binary64, none of them changed by that.
 

@@ -11,7 +11,7 @@ from ..errors import ParameterError, check_choice, check_int
 from ..formats import SCALE_RANGE, FloatFormat, parse_format, parse_operand
 from ..rounding import Rounding, check_overflow, parse_rounding
 from . import fast
-from .arrays import as_array, check_integers
+from .arrays import as_array, check_flag, check_integers
 from .bits import Parts, split
 from .blocks import as_arrays, blocks, broadcast_shape
 from .operands import (
@@ -119,6 +119,7 @@ def quantize(
     fmt = parse_format(fmt, "fmt")
     rounding = parse_rounding(rounding)
     overflow = check_overflow(overflow, fmt)
+    check_flag(flags)
     array = as_array(x, "x")
     check_int("seed", seed, *SEED_RANGE)
     check_int("lanes", lanes, 1, MAX_LANES)

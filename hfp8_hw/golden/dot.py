@@ -13,6 +13,7 @@ from ..fixed import fixed_point
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
 from . import gemm
+from .arrays import check_flag
 from .blocks import as_arrays, blocks, broadcast_shape
 from .multiply import Products, decoded_operands, products
 from .operands import decode_one, full_bias, operand_formats, used_values
@@ -78,6 +79,7 @@ def fma(
 
     ``c`` and the result are codes of ``acc``; everything else as in `dot`.
     """
+    check_flag(flags)
     how = accumulator(acc, rounding, overflow)
     given = {"bias_a": bias_a, "bias_b": bias_b, "mode_a": mode_a, "mode_b": mode_b}
     arrays = as_arrays(a=a, b=b, c=c, **given)
@@ -162,6 +164,7 @@ def dot(
     check_int("chunk", chunk, 1, 65536)
     check_int("lanes", lanes, 1, 65536)
     check_int("drop", drop, 0, 32)
+    check_flag(flags)
     check_int("interleave", interleave, 1, MAX_INTERLEAVE)
     x, y = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
     grid: NDArray[np.float64] | None = None
@@ -275,6 +278,7 @@ def fixed_dot(
     formats = operand_formats(fmt_a, "a"), operand_formats(fmt_b, "b")
     runtime = bias_a is not None or bias_b is not None
     check_int("drop", drop, 0, 32)
+    check_flag(flags)
     fixed = fixed_point(*formats, terms, runtime, drop)
     # The sum is of unbiased operands where biases are run-time inputs.
     zero_a = zero_b = None

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding
+from .arrays import check_flag
 from .blocks import as_arrays, blocks, broadcast_shape
 from .dot import accumulator
 from .multiply import Products
@@ -48,6 +49,7 @@ def add(
     ParameterError
         For any argument that is not allowed.
     """
+    check_flag(flags)
     how = accumulator(fmt, rounding, overflow)
     arrays = as_arrays(a=a, b=b)
     shape = broadcast_shape(*arrays)
@@ -69,6 +71,7 @@ def maximum(a: ArrayLike, b: ArrayLike, fmt: FloatFormat | str, *, flags: bool =
     ParameterError
         For any argument that is not allowed.
     """
+    check_flag(flags)
     form = parse_format(fmt, "fmt")
     x, y = check_codes(a, form, "a"), check_codes(b, form, "b")
     broadcast_shape(x, y)
@@ -87,6 +90,7 @@ def relu(x: ArrayLike, fmt: FloatFormat | str, *, flags: bool = False) -> Any:
     ParameterError
         For any argument that is not allowed.
     """
+    check_flag(flags)
     form = parse_format(fmt, "fmt")
     codes = check_codes(x, form, "x")
     values = decode_one(codes, form, None, "x")

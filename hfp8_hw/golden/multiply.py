@@ -11,6 +11,7 @@ from ..errors import ParameterError
 from ..formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_format
 from ..products import product_format
 from ..rounding import Rounding, check_overflow, parse_rounding
+from .arrays import check_flag
 from .blocks import as_arrays, blocks, broadcast_shape
 from .convert import pack_values
 from .operands import check_rbits, decode_operand, full_bias, operand_formats
@@ -101,6 +102,7 @@ def mul(
     ParameterError
         For any argument that is not allowed.
     """
+    check_flag(flags)
     rounding = parse_rounding(rounding)
     exact = isinstance(out, str) and out == "exact"
     if exact:

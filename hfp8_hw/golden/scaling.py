@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import ParameterError, check_int
 from ..formats import SCALE_RANGE
-from .arrays import check_switch
+from .arrays import check_flag, check_switch
 
 
 def loss_scale(
@@ -51,6 +51,7 @@ def loss_scale(
     check_int("ceiling", ceiling, floor, SCALE_RANGE[1])
     check_int("initial", initial, floor, ceiling)
     check_int("growth", growth, 1, 65536)
+    check_flag(flags)
     hit = check_switch(overflow, "overflow")
     if not hit.ndim:
         raise ParameterError("shape () is not allowed: there is no axis of steps")

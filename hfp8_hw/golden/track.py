@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format
-from .arrays import check_switch
+from .arrays import check_flag, check_switch
 from .convert import decode, quantize
 
 
@@ -51,7 +51,7 @@ def quantize_tracked(
     ParameterError
         For any argument that is not allowed.
     """
-    if not flags:
+    if not check_flag(flags):
         raise ParameterError(f"flags={flags!r} is not allowed: they are part of what is kept")
     source = parse_format(src, "src")
     codes, marks = quantize(x, fmt, src=src, flags=True, lanes=lanes, **rest)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from ..errors import ParameterError, check_int, shown
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, parse_rounding
+from .arrays import check_flag
 from .blocks import blocks, broadcast_shape
 from .convert import generated_bits, quantize
 from .dot import fma
@@ -61,6 +62,7 @@ def weight_update(
     wide = parse_format(acc, "acc")
     if not wide.has_neg_zero:
         raise ParameterError(f"acc={shown(acc)} is not allowed: a format with -0")
+    check_flag(flags)
     _check_accumulator(wide, acc)
     narrow, chosen = parse_format(fmt, "fmt"), parse_rounding(rounding)
     if chosen.mode == "SR":
@@ -134,6 +136,7 @@ def sgd_update(
     """
     narrow, wide = parse_format(fmt, "fmt"), parse_format(acc, "acc")
     chosen = parse_rounding(rounding)
+    check_flag(flags)
     _check_accumulator(wide, acc)
     check_int("seed", seed, *SEED_RANGE)
     others = {"momentum": momentum, "gradient": gradient, "rate": rate, "decay": decay}
