@@ -21,7 +21,7 @@ from hfp8_hw.products import product_format
 from hfp8_hw.rounding import Rounding, parse_rounding
 
 QUICK = settings(
-    max_examples=100, derandomize=True, deadline=None, database=None,
+    max_examples=60, derandomize=True, deadline=None, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 LONG = settings(QUICK, max_examples=20_000)

@@ -51,7 +51,7 @@ class UnitParameters:
             For an unknown name or a value that is not allowed.
         """
         known = {f.name: f for f in fields(cls)}
-        values = {}
+        values: dict[str, Any] = {}
         for name, value in given.items():
             if name not in known:
                 raise ParameterError(
