@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
-from ..errors import ParameterError, check_choice, check_int
+from ..errors import ParameterError, check_choice, check_int, shown
 from ..formats import FloatFormat
+from ..rounding import Rounding
 
 BIASES = ("static", "runtime")
 MAX_NAME = 100
@@ -50,7 +51,7 @@ class UnitParameters:
             For an unknown name or a value that is not allowed.
         """
         known = {f.name: f for f in fields(cls)}
-        values = {}
+        values: dict[str, Any] = {}
         for name, value in given.items():
             if name not in known:
                 raise ParameterError(
@@ -62,6 +63,10 @@ class UnitParameters:
                     value = int(value, 10)
                 except ValueError:
                     raise ParameterError(f"{name}={value!r} is not allowed: an integer") from None
+            if not isinstance(value, int | str | FloatFormat | Rounding):
+                raise ParameterError(
+                    f"{name}={shown(value)} is not allowed: an integer, or the name of a value"
+                )
             values[name] = value
         return cls(**values)
 
