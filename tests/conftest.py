@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,9 @@ EXOTIC = (
     "E5M2:normal:ieee",
     "E4M3B40:flush:dl",
 )
+HOUR = 3600
+"""Seconds: the limit of what tests start. It is there for what hangs; what is slow never meets it,
+on any machine."""
 SOONER = dict.fromkeys(("mac", "dot", "sgd_update", "weight_update"), "verilator")
 """The simulator that is done sooner, where it is not Icarus: Verilator takes its time to build,
 Icarus its time to run what is large."""
@@ -62,13 +68,13 @@ class Cli:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
 
-    def __call__(self, *words: str | Path) -> tuple[int, str, str]:
+    def __call__(self, *words: str | int | Path) -> tuple[int, str, str]:
         """(exit status, standard output, standard error)."""
         status = main([str(word) for word in words])
         captured = self._capsys.readouterr()
         return status, captured.out, captured.err
 
-    def refused(self, *words: str | Path) -> str:
+    def refused(self, *words: str | int | Path) -> str:
         """Expect one line of error and status 2; the line."""
         status, out, err = self(*words)
         assert status == 2, (out, err)
@@ -88,6 +94,34 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def fmt(request: pytest.FixtureRequest) -> FloatFormat:
     """Every catalogue format and some others."""
     return parse_format(request.param)
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Icarus with one of its programs replaced: a function of the program's name and of the shell
+    commands that stand in for it, which gives the folder to put first on PATH."""
+
+    def make(name: str, commands: str) -> Path:
+        folder = tmp_path / "stand-in"
+        folder.mkdir()
+        for program in ("iverilog", "vvp"):
+            real = shutil.which(program)
+            assert real is not None
+            path = folder / program
+            path.write_text(f'#!/bin/sh\n{commands if program == name else ""}\nexec {real} "$@"\n')
+            path.chmod(0o755)
+        return folder
+
+    return make
+
+
+def wait(met: Callable[[], Any]) -> None:
+    """Until something else has come to what is asked for, however slow it is."""
+    for _ in range(20 * HOUR):
+        if met():
+            return
+        time.sleep(0.05)
+    raise AssertionError("what was waited for did not come")
 
 
 def check_lint(unit: str, given: dict[str, Any], folder: Path) -> None:

@@ -2,11 +2,9 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,7 +17,7 @@ from verif.regression import dask_runs
 from verif.simulation.simulate import Outcome
 from verif.simulation.verify import Result, Task
 
-from .conftest import Cli
+from .conftest import Cli, wait
 
 pytestmark = [
     # Dask leaves sockets and event loops to the garbage collector when workers die.
@@ -105,9 +103,9 @@ def test_results_depend_on_all_that_a_run_imports() -> None:
     """And on nothing that only proves, measures or reports."""
     told = """
 import sys
-from verif.verify import Task, run_task
+from verif.simulation.verify import Task, run_task
 assert run_task(Task("mac", (("acc", "FP16"),), "icarus", 1)).good
-import verif.bench
+import verif.simulation.bench
 print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", None)), sep="\\n")
 """
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
@@ -132,47 +130,37 @@ def test_what_could_not_run_is_not_kept(matrix: Path) -> None:
     assert found.outcome.mismatches == 1
 
 
-def _children(pid: int) -> list[int]:
-    done = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    )
-    return [int(word) for word in done.stdout.split()]
-
-
-def test_a_worker_that_dies_loses_nothing(matrix: Path) -> None:
+def test_a_worker_that_dies_loses_nothing(
+    matrix: Path,
+    tmp_path: Path,
+    stand_in: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first simulation kills the worker that it runs in."""
+    once = tmp_path / "once"
+    tools = stand_in("vvp", f'if mkdir "{once}" 2>/dev/null; then kill -9 $PPID; exit 1; fi')
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     tasks = dask_runs.load(matrix)
-    killed: list[int] = []
-
-    def kill_one() -> None:
-        """The first worker process that is running a simulation."""
-        for _ in range(600):
-            for worker in _children(os.getpid()):
-                if _children(worker):
-                    os.kill(worker, signal.SIGKILL)
-                    killed.append(worker)
-                    return
-            time.sleep(0.05)
-
-    thread = threading.Thread(target=kill_one)
-    thread.start()
     results = [result for result, _ in dask_runs.run(tasks, jobs=2)]
-    thread.join()
-    assert killed and len(results) == len(tasks)
+    assert once.exists() and len(results) == len(tasks)
     assert {result.task for result in results} == set(tasks)
     assert all(result.good for result in results)
 
 
 def test_a_cluster_elsewhere_gives_the_same(cli: Cli, matrix: Path, tmp_path: Path) -> None:
-    address = "tcp://127.0.0.1:18786"
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+    told = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(told)]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(told)]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with (
-        subprocess.Popen([*dask, "--host", "127.0.0.1", "--port", "18786", "--no-dashboard"],
+        subprocess.Popen([*dask, "--host", "127.0.0.1", "--port", "0", "--no-dashboard"],
                          **quiet) as scheduler,
         subprocess.Popen([*worker, "--nthreads", "1", "--no-dashboard"], **quiet) as one,
     ):  # fmt: skip
         try:
+            # The file is there, whole, once the scheduler answers.
+            wait(lambda: told.exists() or scheduler.poll() is not None)
+            address = json.loads(told.read_text())["address"]
             report = tmp_path / "r.json"
             status, out, _ = cli(
                 "regress", "--matrix", matrix, "--scheduler", address, "--json", report
