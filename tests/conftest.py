@@ -18,7 +18,7 @@ from hfp8_hw import CATALOGUE, FloatFormat, parse_format
 from hfp8_hw.cli import main
 from hfp8_hw.golden import scalar
 from hfp8_hw.parameters import unit_parameters
-from rtl_gen.package import generate
+from rtl_gen.package import Package, generate
 from verif.simulation import simulators
 
 EXOTIC = (
@@ -36,6 +36,15 @@ on any machine."""
 SOONER = dict.fromkeys(("mac", "dot", "sgd_update", "weight_update"), "verilator")
 """The simulator that is done sooner, where it is not Icarus: Verilator takes its time to build,
 Icarus its time to run what is large."""
+SHOWN = {
+    "mac": (0, 1, 5, 6, 10, 12, 13, 17, 18, 20),
+    "dot": (0, 1, 2, 4, 5, 6, 9),
+    "sgd_update": (0, 1),
+    "weight_update": (0,),
+}
+"""Of the units that take Verilator long to build, the configurations that `make test` simulates:
+the first with each semantics, kind of accumulator, alignment, operands, run-time bias, interleave,
+segments and dropped bits. The others it runs as compiled models."""
 EIGHT_BIT = tuple(name for name, fmt in CATALOGUE.items() if fmt.width == 8)
 ALL_ROUNDINGS = ("RNE", "RNA", "RTZ", "RUP", "RDN", "RTO", "SR(3)", "SR(8)")
 
@@ -96,6 +105,11 @@ def fmt(request: pytest.FixtureRequest) -> FloatFormat:
     return parse_format(request.param)
 
 
+def later(*values: Any) -> Any:
+    """Values of a parametrized test that `make test` leaves to `make test-all`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture
 def stand_in(tmp_path: Path) -> Callable[[str, str], Path]:
     """Icarus with one of its programs replaced: a function of the program's name and of the shell
@@ -124,9 +138,10 @@ def wait(met: Callable[[], Any]) -> None:
     raise AssertionError("what was waited for did not come")
 
 
-def check_lint(unit: str, given: dict[str, Any], folder: Path) -> None:
-    """A generated unit is read by Icarus and Verilator without any warning."""
-    path = generate(unit_parameters(unit, given)).write(folder)[0]
+def check_lint(unit: str, given: dict[str, Any], folder: Path) -> Package:
+    """A generated unit is read by Icarus and Verilator without any warning; the unit."""
+    package = generate(unit_parameters(unit, given))
+    path = package.write(folder)[0]
     for simulator, command in (
         ("icarus", ["iverilog", "-g2005", "-Wall", "-o", str(folder / "out"), str(path)]),
         ("verilator", ["verilator", "--lint-only", "-Wall", str(path)]),
@@ -135,3 +150,4 @@ def check_lint(unit: str, given: dict[str, Any], folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
         said = [x for x in (done.stdout + done.stderr).splitlines() if not x.startswith("- ")]
         assert done.returncode == 0 and said == [], said
+    return package

@@ -19,7 +19,7 @@ from verif.formal.properties import problems
 from verif.stimulus.reference import expected
 from verif.sweep import bitsliced_gates, compiled_model, cxx_compiler, input_slices
 
-from .conftest import HOUR, Cli
+from .conftest import HOUR, Cli, later
 from .test_prove import broken, package
 
 LIBRARY = Path(prove.__file__).parent / "library"
@@ -140,14 +140,14 @@ def test_a_unit_and_a_broken_copy(unit: str, given: dict[str, Any]) -> None:
     assert any(outs[port][0, 0] != got[port][0] for port in outs)
 
 
-SUMS: list[dict[str, Any]] = [
+SUMS: list[Any] = [
     {"a": "E2M1", "b": "E3M1B3:normal:none", "acc": "E4M3", "rounding": "RNE"},
     {"a": "E2M1", "b": "E2M2:gradual:ieee", "acc": "E4M3:gradual:ieee", "rounding": "RDN"},
-    {"a": "E2M1:gradual:fn", "b": "E2M1", "acc": "E4M2B7:normal:dl", "rounding": "RTO"},
+    later({"a": "E2M1:gradual:fn", "b": "E2M1", "acc": "E4M2B7:normal:dl", "rounding": "RTO"}),
     # Sums below the smallest value, which are rounded up to it.
     {"a": "E2M1", "b": "E3M1B6:normal:none", "acc": "E4M2B7:normal:dl", "rounding": "RNA"},
-    {"a": "E3M1:gradual:p3109", "b": "E2M1", "acc": "E4M3FN", "overflow": "saturate",
-     "rounding": "RUP"},
+    later({"a": "E3M1:gradual:p3109", "b": "E2M1", "acc": "E4M3FN", "overflow": "saturate",
+           "rounding": "RUP"}),
 ]  # fmt: skip
 
 

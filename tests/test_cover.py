@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hfp8_hw import CATALOGUE, FloatFormat
+from hfp8_hw.cli.cover import explain
 from rtl_gen.tools import ToolError
 from verif.coverage import cover, functional, measures, unreachable
 from verif.formal.claims import Problem, labelled
@@ -185,11 +186,15 @@ def test_what_few_vectors_miss_is_a_hole(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "streams: input idle, output waiting" in found.open_bins
     row = cover.record(found)
     assert row["good"] is False and "line 9: i_x[0]:0->1" in row["holes"]
+    lines = explain(found)
+    assert lines[0] == "relu [fmt=E4M3FN]:"
+    assert any(line.startswith("  not hit: line ") for line in lines)
+    assert "more; --json FILE lists all" in lines[-2]
+    assert lines[-1] == "  replay: hfp8 cover relu --fmt E4M3FN --seed 1"
 
 
 def test_a_proof_that_breaks_down_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not the end of a run of many, and not the same as covered."""
-    from hfp8_hw.cli.cover import explain
 
     def broken(*arguments: Any) -> None:
         raise ToolError("sby failed: out of memory")
@@ -321,19 +326,6 @@ def test_command(cli: Cli, tmp_path: Path) -> None:
     assert row["good"] and row["holes"] == [] and data["seed"] == 1
     assert row["code"]["toggle"]["hit"] > 60
     assert {c["name"] for c in row["crosses"]} == {"operand", "flags", "streams", "waits"}
-
-
-def test_command_reports_holes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hfp8_hw.cli import cover as command
-
-    zeros = Phase("zeros", {"i_x": np.zeros((40, 16), np.int64)})
-    monkeypatch.setattr(verify, "phases", lambda package, seed: [zeros])
-    found = cover.run_cover((Task("relu", (("fmt", "E4M3FN"),), "verilator", 1), HOUR))
-    lines = command.explain(found)
-    assert lines[0] == "relu [fmt=E4M3FN]:"
-    assert any(line.startswith("  not hit: line ") for line in lines)
-    assert "more; --json FILE lists all" in lines[-2]
-    assert lines[-1] == "  replay: hfp8 cover relu --fmt E4M3FN --seed 1"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from verif.simulation.verify import package_of
 
 from .conftest import HOUR, Cli
 
+pytestmark = pytest.mark.xdist_group("mutate")
+"""What is built for all of these tests is built once, in one worker."""
+
 
 @pytest.fixture(scope="module")
 def planted() -> tuple[mutate.Planted, mutate.Regression]:

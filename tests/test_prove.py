@@ -22,7 +22,7 @@ from verif.formal.properties import offered, problems
 from verif.formal.specification import thresholds, unit_arithmetic
 from verif.simulation.verify import package_of
 
-from .conftest import HOUR, Cli
+from .conftest import HOUR, Cli, later
 
 ANY = 1
 """A limit that nothing is held to: what would be is replaced."""
@@ -46,8 +46,8 @@ def broken(made: Package, old: str, new: str) -> Package:
     ("unit", "given"),
     [
         ("quantizer", {"stages": 3}),
-        ("quantizer", {"src": "E5M2", "dst": "E3M4B5:flush:fn", "rounding": "SR(4)"}),
-        ("convert", {"src": "FP16", "dst": "BF16", "rounding": "RUP", "stages": 5}),
+        later("quantizer", {"src": "E5M2", "dst": "E3M4B5:flush:fn", "rounding": "SR(4)"}),
+        later("convert", {"src": "FP16", "dst": "BF16", "rounding": "RUP", "stages": 5}),
         ("dequantizer", {"src": "E4M3", "dst": "HFP8_BWD", "bias": "runtime"}),
         ("mul", {"a": "HFP8_FWD", "b": "HFP8_FWD"}),
         ("fp_add", {"fmt": "HFP8_BWD", "stages": 2}),
@@ -154,8 +154,12 @@ def test_a_search_of_all_states_finds_faults(old: str, new: str, part: str) -> N
         )
 
 
-TURNS = {"interleave": 8}, {"interleave": 3, "acc": "FP16", "chunk": 7, "stages": 4},\
-    {"interleave": 5, "stages": 1}, {"interleave": 2, "chunk": 1, "bias": "runtime"}  # fmt: skip
+TURNS = [
+    {"interleave": 8},
+    later({"interleave": 3, "acc": "FP16", "chunk": 7, "stages": 4}),
+    later({"interleave": 5, "stages": 1}),
+    {"interleave": 2, "chunk": 1, "bias": "runtime"},
+]
 
 
 @pytest.mark.parametrize("given", TURNS)

@@ -27,6 +27,10 @@ from verif.simulation.verify import Result, Task
 
 from .conftest import HOUR, Cli
 
+pytestmark = pytest.mark.xdist_group("report")
+"""What is built for all of these tests is built once, in one worker."""
+
+
 STARTS = 30
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
