@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,7 +18,7 @@ from verif.regression import dask_runs
 from verif.simulation.simulate import Outcome
 from verif.simulation.verify import Result, Task
 
-from .conftest import Cli, wait
+from .conftest import HOUR, Cli, wait
 
 pytestmark = [
     # Dask leaves sockets and event loops to the garbage collector when workers die.
@@ -147,7 +148,17 @@ def test_a_worker_that_dies_loses_nothing(
     assert all(result.good for result in results)
 
 
-def test_a_cluster_elsewhere_gives_the_same(cli: Cli, matrix: Path, tmp_path: Path) -> None:
+def written(path: Path) -> str:
+    """The address in a scheduler's file, once all of it is there."""
+    with suppress(OSError, ValueError):
+        return str(json.loads(path.read_text())["address"])
+    return ""
+
+
+def test_a_cluster_elsewhere_gives_the_same(
+    cli: Cli, matrix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_runs, "ANSWER_SECONDS", HOUR)
     told = tmp_path / "scheduler.json"
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(told)]
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(told)]
@@ -158,9 +169,8 @@ def test_a_cluster_elsewhere_gives_the_same(cli: Cli, matrix: Path, tmp_path: Pa
         subprocess.Popen([*worker, "--nthreads", "1", "--no-dashboard"], **quiet) as one,
     ):  # fmt: skip
         try:
-            # The file is there, whole, once the scheduler answers.
-            wait(lambda: told.exists() or scheduler.poll() is not None)
-            address = json.loads(told.read_text())["address"]
+            wait(lambda: written(told) or scheduler.poll() is not None)
+            address = written(told)
             report = tmp_path / "r.json"
             status, out, _ = cli(
                 "regress", "--matrix", matrix, "--scheduler", address, "--json", report
@@ -171,7 +181,8 @@ def test_a_cluster_elsewhere_gives_the_same(cli: Cli, matrix: Path, tmp_path: Pa
             scheduler.terminate()
 
 
-def test_refusals(cli: Cli, matrix: Path) -> None:
+def test_refusals(cli: Cli, matrix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_runs, "ANSWER_SECONDS", 0.1)  # nobody is there to answer
     said = cli.refused("regress", "--matrix", matrix, "--scheduler", "tcp://127.0.0.1:1")
     assert "scheduler='tcp://127.0.0.1:1' is not allowed" in said
     assert "does not exist" in cli.refused("regress", "--matrix", "/nowhere.toml")
