@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hfp8_hw import CATALOGUE, FloatFormat, parse_format
 from hfp8_hw.cli import main
@@ -20,6 +21,7 @@ from hfp8_hw.golden import scalar
 from hfp8_hw.parameters import unit_parameters
 from rtl_gen.package import Package, generate
 from verif.simulation import simulators
+from verif.simulation.configurations import MATRIX
 
 EXOTIC = (
     "E2M1B1",
@@ -33,20 +35,31 @@ EXOTIC = (
 HOUR = 3600
 """Seconds: the limit of what tests start. It is there for what hangs; what is slow never meets it,
 on any machine."""
+# Hypothesis' own limits are of seconds.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 SOONER = dict.fromkeys(("mac", "dot", "sgd_update", "weight_update"), "verilator")
 """The simulator that is done sooner, where it is not Icarus: Verilator takes its time to build,
 Icarus its time to run what is large."""
-SHOWN = {
-    "mac": (0, 1, 5, 6, 10, 12, 13, 17, 18, 20),
-    "dot": (0, 1, 2, 4, 5, 6, 9),
-    "sgd_update": (0, 1),
-    "weight_update": (0,),
-}
-"""Of the units that take Verilator long to build, the configurations that `make test` simulates:
-the first with each semantics, kind of accumulator, alignment, operands, run-time bias, interleave,
-segments and dropped bits. The others it runs as compiled models."""
 EIGHT_BIT = tuple(name for name, fmt in CATALOGUE.items() if fmt.width == 8)
 ALL_ROUNDINGS = ("RNE", "RNA", "RTZ", "RUP", "RDN", "RTO", "SR(3)", "SR(8)")
+
+
+def shows_new(unit: str, k: int) -> bool:
+    """Whether `make test` simulates a configuration of a unit that takes Verilator long to build:
+    one that is the first with some semantics, kind of accumulator, alignment, operands, bias,
+    interleave, segments or dropped bits. The others it runs as compiled models."""
+
+    def facts(given: dict[str, Any]) -> set[tuple[str, Any]]:
+        choices = ("semantics", "align", "operands", "bias", "random")
+        found = {(name, value) for name, value in given.items() if name in choices}
+        found |= {(name, True) for name in ("interleave", "segments", "drop") if name in given}
+        return found | {("acc", given.get("acc") == "fixed")}
+
+    before = [facts(given) for given in MATRIX[unit][:k]]
+    return k == 0 or unit not in SOONER or not facts(MATRIX[unit][k]) <= set().union(*before)
 
 
 def edge_values(fmt: FloatFormat, seed: int = 1) -> np.ndarray[Any, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .conftest import HOUR
 
@@ -96,6 +97,10 @@ def test_limits_are_met_by_what_hangs_alone() -> None:
 )
 def test_the_scan_sees_what_it_is_for(text: str, bad: bool) -> None:
     assert bool(faults(ast.parse(text), limited())) == bad
+
+
+def test_hypothesis_has_no_limit() -> None:
+    assert settings.default is not None and settings.default.deadline is None
 
 
 def test_what_is_opened_is_closed_on_every_path() -> None:
