@@ -238,10 +238,13 @@ def each(given: Problem, timeout: int, share: float) -> tuple[set[str], set[str]
         Labels of the assertions that can fail, and of those of which nothing is known; all
         others are proved.
     """
-    engine = f"abc scorr; pdr -a -H {round(1000 * share)}"
+    labels = set(re.findall(r"(\w+): assert ", "".join(given.files.values())))
+    # ABC multiplies the milliseconds by its outputs, in 32 bits.
+    most = ((1 << 31) - 1) // max(1, len(labels))
+    engine = f"abc scorr; pdr -a -H {min(round(1000 * share), most)}"
     log, outputs = _all_outputs(given, "prove", engine, 1, timeout)
     if outputs is None:
-        return set(), set(re.findall(r"(\w+): assert ", "".join(given.files.values())))
+        return set(), labels
     refuted = _asserted(log, outputs)
     if "Verification of invariant" not in log or "was successful" not in log:
         return refuted, set(outputs) - refuted
