@@ -17,10 +17,10 @@ demo: $(READY) icarus ## generate, simulate on both simulators, compare on a rea
 	@$(RUN)/hfp8 demo
 
 test: $(READY) icarus browser ## unit tests and simulations, about what CI runs
-	@$(RUN)/python -m pytest -n auto -m "not slow" $(ARGS)
+	@$(RUN)/python -m pytest -n auto --dist loadgroup -m "not slow" $(ARGS)
 
 test-all: $(READY) icarus browser ## everything, the heavy sweeps too
-	@$(RUN)/python -m pytest -n auto $(ARGS)
+	@$(RUN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 	@$(RUN)/hfp8 verify
 
 bench: $(READY) ## LUTs and clocks against the committed ones; the golden model's speed

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hfp8_hw import CATALOGUE, FloatFormat, parse_format
 from hfp8_hw.cli import main
 from hfp8_hw.golden import scalar
 from hfp8_hw.parameters import unit_parameters
-from rtl_gen.package import generate
+from rtl_gen.package import Package, generate
 from verif.simulation import simulators
+from verif.simulation.configurations import MATRIX
 
 EXOTIC = (
     "E2M1B1",
@@ -27,11 +32,34 @@ EXOTIC = (
     "E5M2:normal:ieee",
     "E4M3B40:flush:dl",
 )
+HOUR = 3600
+"""Seconds: the limit of what tests start. It is there for what hangs; what is slow never meets it,
+on any machine."""
+# Hypothesis' own limits are of seconds.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 SOONER = dict.fromkeys(("mac", "dot", "sgd_update", "weight_update"), "verilator")
 """The simulator that is done sooner, where it is not Icarus: Verilator takes its time to build,
 Icarus its time to run what is large."""
 EIGHT_BIT = tuple(name for name, fmt in CATALOGUE.items() if fmt.width == 8)
 ALL_ROUNDINGS = ("RNE", "RNA", "RTZ", "RUP", "RDN", "RTO", "SR(3)", "SR(8)")
+
+
+def shows_new(unit: str, k: int) -> bool:
+    """Whether `make test` simulates a configuration of a unit that takes Verilator long to build:
+    one that is the first with some semantics, kind of accumulator, alignment, operands, bias,
+    interleave, segments or dropped bits. The others it runs as compiled models."""
+
+    def facts(given: dict[str, Any]) -> set[tuple[str, Any]]:
+        choices = ("semantics", "align", "operands", "bias", "random")
+        found = {(name, value) for name, value in given.items() if name in choices}
+        found |= {(name, True) for name in ("interleave", "segments", "drop") if name in given}
+        return found | {("acc", given.get("acc") == "fixed")}
+
+    before = [facts(given) for given in MATRIX[unit][:k]]
+    return k == 0 or unit not in SOONER or not facts(MATRIX[unit][k]) <= set().union(*before)
 
 
 def edge_values(fmt: FloatFormat, seed: int = 1) -> np.ndarray[Any, Any]:
@@ -62,13 +90,13 @@ class Cli:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
 
-    def __call__(self, *words: str | Path) -> tuple[int, str, str]:
+    def __call__(self, *words: str | int | Path) -> tuple[int, str, str]:
         """(exit status, standard output, standard error)."""
         status = main([str(word) for word in words])
         captured = self._capsys.readouterr()
         return status, captured.out, captured.err
 
-    def refused(self, *words: str | Path) -> str:
+    def refused(self, *words: str | int | Path) -> str:
         """Expect one line of error and status 2; the line."""
         status, out, err = self(*words)
         assert status == 2, (out, err)
@@ -90,9 +118,43 @@ def fmt(request: pytest.FixtureRequest) -> FloatFormat:
     return parse_format(request.param)
 
 
-def check_lint(unit: str, given: dict[str, Any], folder: Path) -> None:
-    """A generated unit is read by Icarus and Verilator without any warning."""
-    path = generate(unit_parameters(unit, given)).write(folder)[0]
+def later(*values: Any) -> Any:
+    """Values of a parametrized test that `make test` leaves to `make test-all`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Icarus with one of its programs replaced: a function of the program's name and of the shell
+    commands that stand in for it, which gives the folder to put first on PATH."""
+
+    def make(name: str, commands: str) -> Path:
+        folder = tmp_path / "stand-in"
+        folder.mkdir()
+        for program in ("iverilog", "vvp"):
+            real = shutil.which(program)
+            assert real is not None
+            path = folder / program
+            path.write_text(f'#!/bin/sh\n{commands if program == name else ""}\nexec {real} "$@"\n')
+            path.chmod(0o755)
+        return folder
+
+    return make
+
+
+def wait(met: Callable[[], Any]) -> None:
+    """Until something else has come to what is asked for, however slow it is."""
+    for _ in range(20 * HOUR):
+        if met():
+            return
+        time.sleep(0.05)
+    raise AssertionError("what was waited for did not come")
+
+
+def check_lint(unit: str, given: dict[str, Any], folder: Path) -> Package:
+    """A generated unit is read by Icarus and Verilator without any warning; the unit."""
+    package = generate(unit_parameters(unit, given))
+    path = package.write(folder)[0]
     for simulator, command in (
         ("icarus", ["iverilog", "-g2005", "-Wall", "-o", str(folder / "out"), str(path)]),
         ("verilator", ["verilator", "--lint-only", "-Wall", str(path)]),
@@ -101,3 +163,4 @@ def check_lint(unit: str, given: dict[str, Any], folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
         said = [x for x in (done.stdout + done.stderr).splitlines() if not x.startswith("- ")]
         assert done.returncode == 0 and said == [], said
+    return package

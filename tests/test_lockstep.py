@@ -10,6 +10,8 @@ from verif.simulation import verify
 from verif.simulation.simulate import run
 from verif.simulation.verify import package_of
 
+from .conftest import HOUR
+
 UNIT = """module u(clk, rst, i_valid, o_ready, i_a, i_b, o_y);
   input clk, rst, i_valid, o_ready;
   input [7:0] i_a, i_b;
@@ -43,11 +45,11 @@ def test_registers_with_one_enable_are_followed(monkeypatch: pytest.MonkeyPatch)
     true = ["sum <= 30", "sum[0] == 0", "o_y[14:12] == 0", "first == same", "slow <= 15"]
     # Reached only with a stall; only after a sum; what depends on itself may be anything here.
     false = ["slow == first", "sum <= 29", "sum[4:1] != 15", "first == second_same", "kept <= 15"]
-    assert pipeline_induction.proved(small(), [], [*true, *false], 60) == true
+    assert pipeline_induction.proved(small(), [], [*true, *false], HOUR) == true
     # What holds of one set of registers is known of those that look at them.
-    assert pipeline_induction.proved(small(), [], ["copy <= 30"], 60) == []
+    assert pipeline_induction.proved(small(), [], ["copy <= 30"], HOUR) == []
     both = ["sum <= 30", "copy <= 30"]
-    assert pipeline_induction.proved(small(), both[:1], both[1:], 60) == both
+    assert pipeline_induction.proved(small(), both[:1], both[1:], HOUR) == both
 
 
 def test_nothing_is_proved_that_a_simulation_refutes() -> None:
@@ -62,6 +64,6 @@ def test_nothing_is_proved_that_a_simulation_refutes() -> None:
         if net != "clk"
     ]
     likely = register_ranges.likely(made)
-    found = pipeline_induction.proved(made, likely, claims, 120)
+    found = pipeline_induction.proved(made, likely, claims, HOUR)
     assert outcome.good and len(claims) > 1000
     assert set(found) <= set(likely) and len(found) > 20

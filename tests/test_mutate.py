@@ -11,7 +11,10 @@ from verif.formal.prove import each, solve
 from verif.mutation import mutate
 from verif.simulation.verify import package_of
 
-from .conftest import Cli
+from .conftest import HOUR, Cli
+
+pytestmark = pytest.mark.xdist_group("mutate")
+"""What is built for all of these tests is built once, in one worker."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def test_survivors_are_equivalent(planted: tuple[mutate.Planted, mutate.Regressi
     left = [m for m in faults.mutants if regression.killed_by(m.number) is None]
     assert 0 < len(left) < 30
     for mutant in left:
-        assert mutate.judge(made, faults, mutant, 60).status == "equivalent", mutant
+        assert mutate.judge(made, faults, mutant, HOUR).status == "equivalent", mutant
 
 
 def test_what_is_killed_is_not_equivalent(
@@ -47,7 +50,7 @@ def test_what_is_killed_is_not_equivalent(
     made = package_of("quantizer", ())
     killed = [m for m in faults.mutants if regression.killed_by(m.number) is not None]
     for mutant in killed[:: len(killed) // 5]:
-        assert mutate.judge(made, faults, mutant, 60).status == "survived", mutant
+        assert mutate.judge(made, faults, mutant, HOUR).status == "survived", mutant
 
 
 def test_what_is_not_looked_at_may_differ() -> None:
@@ -56,9 +59,9 @@ def test_what_is_not_looked_at_may_differ() -> None:
     made = package_of("mac", ())
     faults = mutate.plant(made, 300, 1)
     circuits = made, faults.netlist, f", .mutant({faults.width}'d50)"
-    alone = solve(miter.Steps(*circuits).alone(), "mutant", "abc", 20, 60)
+    alone = solve(miter.Steps(*circuits).alone(), "mutant", "abc", 20, HOUR)
     assert alone.status == "failed"
-    refuted, undecided = each(miter.Steps(*circuits).reached(), 120, 5)
+    refuted, undecided = each(miter.Steps(*circuits).reached(), HOUR, HOUR)
     assert not [label for label in refuted | undecided if label.startswith("seen_")]
     assert [label for label in refuted if label.startswith("help_")]
 
@@ -71,7 +74,7 @@ def test_a_claim_under_a_condition_proves_nothing_false(
     killed = [m.number for m in faults.mutants if regression.killed_by(m.number) is not None]
     for number in killed[:: len(killed) // 3]:
         chosen = f", .mutant({faults.width}'d{number})"
-        refuted, _ = each(miter.Steps(made, faults.netlist, chosen).reached(), 60, 5)
+        refuted, _ = each(miter.Steps(made, faults.netlist, chosen).reached(), HOUR, HOUR)
         assert [label for label in refuted if label.startswith("seen_")], number
 
 
@@ -97,7 +100,8 @@ def test_counts() -> None:
 
 def test_the_command(cli: Cli, tmp_path: Path) -> None:
     report = tmp_path / "m.json"
-    status, out, _ = cli("mutate", "relu", "--fmt", "E5M2", "--count", "40", "--json", report)
+    status, out, _ = cli("mutate", "relu", "--fmt", "E5M2", "--count", "40",
+                         "--timeout", HOUR, "--json", report)  # fmt: skip
     assert status == 0 and "mutants killed that are not equivalent" in out
     data = json.loads(report.read_text())
     assert len(data["mutants"]) <= 40

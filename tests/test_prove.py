@@ -2,6 +2,7 @@
 
 import ast
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from verif.formal.properties import offered, problems
 from verif.formal.specification import thresholds, unit_arithmetic
 from verif.simulation.verify import package_of
 
-from .conftest import Cli
+from .conftest import HOUR, Cli, later
 
+ANY = 1
+"""A limit that nothing is held to: what would be is replaced."""
 VERIF = Path(prove.__file__).parent
 
 
@@ -43,8 +46,8 @@ def broken(made: Package, old: str, new: str) -> Package:
     ("unit", "given"),
     [
         ("quantizer", {"stages": 3}),
-        ("quantizer", {"src": "E5M2", "dst": "E3M4B5:flush:fn", "rounding": "SR(4)"}),
-        ("convert", {"src": "FP16", "dst": "BF16", "rounding": "RUP", "stages": 5}),
+        later("quantizer", {"src": "E5M2", "dst": "E3M4B5:flush:fn", "rounding": "SR(4)"}),
+        later("convert", {"src": "FP16", "dst": "BF16", "rounding": "RUP", "stages": 5}),
         ("dequantizer", {"src": "E4M3", "dst": "HFP8_BWD", "bias": "runtime"}),
         ("mul", {"a": "HFP8_FWD", "b": "HFP8_FWD"}),
         ("fp_add", {"fmt": "HFP8_BWD", "stages": 2}),
@@ -57,7 +60,7 @@ def test_what_a_unit_claims_is_proved(unit: str, given: dict[str, Any]) -> None:
     assert names[:3] == ["stream", "progress", "pipeline"]
     assert ("arithmetic" in names) == (unit != "relu")
     for name in names:
-        proof = prove.prove(made, name, engine="abc", timeout=200)
+        proof = prove.prove(made, name, engine="abc", timeout=HOUR)
         assert proof.status == "proved", (name, proof.log[-2000:])
 
 
@@ -66,7 +69,7 @@ def test_streams_of_accumulating_units(given: dict[str, Any]) -> None:
     made = package("mac", **given)
     assert offered(made)[:2] == ["stream", "progress"]
     for name in ("stream", "progress"):
-        assert prove.prove(made, name, timeout=200).status == "proved"
+        assert prove.prove(made, name, timeout=HOUR).status == "proved"
 
 
 FAULTS = [
@@ -86,7 +89,7 @@ FAULTS = [
 def test_a_broken_copy_fails(old: str, new: str, fails: list[str]) -> None:
     made = broken(package("quantizer", stages=2), old, new)
     for name in fails:
-        assert prove.prove(made, name, engine="abc", timeout=100).status == "failed", name
+        assert prove.prove(made, name, engine="abc", timeout=HOUR).status == "failed", name
 
 
 def test_a_lost_transfer_fails() -> None:
@@ -96,20 +99,20 @@ def test_a_lost_transfer_fails() -> None:
     loose = register.replace("if (i_ready_2) ", "")
     assert loose != register
     bad = replace(made, verilog=made.verilog.replace(register, loose, 1))
-    assert prove.prove(bad, "pipeline", timeout=100).status == "failed"
+    assert prove.prove(bad, "pipeline", timeout=HOUR).status == "failed"
 
 
 def test_a_failure_leaves_a_trace(tmp_path: Path) -> None:
     made = broken(package("relu"), "assign o_valid =", "  assign o_valid = 1'b1;")
     trace = tmp_path / "t.vcd"
-    proof = prove.prove(made, "stream", timeout=100, trace=trace)
+    proof = prove.prove(made, "stream", timeout=HOUR, trace=trace)
     assert proof.status == "failed" and proof.trace == str(trace)
     assert "$enddefinitions" in trace.read_text()
 
 
 def test_k_induction_proves_too() -> None:
     made = package("relu", fmt="E5M2")
-    assert prove.prove(made, "pipeline", engine="z3", depth=3, timeout=100).status == "proved"
+    assert prove.prove(made, "pipeline", engine="z3", depth=3, timeout=HOUR).status == "proved"
 
 
 SMALL = {
@@ -123,7 +126,7 @@ def test_a_search_of_all_states_proves_streams() -> None:
     made = package("mac", **SMALL)
     for name in ("stream", "progress"):
         given = list(stream_contract.PARTS[name])[-1]
-        proof = prove.solve(stream_contract.problem(made, given), name, "reach", 1, 200)
+        proof = prove.solve(stream_contract.problem(made, given), name, "reach", 1, HOUR)
         assert (proof.status, proof.engine) == ("proved", "reach"), proof.log[-2000:]
 
 
@@ -141,16 +144,22 @@ def test_a_search_of_all_states_proves_streams() -> None:
 def test_a_search_of_all_states_finds_faults(old: str, new: str, part: str) -> None:
     """And a property with a part that fails has failed, whatever holds."""
     bad = broken(package("mac", **SMALL), old, new)
-    assert prove.solve(stream_contract.problem(bad, part), part, "reach", 1, 200).status == "failed"
+    assert (
+        prove.solve(stream_contract.problem(bad, part), part, "reach", 1, HOUR).status == "failed"
+    )
     if part == "count":
-        assert prove.prove(bad, "stream", engine="abc", timeout=100).status == "failed"
+        assert prove.prove(bad, "stream", engine="abc", timeout=HOUR).status == "failed"
         assert (
-            prove.solve(stream_contract.problem(bad, "held"), "", "abc", 1, 100).status == "proved"
+            prove.solve(stream_contract.problem(bad, "held"), "", "abc", 1, HOUR).status == "proved"
         )
 
 
-TURNS = {"interleave": 8}, {"interleave": 3, "acc": "FP16", "chunk": 7, "stages": 4},\
-    {"interleave": 5, "stages": 1}, {"interleave": 2, "chunk": 1, "bias": "runtime"}  # fmt: skip
+TURNS = [
+    {"interleave": 8},
+    later({"interleave": 3, "acc": "FP16", "chunk": 7, "stages": 4}),
+    later({"interleave": 5, "stages": 1}),
+    {"interleave": 2, "chunk": 1, "bias": "runtime"},
+]
 
 
 @pytest.mark.parametrize("given", TURNS)
@@ -160,8 +169,8 @@ def test_sums_that_take_turns_are_proved_by_induction(given: dict[str, Any]) -> 
     for part in ("count", "result", "accept"):
         eased = stream_contract.problem(made, part).eased
         assert eased is not None
-        assert prove.solve(eased, part, "z3", 2, 60).status == "proved", part
-    assert prove.prove(made, "progress", timeout=60).engine == "z3"
+        assert prove.solve(eased, part, "z3", 2, HOUR).status == "proved", part
+    assert prove.prove(made, "progress", timeout=HOUR).engine == "z3"
 
 
 @pytest.mark.parametrize(
@@ -186,13 +195,13 @@ def test_faults_of_sums_that_take_turns_are_not_proved(old: str, new: str, part:
     made = package("mac", interleave=8)
     eased = stream_contract.problem(broken(made, old, new), part).eased
     assert eased is not None
-    assert prove.solve(eased, part, "z3", 2, 60).status != "proved"
+    assert prove.solve(eased, part, "z3", 2, HOUR).status != "proved"
 
 
 def test_a_fault_beside_what_eases_induction_has_failed() -> None:
     """What is added for induction is not what decides that a property fails."""
     bad = broken(package("mac", interleave=2, chunk=1), "wire turn =", "  wire turn = 1'b0;")
-    found = prove.prove(bad, "progress", timeout=100)
+    found = prove.prove(bad, "progress", timeout=HOUR)
     assert (found.status, found.engine) == ("failed", "abc")
 
 
@@ -203,8 +212,8 @@ def test_which_engine_proves_which_part() -> None:
     assert {name: part.control for name, part in parts.items()} == {
         "held": False, "count": True, "result": True, "accept": True,
     }  # fmt: skip
-    assert prove.prove(made, "progress", engine="reach", timeout=100).status == "proved"
-    assert prove.prove(made, "progress", timeout=100).engine == "abc"
+    assert prove.prove(made, "progress", engine="reach", timeout=HOUR).status == "proved"
+    assert prove.prove(made, "progress", timeout=HOUR).engine == "abc"
 
 
 def test_commands_of_abc() -> None:
@@ -300,7 +309,8 @@ def test_step_specifications_that_are_not_there() -> None:
 
 def test_the_command(cli: Cli, tmp_path: Path) -> None:
     report = tmp_path / "p.json"
-    words = ("prove", "relu", "--fmt", "E5M2", "--property", "stream,pipeline", "--json", report)
+    words = ("prove", "relu", "--fmt", "E5M2", "--property", "stream,pipeline",
+             "--timeout", HOUR, "--json", report)  # fmt: skip
     status, out, _ = cli(*words)
     assert status == 0 and "2 of 2 properties proved" in out
     data = json.loads(report.read_text())
@@ -339,10 +349,35 @@ def test_a_limit_too_short_for_the_model_leaves_all_open(monkeypatch: pytest.Mon
     log = "summary: Reached TIMEOUT (1 seconds). Terminating.\nAttributeError: no 'hierarchy'\n"
     monkeypatch.setattr(prove, "_sby", lambda *arguments: log)
     given = Problem({"unit.v": "claim0: assert (a);\nclaim1: assert (b);\n"}, "")
-    assert prove.each(given, 1, 1.0) == (set(), {"claim0", "claim1"})
-    assert prove.solve(given, "stream", "abc", 1, 1).status == "open"
+    assert prove.each(given, ANY, ANY) == (set(), {"claim0", "claim1"})
+    assert prove.solve(given, "stream", "abc", 1, ANY).status == "open"
     monkeypatch.setattr(prove, "_sby", lambda *arguments: "ERROR: syntax\nDONE (ERROR, rc=16)\n")
     with pytest.raises(ToolError, match="sby failed: ERROR: syntax"):
-        prove.each(given, 1, 1.0)
+        prove.each(given, ANY, ANY)
     with pytest.raises(ToolError, match="sby failed: ERROR: syntax"):
-        prove.solve(given, "stream", "abc", 1, 1)
+        prove.solve(given, "stream", "abc", 1, ANY)
+
+
+@pytest.mark.parametrize("ends", [subprocess.TimeoutExpired("sby", ANY), KeyboardInterrupt()])
+def test_a_prover_that_is_stopped_leaves_nothing_open(
+    ends: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+
+    class Stopped(subprocess.Popen[str]):
+        def communicate(self, *arguments: Any, **options: Any) -> Any:
+            started.append(self)
+            raise ends
+
+    monkeypatch.setattr(prove.subprocess, "Popen", Stopped)
+    monkeypatch.setattr(prove, "engine_versions", lambda engine: [])
+    given = Problem({"unit.v": "module prove(input a); endmodule\n"}, "read_verilog unit.v\n")
+    if isinstance(ends, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
+            prove.solve(given, "stream", "abc", 1, ANY)
+    else:
+        assert prove.solve(given, "stream", "abc", 1, ANY).status == "open"
+        assert prove.fails_within(given, 1, ANY) is None
+    for process in started:
+        assert process.stdout is not None and process.stdout.closed
+        assert process.returncode is not None

@@ -2,11 +2,10 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,7 +18,7 @@ from verif.regression import dask_runs
 from verif.simulation.simulate import Outcome
 from verif.simulation.verify import Result, Task
 
-from .conftest import Cli
+from .conftest import HOUR, Cli, wait
 
 pytestmark = [
     # Dask leaves sockets and event loops to the garbage collector when workers die.
@@ -32,7 +31,7 @@ simulators = "icarus"
 [[unit]]
 name = "relu"
 [unit.parameters]
-fmt = ["E5M2", "E4M3FNUZ", "HFP8_FWD", "HFP8_BWD"]
+fmt = ["E5M2", "HFP8_FWD"]
 stages = [1, 2]
 [[unit]]
 name = "quantizer"
@@ -62,7 +61,7 @@ def test_the_default_matrix() -> None:
 
 def test_a_matrix_is_crossed(matrix: Path) -> None:
     tasks = dask_runs.load(matrix)
-    assert len(tasks) == 8 + 2 and {task.simulator for task in tasks} == {"icarus"}
+    assert len(tasks) == 4 + 2 and {task.simulator for task in tasks} == {"icarus"}
     assert Task("quantizer", (("src", "E5M2"), ("dst", "HFP8_BWD")), "icarus", 3) in tasks
 
 
@@ -91,12 +90,12 @@ def test_results_are_kept(cli: Cli, matrix: Path, tmp_path: Path) -> None:
     report, junit = tmp_path / "r.json", tmp_path / "j.xml"
     words = ("regress", "--matrix", matrix, "--jobs", "2", "--json", report, "--junit", junit)
     status, out, _ = cli(*words)
-    assert status == 0 and "10 of 10 runs good (0 kept from before)" in out
+    assert status == 0 and "6 of 6 runs good (0 kept from before)" in out
     first = json.loads(report.read_text())
     suite = ElementTree.parse(junit).getroot()
-    assert suite.get("tests") == "10" and suite.get("failures") == "0"
+    assert suite.get("tests") == "6" and suite.get("failures") == "0"
     status, out, _ = cli(*words)
-    assert status == 0 and "10 of 10 runs good (10 kept from before)" in out
+    assert status == 0 and "6 of 6 runs good (6 kept from before)" in out
     assert json.loads(report.read_text()) == first
     assert all(run["vectors"] > 0 and run["good"] for run in first["runs"])
 
@@ -132,58 +131,58 @@ def test_what_could_not_run_is_not_kept(matrix: Path) -> None:
     assert found.outcome.mismatches == 1
 
 
-def _children(pid: int) -> list[int]:
-    done = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    )
-    return [int(word) for word in done.stdout.split()]
-
-
-def test_a_worker_that_dies_loses_nothing(matrix: Path) -> None:
+def test_a_worker_that_dies_loses_nothing(
+    matrix: Path,
+    tmp_path: Path,
+    stand_in: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first simulation kills the worker that it runs in."""
+    once = tmp_path / "once"
+    tools = stand_in("vvp", f'if mkdir "{once}" 2>/dev/null; then kill -9 $PPID; exit 1; fi')
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     tasks = dask_runs.load(matrix)
-    killed: list[int] = []
-
-    def kill_one() -> None:
-        """The first worker process that is running a simulation."""
-        for _ in range(600):
-            for worker in _children(os.getpid()):
-                if _children(worker):
-                    os.kill(worker, signal.SIGKILL)
-                    killed.append(worker)
-                    return
-            time.sleep(0.05)
-
-    thread = threading.Thread(target=kill_one)
-    thread.start()
     results = [result for result, _ in dask_runs.run(tasks, jobs=2)]
-    thread.join()
-    assert killed and len(results) == len(tasks)
+    assert once.exists() and len(results) == len(tasks)
     assert {result.task for result in results} == set(tasks)
     assert all(result.good for result in results)
 
 
-def test_a_cluster_elsewhere_gives_the_same(cli: Cli, matrix: Path, tmp_path: Path) -> None:
-    address = "tcp://127.0.0.1:18786"
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+def written(path: Path) -> str:
+    """The address in a scheduler's file, once all of it is there."""
+    with suppress(OSError, ValueError):
+        return str(json.loads(path.read_text())["address"])
+    return ""
+
+
+def test_a_cluster_elsewhere_gives_the_same(
+    cli: Cli, matrix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_runs, "ANSWER_SECONDS", HOUR)
+    told = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(told)]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(told)]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with (
-        subprocess.Popen([*dask, "--host", "127.0.0.1", "--port", "18786", "--no-dashboard"],
+        subprocess.Popen([*dask, "--host", "127.0.0.1", "--port", "0", "--no-dashboard"],
                          **quiet) as scheduler,
         subprocess.Popen([*worker, "--nthreads", "1", "--no-dashboard"], **quiet) as one,
     ):  # fmt: skip
         try:
+            wait(lambda: written(told) or scheduler.poll() is not None)
+            address = written(told)
             report = tmp_path / "r.json"
             status, out, _ = cli(
                 "regress", "--matrix", matrix, "--scheduler", address, "--json", report
             )
-            assert status == 0 and "10 of 10 runs good (0 kept from before)" in out
+            assert status == 0 and "6 of 6 runs good (0 kept from before)" in out
         finally:
             one.terminate()
             scheduler.terminate()
 
 
-def test_refusals(cli: Cli, matrix: Path) -> None:
+def test_refusals(cli: Cli, matrix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_runs, "ANSWER_SECONDS", 0.1)  # nobody is there to answer
     said = cli.refused("regress", "--matrix", matrix, "--scheduler", "tcp://127.0.0.1:1")
     assert "scheduler='tcp://127.0.0.1:1' is not allowed" in said
     assert "does not exist" in cli.refused("regress", "--matrix", "/nowhere.toml")

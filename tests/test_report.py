@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -21,8 +25,13 @@ from verif.report.page import heat
 from verif.simulation.simulate import Outcome
 from verif.simulation.verify import Result, Task
 
-from .conftest import Cli
+from .conftest import HOUR, Cli
 
+pytestmark = pytest.mark.xdist_group("report")
+"""What is built for all of these tests is built once, in one worker."""
+
+
+STARTS = 30
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
 FIGURES = ROOT / "fpga" / "results" / "ecp5-85k.json"
@@ -82,7 +91,17 @@ def browser() -> Iterator[webdriver.Chrome]:
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=Service(driver))
+    # Chromium and its driver give up starting after a minute or less: that may be slow, not wrong.
+    for _ in range(STARTS):
+        try:
+            started = webdriver.Chrome(options=options, service=Service(driver))
+            break
+        except WebDriverException as error:
+            failure = error
+    else:
+        raise failure
+    started.set_page_load_timeout(HOUR)
+    started.set_script_timeout(HOUR)
     yield started
     started.quit()
 
@@ -101,7 +120,7 @@ def show(browser: webdriver.Chrome, path: Path, where: str, width: int, dark: bo
 def wait(browser: webdriver.Chrome, met: Callable[[], Any]) -> None:
     """Until the browser, which works beside the test, has come to what is asked for."""
     ignored = (NoSuchElementException, StaleElementReferenceException)
-    WebDriverWait(browser, 30, 0.05, ignored).until(lambda _: met())
+    WebDriverWait(browser, HOUR, 0.05, ignored).until(lambda _: met())
 
 
 def shown(browser: webdriver.Chrome, selector: str) -> list[Any]:

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from .conftest import HOUR
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -34,7 +36,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(source)
     venv.create(folder / "env", with_pip=True)
     python = folder / "env" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", str(wheel)], check=True, cwd=folder)
+    subprocess.run(
+        [python, "-m", "pip", "--timeout", str(HOUR), "install", "-q", str(wheel)],
+        check=True,
+        cwd=folder,
+    )
     return folder
 
 

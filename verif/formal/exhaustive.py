@@ -73,18 +73,21 @@ def counted(
     jobs = os.cpu_count() or 1
     with ThreadPoolExecutor(jobs) as pool:
         waiting: set[Future[dict[str, int] | None]] = set()
-        while found is None and time.monotonic() < end:
-            for start in starts:
+        while found is None:
+            # Out of time, what is under way still counts.
+            for start in starts if time.monotonic() < end else ():
                 stop = min(start + part, program.steps)
                 waiting.add(pool.submit(program.search, start, stop))
                 if len(waiting) > jobs:
                     break
             if not waiting:
-                return "proved", None
+                break
             finished, waiting = wait(waiting, 1.0, FIRST_COMPLETED)
             for future in finished:
                 found = found or future.result()
                 done += part
             if report is not None:
                 report(min(1.0, done / program.steps))
-    return ("open", None) if found is None else ("failed", found)
+    if found is not None:
+        return "failed", found
+    return ("proved" if done >= program.steps else "open"), None

@@ -177,7 +177,7 @@ def _part(
     start = time.monotonic()
     if engine in ("auto", "z3") and given.eased is not None and find_spec("z3") is not None:
         # Where this fails it may be what was added.
-        sure = solve(given.eased, prop, "z3", 2, min(timeout, 60))
+        sure = solve(given.eased, prop, "z3", 2, min(timeout, max(60, timeout // 10)))
         timeout -= round(sure.seconds)
         if sure.status == "proved":
             return sure
@@ -187,7 +187,7 @@ def _part(
         engine = "abc" if given.bits is None or given.bits > USUAL_BITS else "count"
         if given.control:
             # What reachability proves at all it mostly proves in a second.
-            quick = solve(given, prop, "abc", depth, min(timeout, 15), trace)
+            quick = solve(given, prop, "abc", depth, min(timeout, max(15, timeout // 20)), trace)
             timeout -= round(quick.seconds)
             if quick.status != "open" or timeout < 1:
                 return quick
@@ -238,10 +238,13 @@ def each(given: Problem, timeout: int, share: float) -> tuple[set[str], set[str]
         Labels of the assertions that can fail, and of those of which nothing is known; all
         others are proved.
     """
-    engine = f"abc scorr; pdr -a -H {round(1000 * share)}"
+    labels = set(re.findall(r"(\w+): assert ", "".join(given.files.values())))
+    # ABC multiplies the milliseconds by its outputs, in 32 bits.
+    most = ((1 << 31) - 1) // max(1, len(labels))
+    engine = f"abc scorr; pdr -a -H {min(round(1000 * share), most)}"
     log, outputs = _all_outputs(given, "prove", engine, 1, timeout)
     if outputs is None:
-        return set(), set(re.findall(r"(\w+): assert ", "".join(given.files.values())))
+        return set(), labels
     refuted = _asserted(log, outputs)
     if "Verification of invariant" not in log or "was successful" not in log:
         return refuted, set(outputs) - refuted
@@ -306,15 +309,14 @@ def _sby(given: Problem, folder: Path, mode: str, engine: str, depth: int, timeo
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     env = {**os.environ, "PATH": path}
     # sby's own limit does not stop it while Yosys prepares the model.
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
-    )  # fmt: skip
-    try:
-        return process.communicate(timeout=timeout + 30)[0]
-    except subprocess.TimeoutExpired:
-        return "DONE (TIMEOUT, rc=8)"
-    finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    ) as process:  # fmt: skip
+        try:
+            return process.communicate(timeout=timeout + 30)[0]
+        except subprocess.TimeoutExpired:
+            return "DONE (TIMEOUT, rc=8)"
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)

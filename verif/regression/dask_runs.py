@@ -186,21 +186,32 @@ def run(
         yield from ((result, False) for result in _distributed(left, jobs, scheduler))
 
 
+ANSWER_SECONDS = 10
+"""How long a scheduler elsewhere may take to answer."""
+_PATIENCE = dict.fromkeys(
+    ("distributed.comm.timeouts.connect", "distributed.scheduler.worker-ttl"), "1h"
+)
+"""Dask's limits for a cluster on this machine, where who does not answer is busy and not lost."""
+
+
 def _distributed(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[Result]:
+    import dask
     from distributed import Client, LocalCluster, as_completed
 
     from ..simulation.verify import run_task
 
     cluster = None
     if scheduler is None:
-        cluster = LocalCluster(
-            n_workers=min(jobs, len(tasks)), threads_per_worker=1, processes=True,
-            # Any free port: the usual one is taken where another cluster runs.
-            dashboard_address=":0", silence_logs=50,
-        )  # fmt: skip
+        with dask.config.set(_PATIENCE):
+            cluster = LocalCluster(
+                n_workers=min(jobs, len(tasks)), threads_per_worker=1, processes=True,
+                # Any free port: the usual one is taken where another cluster runs.
+                dashboard_address=":0", silence_logs=50,
+            )  # fmt: skip
     try:
         try:
-            client = Client(scheduler if cluster is None else cluster, timeout=10)
+            limit = ANSWER_SECONDS if cluster is None else 3600
+            client = Client(scheduler if cluster is None else cluster, timeout=limit)
         except (OSError, ValueError) as error:
             raise ParameterError(f"scheduler={scheduler!r} is not allowed: {error}") from None
         with client:
