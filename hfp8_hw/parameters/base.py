@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int, shown
@@ -110,9 +111,25 @@ class UnitParameters:
         return self.stages
 
     @property
-    def interval(self) -> int:
-        """Clocks between inputs, if the output is never stalled."""
+    def interval(self) -> int | Fraction:
+        """Clocks from one item to the next, of one long sum if the unit sums.
+
+        That is with an input always offered and the output always taken.
+        """
         return 1
+
+    @property
+    def sum_interval(self) -> int | None:
+        """Clocks from one sum's end to the next, at the least; None: the unit does not sum."""
+        return None
+
+    @property
+    def lsb(self) -> int | None:
+        """Exponent of the lowest bit of a fixed-point result; None: the result is no such number.
+
+        With run-time biases, before these are subtracted.
+        """
+        return None
 
     @property
     def top(self) -> str:

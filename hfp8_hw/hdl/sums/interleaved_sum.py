@@ -102,7 +102,7 @@ class Slot:
     ) -> tuple[Amaranth, Raw, Raw]:
         state, p = self.state, self.parameters
         full, closing, partial = state["full"], state["closing"], state["partial"]
-        waits = p.chunk > 1 and _can_wait(p, product)
+        waits = p.first_waits
         # A sum that is given up takes a round to clear.
         clear = wire(m, offered & first & partial & ~full, "give_up")
         taken = wire(m, Mux(full, ~last if waits else 0, ~(first & partial)), "can_take")
@@ -188,18 +188,6 @@ class Slot:
     def result(self) -> Amaranth:
         """The code of the sum under ``final``."""
         return self.state["total" if self.chunked else "code"]
-
-
-def _can_wait(p: MacParameters, product: Raw) -> bool:
-    """Whether every product but those that overflow is a number of the accumulator's format, and
-    those become the same special number."""
-    fmt = p.acc_format
-    if len(product.sig) > fmt.man_bits + 1 or product.low + fmt.bias < 1:
-        return False
-    if product.high + fmt.bias < fmt.max_code >> fmt.man_bits:
-        return True
-    special = fmt.inf_code is not None or fmt.nan_code is not None
-    return special and p.overflow == "special" and p.rounding_mode.mode in ("RNE", "RNA")
 
 
 def _too_large(m: Module, raw: Raw, fmt: FloatFormat) -> Amaranth:

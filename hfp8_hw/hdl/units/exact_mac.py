@@ -44,8 +44,11 @@ class ExactMac(StreamUnit):
         inexact, invalid; each ORed over all roundings of the sum)
     """
 
+    units = ("mac", "dot")
+    semantics = ("exact", "exact_chunk")
+
     def __init__(self, parameters: MacParameters) -> None:
-        self.parameters = p = parameters
+        self.parameters = p = self.checked(parameters)
         inputs = two_operand_fields(p) | {"first": unsigned(1), "last": unsigned(1)}
         if p.is_fixed:
             outputs = {"y": unsigned(p.fixed.width), "flags": unsigned(4)}

@@ -24,8 +24,10 @@ class LossScale(StreamUnit):
         step)
     """
 
+    units = ("loss_scale",)
+
     def __init__(self, parameters: LossScaleParameters) -> None:
-        self.parameters = parameters
+        self.parameters = self.checked(parameters)
         super().__init__({"overflow": unsigned(1)}, {"y": unsigned(7), "flags": unsigned(4)})
 
     def elaborate(self, platform: Any) -> Module:
