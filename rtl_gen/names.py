@@ -1,7 +1,7 @@
 """Names for what a netlist's cells drive.
 
-The best name is the source's: of all signals that share a cell's bits, the shortest that covers
-them, with the bits where it covers more than them (``sum_bit3``, ``code_15to2``). What the source
+The best name is the source's: of all signals that share a cell's bits, the first that is just
+them, or else that has them among its bits (``sum_bit3``, ``code_15to2``). What the source
 leaves without a name is called by what it says (``not_full``, ``no_exp``, ``taken_is_63``), or else
 by what it is for: ``code_next`` for what a register loads, ``code_mux``, ``code_and`` ... for a part
 of the expression of ``code``. Only what is left gets a number, ``n1``.
@@ -32,7 +32,14 @@ _SAYS = {
     "$reduce_and": "all",
     "$reduce_xor": "odd",
 }
-_IS = {"$eq": "is", "$ne": "is_not", "$lt": "below", "$le": "at_most", "$ge": "at_least", "$gt": "above"}
+_IS = {
+    "$eq": "is",
+    "$ne": "is_not",
+    "$lt": "below",
+    "$le": "at_most",
+    "$ge": "at_least",
+    "$gt": "above",
+}
 
 _PARTS = {
     "$and": "and", "$reduce_and": "and", "$logic_and": "and", "$or": "or", "$reduce_or": "or",
@@ -61,19 +68,37 @@ def source_nets(nets: dict[str, Any], ports: Iterable[str]) -> list[Net]:
     known = set(ports)
     found = []
     for full, net in sorted(nets.items()):
-        name = "_".join(full.split(".")[1:])
+        outer, *parts = full.split(".")
+        name = "_".join(parts)
         # Streams' own names say less than the ports'.
-        if net.get("hide_name") or not name.isidentifier() or "__" in name or name in known:
+        if (
+            outer != "unit"
+            or net.get("hide_name")
+            or not name.isidentifier()
+            or "__" in name
+            or name in known
+        ):
             continue
         notes = net.get("attributes", {})
         found.append(Net(name, tuple(net["bits"]), "reset_value" in notes, notes.get("stage", "")))
     return found
 
 
-def name_cells(netlist: Netlist, reserved: Iterable[str] = ()) -> None:
-    """Give every cell a name, none of them in ``reserved``, and registers their stage."""
-    ports = [name for name, _, _ in netlist.ports]
-    _Namer(netlist, source_nets(netlist.nets, ports), reserved).run()
+def name_cells(netlist: Netlist, order: Sequence[str] = (), reserved: Iterable[str] = ()) -> None:
+    """Give every cell a name, and registers their stage.
+
+    Parameters
+    ----------
+    netlist : Netlist
+    order : sequence of str
+        The source's names in the order of their definition: the first of equal ones is taken.
+    reserved : iterable of str
+        Names that no cell gets.
+    """
+    nets = source_nets(netlist.nets, [name for name, _, _ in netlist.ports])
+    rank = {name: k for k, name in reversed(list(enumerate(order)))}
+    nets.sort(key=lambda net: (rank.get(net.name, len(rank)), net.name))
+    _Namer(netlist, nets, reserved).run()
 
 
 class _Namer:
@@ -125,19 +150,21 @@ class _Namer:
         if cell.is_register:
             marks = [net.stage for bit in bits for _, net in self._by_bit.get(bit, []) if net.stage]
             cell.stage = marks[0] if marks else STATE
-        found: list[tuple[tuple[int, bool, bool, int, str], str, Net]] = []
+        found: list[tuple[tuple[int, bool, bool], str]] = []
         for first, net in self._by_bit.get(bits[0], []):
             if first > 0 and bits[0] in net.bits[:first]:
                 continue
             fit, name = _fit(net, first, bits)
-            order = (fit, net.register != cell.is_register, not net.stage, len(name), name)
-            found.append((order, name, net))
+            own = net.name.startswith(f"{cell.stage}_")
+            found.append(
+                ((fit, cell.is_register and not own, net.register != cell.is_register), name)
+            )
         if not found:
-            later = [(k, net) for bit in bits[1:] for k, net in self._by_bit.get(bit, [])]
-            found = [((9, False, False, len(n.name), n.name), n.name, n) for _, n in later]
+            later = [net for bit in bits[1:] for _, net in self._by_bit.get(bit, [])]
+            found = [((9, False, False), net.name) for net in later]
         if not found:
             return False
-        _, name, net = min(found, key=lambda one: one[0])
+        _, name = min(found, key=lambda one: one[0])
         self._call(cell, name, "source")
         return True
 
@@ -167,7 +194,9 @@ class _Namer:
         pins = cell.connections
         name = None
         if cell.kind in _SAYS and len(cell.live) == 1:
-            operand = self._named([pins["A"][k] for k in cell.live] if cell.kind == "$not" else pins["A"])
+            operand = self._named(
+                [pins["A"][k] for k in cell.live] if cell.kind == "$not" else pins["A"]
+            )
             name = operand and f"{_SAYS[cell.kind]}_{operand}"
         elif cell.kind in _IS and all(isinstance(bit, str) for bit in pins["B"]):
             operand = self._named(pins["A"])

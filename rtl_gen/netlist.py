@@ -103,9 +103,7 @@ class Netlist:
         self.ports = [
             (name, ports[name]["direction"], ports[name]["bits"]) for name in order if name in ports
         ]
-        cells = [
-            _cell(data) for data in module["cells"].values() if data["type"] != "$scopeinfo"
-        ]
+        cells = [_cell(data) for data in module["cells"].values() if data["type"] != "$scopeinfo"]
         self.driver: dict[Bit, tuple[Cell, int]] = {
             bit: (cell, k) for cell in cells for k, bit in enumerate(cell.output)
         }

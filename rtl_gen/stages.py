@@ -64,9 +64,10 @@ def sections(netlist: Netlist) -> list[Section]:
     for register in (cell for cell in netlist.cells if cell.is_register):
         pins = register.connections
         loads[id(register)] = latest(pins["D"][k] for k in register.live)
-        controls = [bit for pin in ("EN", "SRST") for bit in pins.get(pin, [])]
-        if latest(controls) > loads[id(register)]:
-            hoisted |= {id(cell) for cell in netlist.behind(controls) if not cell.is_register}
+        for pin in ("EN", "SRST"):
+            if latest(pins.get(pin, [])) > loads[id(register)]:
+                behind = netlist.behind(pins[pin])
+                hoisted |= {id(cell) for cell in behind if not cell.is_register}
     for cell in netlist.cells:
         if cell.is_register:
             found[loads[id(cell)] + 1].registers.append(cell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -125,6 +126,7 @@ def convert(
     json = yosys.run(["-q", "-"], _SCRIPT.format(rtlil=text, top=top), ignore_warnings=True)
     ports = [Port("clk", "in", 1, "clock"), Port("rst", "in", 1, "reset"), *flat.ports]
     netlist = Netlist(json, top, [port.name for port in ports])
-    name_cells(netlist, reserved)
+    order = re.findall(r"^  wire .*\\(\S+)$", text, re.MULTILINE)
+    name_cells(netlist, order, reserved)
     notes = {port.name: meaning(port, kind) for port in ports}
     return Writer(netlist, top, notes).text(), ports

@@ -51,7 +51,9 @@ class Ring:
     def _register(self, name: str, label: str, value: Amaranth, reset: bool) -> Amaranth:
         if is_const(value):
             return value
-        held = Signal(value.shape(), name=f"{name}_{label}", reset_less=not reset)
+        held = Signal(
+            value.shape(), name=f"{name}_{label}", reset_less=not reset, attrs={"stage": name}
+        )
         with self.m.If(self._move):
             self.m.d.sync += held.eq(value)
         return held
