@@ -2,14 +2,14 @@
 
 The best name is the source's: of all signals that share a cell's bits, the first that is just
 them, or else that has them among its bits (``sum_bit3``, ``code_15to2``). What the source
-leaves without a name is called by what it says (``not_full``, ``no_exp``, ``taken_is_63``), or else
-by what it is for: ``code_next`` for what a register loads, ``code_mux``, ``code_and`` ... for a part
-of the expression of ``code``. Only what is left gets a number, ``n1``.
+leaves without a name is called by what it says (``not_full``, ``no_exp``, ``taken_is_63``), or
+else by what it is for: ``code_next`` for what a register loads, ``code_mux``, ``code_and`` ... for
+a part of the expression of ``code``. Only what is left gets a number, ``n1``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,11 +107,14 @@ class _Namer:
     def __init__(self, netlist: Netlist, nets: Sequence[Net], reserved: Iterable[str]) -> None:
         self.netlist = netlist
         self._taken = {name for name, _, _ in netlist.ports} | {UNUSED} | set(reserved)
+        live = {cell.output[k] for cell in netlist.cells for k in cell.live}
+        live |= {bit for _, way, bits in netlist.ports if way == "input" for bit in bits}
         self._by_bit: dict[Bit, list[tuple[int, Net]]] = {}
         for net in nets:
             for k, bit in enumerate(net.bits):
-                if not isinstance(bit, str):
+                if bit in live:
                     self._by_bit.setdefault(bit, []).append((k, net))
+        self._live = live
         self._label: dict[Bit, tuple[str, int, int]] = {}
         for name, direction, bits in netlist.ports:
             if direction == "input":
@@ -154,7 +157,7 @@ class _Namer:
         for first, net in self._by_bit.get(bits[0], []):
             if first > 0 and bits[0] in net.bits[:first]:
                 continue
-            fit, name = _fit(net, first, bits)
+            fit, name = _fit(net, first, bits, self._live)
             own = net.name.startswith(f"{cell.stage}_")
             found.append(
                 ((fit, cell.is_register and not own, net.register != cell.is_register), name)
@@ -232,11 +235,11 @@ class _Namer:
         return None
 
 
-def _fit(net: Net, first: int, bits: list[Bit]) -> tuple[int, str]:
+def _fit(net: Net, first: int, bits: list[Bit], live: Collection[Bit]) -> tuple[int, str]:
     """How well a signal covers bits, and what they are called after it."""
     inside = list(net.bits[first : first + len(bits)]) == bits
-    others = {bit for bit in net.bits if not isinstance(bit, str)} - set(bits)
-    if inside and not others:
+    others = {bit for bit in net.bits if bit in live} - set(bits)
+    if inside and not others and net.bits[0] == bits[0]:
         return 0, net.name
     if inside:
         return 1, _slice(net.name, first, len(bits), len(net.bits))

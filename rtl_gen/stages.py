@@ -63,7 +63,8 @@ def sections(netlist: Netlist) -> list[Section]:
     hoisted: set[int] = set()
     for register in (cell for cell in netlist.cells if cell.is_register):
         pins = register.connections
-        loads[id(register)] = latest(pins["D"][k] for k in register.live)
+        data = latest(pins["D"][k] for k in register.live)
+        loads[id(register)] = max(data, rank[register.stage] - 1)
         for pin in ("EN", "SRST"):
             if latest(pins.get(pin, [])) > loads[id(register)]:
                 behind = netlist.behind(pins[pin])

@@ -57,10 +57,10 @@ class Writer:
 
     def text(self) -> str:
         """The module."""
-        order = [*ordered_stages(self.netlist)]
+        order = ordered_stages(self.netlist)
         body: list[str] = []
         for stage in order:
-            body += self._declared(stage, order)
+            body += self._declared(stage)
         for section in sections(self.netlist):
             body += self._section(section, order)
         body += ["", "  // Outputs"]
@@ -83,22 +83,22 @@ class Writer:
             for head, note in zip(heads, notes, strict=True)
         )
 
-    def _declared(self, stage: str, order: list[str]) -> list[str]:
+    def _declared(self, stage: str) -> list[str]:
         registers = [c for c in self.netlist.cells if c.is_register and c.stage == stage]
-        lines = ["", f"  // Registers of {_title(stage, order)}"]
+        lines = ["", f"  // Registers of stage {stage}"]
         return lines + [f"  reg {_range(len(self._kept(c)))}{c.name};" for c in registers]
 
     def _section(self, section: Section, order: list[str]) -> list[str]:
         """The logic behind a stage's registers, and what loads the next."""
         lines: list[str] = []
         if section.logic:
-            lines += ["", _RULE, f"  // {_heading(section.stage, order)}", _RULE]
+            lines += ["", _RULE, f"  // {_heading(section.stage)}", _RULE]
         for cell in section.logic:
             lines += self._combinational(cell)
         for stage in order:
             loaded = [cell for cell in section.registers if cell.stage == stage]
             if loaded:
-                lines += ["", f"  // Load the registers of {_title(stage, order)}"]
+                lines += ["", f"  // Load the registers of stage {stage}"]
             for cell in loaded:
                 lines += self._register(cell)
         return lines
@@ -237,19 +237,13 @@ class Writer:
 _RULE = f"  // {'-' * 74}"
 
 
-def _title(stage: str, order: list[str]) -> str:
-    """A stage's number and mark."""
-    return f"stage {order.index(stage) + 1}: {stage}"
-
-
-def _heading(stage: str, order: list[str]) -> str:
+def _heading(stage: str) -> str:
     """What stands above the logic behind a stage's registers."""
     if stage == CONTROL:
         return "Flow control: when the stages move"
     if not stage:
-        return "Stage 0: inputs"
-    number = order.index(stage) + 1
-    return f"Stage {number}: {stage}"
+        return "Inputs: logic in front of the first registers"
+    return f"Stage {stage}: logic behind its registers"
 
 
 def _is_table(cell: Cell) -> bool:

@@ -293,7 +293,7 @@ class SerialTotal:
         y = unpack_scaled(m, part, (fmt,), sizes, name="part", explicit=True)
         if not possible:
             y = replace(y, nan=Const(0, 1), inf=Const(0, 1))
-        swap = Signal(name="total_swap", reset_less=True)
+        swap = Signal(name="total_swap", reset_less=True, attrs={"stage": "total"})
         with m.If(at["compare"]):
             m.d.sync += swap.eq(less(total[:-1], part[:-1]))
         large = wire(m, Mux(swap, y.shift, x.shift), "large_shift")
@@ -302,19 +302,26 @@ class SerialTotal:
         # `place` counts up to 0, where the larger operand's lowest bit joins in; the smaller one's
         # joins before, by the difference of the exponents. Beyond `farthest` it is sticky anyway.
         farthest = digits + 3
-        place = Signal(range_shape(-farthest - 1, digits + 1), name="place")
-        before = Signal(range_shape(-1 << len(x.shift), 0), name="place_before", reset_less=True)
+        place = Signal(
+            range_shape(-farthest - 1, digits + 1), name="place", attrs={"stage": "total"}
+        )
+        before = Signal(
+            range_shape(-1 << len(x.shift), 0),
+            name="place_before",
+            reset_less=True,
+            attrs={"stage": "total"},
+        )
         m.d.sync += before.eq(small + Cat(~large, Const(1, 1)))  # small - large - 1
         finished = place == digits
         load, step = at["load"], at["add"]
-        moving = Signal(name="small_moving", reset_less=True)
+        moving = Signal(name="small_moving", reset_less=True, attrs={"stage": "total"})
         least = (1 << (len(before) - 1)) - farthest
         with m.If(load):
             m.d.sync += moving.eq(~at_least(Cat(before[:-1], ~before[-1]), least))
         with m.Elif(place == before[: len(place)].as_signed()):
             m.d.sync += moving.eq(1)
-        bits_x = Signal(digits, name="total_bits", reset_less=True)
-        bits_y = Signal(digits, name="part_bits", reset_less=True)
+        bits_x = Signal(digits, name="total_bits", reset_less=True, attrs={"stage": "total"})
+        bits_y = Signal(digits, name="part_bits", reset_less=True, attrs={"stage": "total"})
         joined = ~place[-1]
         with m.If(load):
             m.d.sync += place.eq(-farthest)
@@ -336,7 +343,7 @@ class SerialTotal:
             low = max(low, self.fixed.lsb)
         # The sum's exponent field: the larger operand's, and how far its top bit moved.
         exp = Signal(range_shape(low + fmt.bias, high + fmt.bias), name="total_exp")
-        base = Signal(len(large), name="large_held", reset_less=True)
+        base = Signal(len(large), name="large_held", reset_less=True, attrs={"stage": "total"})
         m.d.sync += base.eq(large)
         m.d.comb += exp.eq(base + (shots.exp - (digits - 1)))
         nan, clash, infinite = any_of(x.nan, y.nan), Const(0, 1), any_of(x.inf, y.inf)
