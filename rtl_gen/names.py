@@ -9,6 +9,7 @@ a part of the expression of ``code``. Only what is left gets a number, ``n1``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,16 +61,19 @@ class Net:
     stage: str
 
 
-def source_nets(nets: dict[str, Any], ports: Iterable[str]) -> list[Net]:
-    """The signals that have a name of their own in the source, from Yosys' ``netnames``.
+def source_nets(nets: dict[str, Any], ports: Iterable[str], order: Sequence[str] = ()) -> list[Net]:
+    """The signals that have a name of their own in the source, from Yosys' ``netnames``, in the
+    order of their definition.
 
     Names of submodules go in front (``stage1.sum`` is ``stage1_sum``), but for the outermost.
     """
     known = set(ports)
+    rank = {name: k for k, name in reversed(list(enumerate(order)))}
     found = []
-    for full, net in sorted(nets.items()):
+    for full, net in sorted(nets.items(), key=lambda item: _ranked(item[0], rank)):
         outer, *parts = full.split(".")
-        name = "_".join(parts)
+        # Of signals with one name, Amaranth numbers the later ones.
+        name = re.sub(r"\$\d+", "", "_".join(parts))
         # Streams' own names say less than the ports'.
         if (
             outer != "unit"
@@ -84,6 +88,10 @@ def source_nets(nets: dict[str, Any], ports: Iterable[str]) -> list[Net]:
     return found
 
 
+def _ranked(full: str, rank: dict[str, int]) -> tuple[int, str]:
+    return rank.get(full.split(".")[-1], len(rank)), full
+
+
 def name_cells(netlist: Netlist, order: Sequence[str] = (), reserved: Iterable[str] = ()) -> None:
     """Give every cell a name, and registers their stage.
 
@@ -95,9 +103,7 @@ def name_cells(netlist: Netlist, order: Sequence[str] = (), reserved: Iterable[s
     reserved : iterable of str
         Names that no cell gets.
     """
-    nets = source_nets(netlist.nets, [name for name, _, _ in netlist.ports])
-    rank = {name: k for k, name in reversed(list(enumerate(order)))}
-    nets.sort(key=lambda net: (rank.get(net.name, len(rank)), net.name))
+    nets = source_nets(netlist.nets, [name for name, _, _ in netlist.ports], order)
     _Namer(netlist, nets, reserved).run()
 
 
