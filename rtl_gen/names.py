@@ -72,8 +72,8 @@ def source_nets(nets: dict[str, Any], ports: Iterable[str], order: Sequence[str]
     found = []
     for full, net in sorted(nets.items(), key=lambda item: _ranked(item[0], rank)):
         outer, *parts = full.split(".")
-        # Of signals with one name, Amaranth numbers the later ones.
-        name = re.sub(r"\$\d+", "", "_".join(parts))
+        # Of signals with one name, Amaranth numbers the later ones: NAME$1, NAME$2.
+        name = re.sub(r"\$(\d+)", lambda number: f"_{int(number[1]) + 1}", "_".join(parts))
         # Streams' own names say less than the ports'.
         if (
             outer != "unit"
