@@ -21,6 +21,9 @@ FLAGS = (
 )
 """From bit 0, as docs/numerics.md defines them."""
 
+_WITHOUT_FLAGS = ("fp_max", "relu", "to_fixed")
+_UPDATES = ("weight_update", "sgd_update")
+
 _LICENCE = f"""SPDX-License-Identifier: Apache-2.0
 
 {{name}}: {{unit}}, {{summary}}
@@ -46,12 +49,25 @@ def header(parameters: Any, name: str, ports: list[Port]) -> str:
     lines += [f"Parameters ({name}.json has them too, with the ports and the golden function):"]
     lines += [f"  {line}" for line in wrap("  ".join(words), _WIDTH - 6, break_on_hyphens=False)]
     lines += ["", *_STREAMS.splitlines(), "", *_timing(parameters), ""]
-    if any(port.name.startswith("o_flags") for port in ports):
-        lines += ["Flags:" if not parameters.framed else "Flags, ORed over all roundings of a sum:"]
-        lines += [f"  bit {k}  {flag:9}  {text}" for k, (flag, text) in enumerate(FLAGS)]
-        lines += [""]
+    lines += [*_flags(parameters), ""]
     lines += ["To instantiate it, copy this and name your nets:", "", *_template(name, ports)]
     return "".join(f"// {line}".rstrip() + "\n" for line in lines) + "\n"
+
+
+def _flags(parameters: Any) -> list[str]:
+    if parameters.unit in _WITHOUT_FLAGS:
+        return ["Flags: always 0"]
+    if parameters.unit == "loss_scale":
+        return ["Flags:", "  bit 0  skip       leave out the update of this step"]
+    if getattr(parameters, "is_fixed", False):
+        invalid = "a NaN or an infinity among the products; the sum is given as 0"
+        return ["Flags:", f"  bit 3  invalid    {invalid}"]
+    over = ", ORed over all roundings of a sum" if parameters.framed else ""
+    over = ", of the weight's rounding" if parameters.unit in _UPDATES else over
+    return [
+        f"Flags{over}:",
+        *(f"  bit {k}  {flag:9}  {text}" for k, (flag, text) in enumerate(FLAGS)),
+    ]
 
 
 def _timing(parameters: Any) -> list[str]:

@@ -69,11 +69,15 @@ def source_nets(nets: dict[str, Any], ports: Iterable[str], order: Sequence[str]
     """
     known = set(ports)
     rank = {name: k for k, name in reversed(list(enumerate(order)))}
+    again: dict[str, int] = {}
     found = []
     for full, net in sorted(nets.items(), key=lambda item: _ranked(item[0], rank)):
         outer, *parts = full.split(".")
-        # Of signals with one name, Amaranth numbers the later ones: NAME$1, NAME$2.
-        name = re.sub(r"\$(\d+)", lambda number: f"_{int(number[1]) + 1}", "_".join(parts))
+        name, numbered = re.subn(r"\$\d+", "", "_".join(parts))
+        if numbered:
+            # Of signals with one name, Amaranth numbers all but the first.
+            again[name] = again.get(name, 1) + 1
+            name = f"{name}_{again[name]}"
         # Streams' own names say less than the ports'.
         if (
             outer != "unit"
