@@ -13,7 +13,7 @@ from typing import Any
 
 from hfp8_hw import __version__
 
-from .verilog import Port
+from .ports import Port
 
 
 def golden_call(parameters: Any, ports: list[Port]) -> dict[str, Any]:

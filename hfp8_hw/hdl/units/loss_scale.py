@@ -35,8 +35,8 @@ class LossScale(StreamUnit):
         p = self.parameters
         pipe = Pipeline(m, self.i.valid, ("output",))
         overflow = self.i.payload.overflow
-        scale = Signal(signed(7), init=p.initial, name="scale")
-        left = Signal(range(p.growth), init=p.growth - 1, name="left")
+        scale = Signal(signed(7), init=p.initial, name="scale", attrs={"stage": "scale"})
+        left = Signal(range(p.growth), init=p.growth - 1, name="left", attrs={"stage": "scale"})
         after = Signal(signed(7), name="after")
         m.d.comb += after.eq(scale)
         with m.If(overflow):
