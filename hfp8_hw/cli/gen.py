@@ -85,6 +85,6 @@ def gen_command(
     parameters, config_name = configured(unit, options, config)
     from rtl_gen.package import generate
 
-    package = generate(parameters, name or config_name)
+    package = generate(parameters, config_name if name is None else name)
     for path in package.write(output):
         click.echo(path)
