@@ -9,8 +9,7 @@ from hfp8_hw.parameters.base import MAX_NAME
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-VERILOG = frozenset(
-    """
+_VERILOG = """
     always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign
     default defparam design disable edge else end endcase endconfig endfunction endgenerate
     endmodule endprimitive endspecify endtable endtask event for force forever fork function
@@ -21,12 +20,11 @@ VERILOG = frozenset(
     rnmos rpmos rtran rtranif0 rtranif1 scalared showcancelled signed small specify specparam
     strong0 strong1 supply0 supply1 table task time tran tranif0 tranif1 tri tri0 tri1 triand trior
     trireg unsigned use uwire vectored wait wand weak0 weak1 while wire wor xnor xor
-    """.split()
-)
+"""
+VERILOG = frozenset(_VERILOG.split())
 """The 124 keywords of IEEE 1364-2005, annex B."""
 
-SYSTEMVERILOG = frozenset(
-    """
+_SYSTEMVERILOG = """
     accept_on alias always_comb always_ff always_latch assert assume before bind bins binsof bit
     break byte chandle checker class clocking const constraint context continue cover covergroup
     coverpoint cross dist do endchecker endclass endclocking endgroup endinterface endpackage
@@ -38,8 +36,8 @@ SYSTEMVERILOG = frozenset(
     s_until s_until_with sequence shortint shortreal soft solve static string strong struct super
     sync_accept_on sync_reject_on tagged this throughout timeprecision timeunit type typedef union
     unique unique0 until until_with untyped var virtual void wait_order weak wildcard with within
-    """.split()
-)
+"""
+SYSTEMVERILOG = frozenset(_SYSTEMVERILOG.split())
 """The 124 keywords that IEEE 1800-2017, annex B, adds."""
 
 TOOLS = {"TOP": "Verilator", "std": "Verilator", "bool": "Icarus", "wone": "Icarus",

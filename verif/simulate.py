@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hfp8_hw.errors import RunError
 from rtl_gen.cache import built, cache_dir
 from rtl_gen.package import Package
 
@@ -30,7 +31,7 @@ _LEFT = (".a", ".cpp", ".d", ".gch", ".h", ".o")
 """What a build leaves and a simulation does not need."""
 
 
-class SimulationError(RuntimeError):
+class SimulationError(RunError):
     """A simulator failed to build or run; the text ends with the last lines of its log."""
 
 

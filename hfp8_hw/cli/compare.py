@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import ParameterError, check_choice
-from .options import configured, parameter_options, seed_option, sim_option, simulators
+from .options import UnitCommand, configured, parameter_options, seed_option, sim_option, simulators
 
 if TYPE_CHECKING:
     from verif.compare import Comparison
@@ -45,7 +45,7 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise ParameterError(refusal) from None
 
 
-@click.command("compare")
+@click.command("compare", cls=UnitCommand)
 @click.argument("unit", required=False)
 @click.option("--inputs", type=click.Path(path_type=Path), required=True,
               help="NumPy .npz: x, or a and b (last axis summed by accumulating units); floats "

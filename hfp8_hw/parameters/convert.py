@@ -85,7 +85,7 @@ class QuantizerParameters(ConverterParameters):
     stages: int = stages(2, 5)
     src: str = parameter(
         "FP32",
-        "Format of the input x. HFP8 is both 8-bit formats of HFP8: an input, mode, says which.",
+        "Format of the input x. With HFP8, an input, mode, says which of its two formats x is in.",
         values="any format",
     )
     dst: str = parameter(
@@ -180,7 +180,7 @@ class DequantizerParameters(ConverterParameters):
     stages: int = stages(2, 5)
     src: str = parameter(
         "HFP8",
-        "Format of the input x. HFP8 is both 8-bit formats of HFP8: an input, mode, says which.",
+        "Format of the input x. With HFP8, an input, mode, says which of its two formats x is in.",
         values="any format of at most 8 bits",
     )
     dst: str = parameter("FP32", "Format of the output y.", values="any format")
@@ -214,7 +214,7 @@ class ConvertParameters(ConverterParameters):
     stages: int = stages(3, 5)
     src: str = parameter(
         "FP32",
-        "Format of the input x. HFP8 is both 8-bit formats of HFP8: an input, mode, says which.",
+        "Format of the input x. With HFP8, an input, mode, says which of its two formats x is in.",
         values="any format",
     )
     dst: str = parameter("DLFLOAT16", "Format of the output y.", values="any format")

@@ -25,8 +25,8 @@ def operand(name: str) -> Any:
     """The field of an operand's format."""
     return parameter(
         HFP8,
-        f"Format of the input {name}. HFP8 is both 8-bit formats of HFP8: an input, mode_{name}, "
-        "says which.",
+        f"Format of the input {name}. With HFP8, an input, mode_{name}, says which of its two "
+        f"formats {name} is in.",
         values="any format",
     )
 
