@@ -56,7 +56,7 @@ def find(simulator: str) -> Tool:
     ToolMissing
         If it is not there, or lacks what it needs to build, or there is no cocotb.
     """
-    require("cocotb")
+    require("cocotb", "platformdirs")
     return _icarus() if simulator == "icarus" else _verilator()
 
 

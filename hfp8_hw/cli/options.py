@@ -52,7 +52,7 @@ class UnitCommand(click.Command):
                 words = value if isinstance(value, tuple | list) else [value]
                 found += [word for word in words if isinstance(word, str)]
         config = values.get("config")
-        if not found and isinstance(config, str) and values.get("help"):
+        if not found and isinstance(config, str) and set(args) & set(ctx.help_option_names):
             from rtl_gen.config import load
 
             unit = load(Path(config))["unit"]
@@ -150,7 +150,7 @@ def simulators(text: str) -> list[str]:
                 f"sim={text!r} is not allowed: one or more of {', '.join(SIMULATORS)}, "
                 "separated by commas"
             )
-    require("cocotb")
+    require("cocotb", "platformdirs")
     return names
 
 

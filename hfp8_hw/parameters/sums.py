@@ -203,13 +203,12 @@ class MacParameters(TwoOperandParameters):
             range(1, self.terms), MAX_FIXED, key=lambda terms: self._fixed(terms, self.drop).width
         )
         drop = next((d for d in range(33) if self._fixed(self.terms, d).width <= MAX_FIXED), None)
-        ways = [f"terms of at most {most}"] if most else []
-        ways += [f"drop of at least {drop}"] if drop is not None else []
+        ways = [f"with terms up to {most}"] if most else []
+        ways += [f"with drop from {drop} on"] if drop is not None else []
+        ways += ["with operands of fewer exponents"]
         raise ParameterError(
             f"acc='fixed' is not allowed for {self.a} x {self.b} with terms={self.terms}: the sum "
-            f"needs {width} bits, at most {MAX_FIXED}; "
-            + " or ".join([*ways, "operand formats with fewer exponents"])
-            + " make it fit"
+            f"needs {width} bits, at most {MAX_FIXED}; it fits {', or '.join(ways)}"
         )
 
     @property
