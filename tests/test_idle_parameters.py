@@ -92,8 +92,13 @@ def test_the_manifest_has_what_matters() -> None:
         ),
         (
             "mac",
-            {"semantics": "exact", "acc": "fixed", "a": "HFP8_FWD", "b": "HFP8_BWD",
-             "terms": 1 << 24},
+            {
+                "semantics": "exact",
+                "acc": "fixed",
+                "a": "HFP8_FWD",
+                "b": "HFP8_BWD",
+                "terms": 1 << 24,
+            },
             "at most 62; it fits with terms up to ",
         ),
         ("mac", {"stages": 5}, "stages=5 is not allowed: an integer from 1 to 4, or 0 for 3"),
