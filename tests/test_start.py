@@ -1,4 +1,4 @@
-"""The command starts, and stops, cleanly: Ctrl-C while it is being imported, `python -m hfp8_hw`."""
+"""The command starts, and stops, cleanly: Ctrl-C during its imports, `python -m hfp8_hw`."""
 
 import os
 import subprocess

@@ -12,8 +12,8 @@ from fpga.figures import ROWS, committed, worse
 from fpga.synth import synthesise
 from hfp8_hw import ParameterError
 from hfp8_hw.cli.main import main
-from hfp8_hw.parameters import unit_parameters
 from hfp8_hw.errors import ToolMissing
+from hfp8_hw.parameters import unit_parameters
 from rtl_gen import extras, tools
 from rtl_gen.package import Package, generate
 
