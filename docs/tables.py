@@ -150,7 +150,12 @@ def units() -> str:
         parameters = unit_parameters(unit, {})
         manifest = generate(parameters).manifest
         rows = [
-            [f"`{f.name}`", f"`{parameters.to_dict()[f.name]}`", f.metadata["help"]]
+            [
+                f"`{f.name}`",
+                f.metadata["shown"] or f"`{f.metadata['default']}`",
+                f.metadata["text"],
+                f.metadata["values"],
+            ]
             for f in fields(cls)
         ]
         ports = [
@@ -159,8 +164,9 @@ def units() -> str:
         ]
         golden = manifest["golden"]["function"]
         parts.append(
-            f"## {unit}\n\n{cls.summary.capitalize()}. Golden function: `{golden}`.\n\n"
-            f"{table(['parameter', 'default', 'values'], rows)}\n\n"
+            f"## {unit}\n\n{cls.summary[0].upper()}{cls.summary[1:]}. "
+            f"Golden function: `{golden}`.\n\n"
+            f"{table(['parameter', 'default', 'what it is', 'allowed'], rows)}\n\n"
             f"Ports with the defaults; latency {manifest['latency']} clocks, interval "
             f"{manifest['interval']}:\n\n{table(['port', 'dir', 'width', 'role', 'format'], ports)}"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hfp8_hw.cores import cores
 from hfp8_hw.errors import ParameterError, check_int
 from rtl_gen.cache import cache_dir
 from rtl_gen.package import Package, write_whole
@@ -80,14 +80,14 @@ def synthesise(
     ------
     ParameterError
         For an unknown device, or a choice that it does not offer.
-    ToolError
+    ToolMissing, ToolError
         If a tool is missing or fails: there are no figures of a failed run.
     """
     chosen = check_device(device)
     check_int("seeds", seeds, *SEEDS_RANGE)
     if dsp and not chosen.has_dsp:
         raise ParameterError(f"dsp={dsp!r} is not allowed for {device}: it has no DSP blocks")
-    tools = [find("yosys")[1], find(chosen.place[0])[1]]
+    tools = [find(tool, "synth")[1] for tool in ("yosys", chosen.place[0])]
     key = hashlib.sha256(
         json.dumps(
             [package.verilog, asdict(chosen), dsp, seeds, tools, _texts(package), _passes()]
@@ -133,7 +133,7 @@ def _measure(
     if device.serial:
         _synthesise(package.verilog + chained, device, dsp, folder)
     reports: dict[int, dict[str, Any]] = {}
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(jobs or cores()) as pool:
         runs = {pool.submit(_place, device, seed, folder): seed for seed in range(1, seeds + 1)}
         try:
             for done in as_completed(runs):

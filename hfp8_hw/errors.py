@@ -28,6 +28,14 @@ def shown(value: object) -> str:
 _LONGEST = 200
 
 
+class RunError(RuntimeError):
+    """Something could not be run. The command line prints the text and exits with status 1."""
+
+
+class ToolMissing(RunError):
+    """A program or a package is not there or too old; the text says what to install."""
+
+
 def check_int(name: str, value: object, low: int, high: int) -> int:
     """Return ``value`` if it is an integer with ``low <= value <= high``.
 

@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from platformdirs import user_cache_dir
-
 KEPT_DAYS = 14
 """What is not used for so long is removed when something else is built."""
 
 
 def cache_dir() -> Path:
     """Where builds and results are kept: ``HFP8_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get("HFP8_CACHE") or user_cache_dir("hfp8-hw"))
+    given = os.environ.get("HFP8_CACHE")
+    if given:
+        return Path(given)
+    # Not part of the core: missing, it is named by the command that needs a cache.
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("hfp8-hw"))
 
 
 def digest(facts: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ def load(path: Path) -> dict[str, Any]:
         If the file cannot be read, is no TOML, or has keys that are not allowed.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ParameterError(f"config={str(path)!r} cannot be read: {reason}") from None

@@ -4,73 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hfp8_hw import __version__
-from hfp8_hw.errors import ParameterError
 from hfp8_hw.hdl import create
 
 from . import manifest
 from .header import header
+from .names import SYSTEMVERILOG, TOOLS, VERILOG, check_name, check_unused
 from .verilog import convert
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-_KEYWORDS = frozenset(
-    [
-        "always",
-        "and",
-        "assign",
-        "begin",
-        "buf",
-        "case",
-        "default",
-        "defparam",
-        "else",
-        "end",
-        "endcase",
-        "endfunction",
-        "endmodule",
-        "event",
-        "for",
-        "force",
-        "forever",
-        "function",
-        "if",
-        "initial",
-        "inout",
-        "input",
-        "integer",
-        "module",
-        "nand",
-        "negedge",
-        "nor",
-        "not",
-        "or",
-        "output",
-        "parameter",
-        "posedge",
-        "real",
-        "reg",
-        "repeat",
-        "signed",
-        "task",
-        "time",
-        "tri",
-        "unsigned",
-        "wait",
-        "wand",
-        "while",
-        "wire",
-        "wor",
-        "xnor",
-        "xor",
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -129,17 +74,18 @@ def generate(parameters: Any, name: str | None = None) -> Package:
     ----------
     parameters : UnitParameters
     name : str, optional
-        The module's and the files' name; by default unit and non-default parameters.
+        The module's and the files' name; by default `UnitParameters.top`.
 
     Raises
     ------
     ParameterError
-        If the name is not a Verilog identifier.
+        If the name is not a Verilog identifier, or is taken: by a language, a tool, or a port
+        or a signal of the unit.
     """
-    name = parameters.top if name is None else name
-    if not _NAME.fullmatch(name) or name in _KEYWORDS:
-        raise ParameterError(f"name={name!r} is not allowed: a Verilog identifier")
-    module, ports = convert(create(parameters), name, parameters.unit, _KEYWORDS)
+    name = check_name(parameters.top if name is None else name)
+    reserved = VERILOG | SYSTEMVERILOG | set(TOOLS)
+    module, ports = convert(create(parameters), name, parameters.unit, reserved)
+    check_unused(name, module)
     verilog = header(parameters, name, ports) + module
     return Package(
         name, verilog, manifest.build(parameters, name, ports, verilog), _core(name, parameters)
@@ -160,7 +106,7 @@ def _core(name: str, parameters: Any) -> str:
         "targets:\n"
         "  default:\n"
         "    filesets: [rtl]\n"
-        f"    toplevel: {name}\n"
+        f'    toplevel: "{name}"\n'
         "  lint:\n"
         "    default_tool: verilator\n"
         "    filesets: [rtl]\n"
@@ -168,5 +114,5 @@ def _core(name: str, parameters: Any) -> str:
         "      verilator:\n"
         "        mode: lint-only\n"
         "        verilator_options: [-Wall]\n"
-        f"    toplevel: {name}\n"
+        f'    toplevel: "{name}"\n'
     )

@@ -9,13 +9,16 @@ import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from hfp8_hw.errors import RunError
 
-class ToolError(RuntimeError):
-    """A tool is missing or failed; the text ends with its last lines."""
+from .extras import require
+
+
+class ToolError(RunError):
+    """A tool failed; the text ends with its last lines."""
 
 
 _PACKAGES = {
@@ -31,17 +34,16 @@ _PACKAGES = {
 
 
 @lru_cache(maxsize=8)
-def find(tool: str) -> tuple[list[str], str]:
+def find(tool: str, extra: str | None = None) -> tuple[list[str], str]:
     """(command, version) of a tool.
 
     Raises
     ------
-    ToolError
-        If its package is not installed.
+    ToolMissing
+        If its package is not installed; the text names ``extra``, or the one that usually has it.
     """
     module, function, package = _PACKAGES[tool]
-    if find_spec(module) is None:
-        raise ToolError(f"{tool} is missing; install it with 'pip install {package}'")
+    require(module, extra=extra)
     call = f"import sys; from {module} import {function} as run; sys.exit(run(sys.argv[1:]))"
     try:
         number = version(package)
@@ -55,7 +57,7 @@ def run(tool: str, arguments: list[str], folder: Path) -> str:
 
     Raises
     ------
-    ToolError
+    ToolMissing, ToolError
         If it is missing or fails.
     """
     command, _ = find(tool)
@@ -75,7 +77,7 @@ def netlist(files: Mapping[str, str], script: str) -> dict[str, Any]:
 
     Raises
     ------
-    ToolError
+    ToolMissing, ToolError
         If Yosys is missing or fails.
     """
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:

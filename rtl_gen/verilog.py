@@ -14,7 +14,7 @@ from amaranth.hdl._ir import PortDirection
 from hfp8_hw.hdl import StreamUnit
 from hfp8_hw.hdl.numbers.shape import FixedShape, FloatShape
 
-from .names import name_cells
+from .net_names import name_cells
 from .netlist import Netlist
 from .ports import Port, meaning
 from .writer import Writer

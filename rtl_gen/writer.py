@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from textwrap import wrap
 
-from .names import UNUSED
+from .net_names import UNUSED
 from .netlist import ARITHMETIC, BITWISE, Bit, Cell, Netlist, operand_bit
 from .stages import CONTROL, Section, ordered_stages, sections
 

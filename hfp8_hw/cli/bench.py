@@ -17,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ..cores import cores
 from ..errors import ParameterError, check_choice
 
 PEER_TYPES = {
@@ -75,14 +76,10 @@ def engines() -> list[str]:
 
 def measure(report: Callable[[str], None]) -> list[dict[str, Any]]:
     """All rows: job, engine, rate (a second), peer, the peer's rate, ratio, whether bits agree."""
-    try:
-        import gfloat
-        import gfloat.formats
-        import ml_dtypes
-    except ImportError as error:
-        raise ParameterError(
-            f"bench needs the package {error.name}: pip install 'hfp8-hw[bench]'"
-        ) from None
+    import gfloat
+    import gfloat.formats
+    import ml_dtypes
+
     from .. import golden
 
     rng = np.random.default_rng(1)
@@ -191,7 +188,7 @@ def golden_command(path: Path | None) -> int:
     with console.status("measuring") as status:
         rows = measure(status.update)
     names = ("numpy", "numba", "ml_dtypes", "gfloat")
-    tools = {"python": platform.python_version(), "cores": str(os.cpu_count())}
+    tools = {"python": platform.python_version(), "cores": str(cores())}
     for name in names:
         try:
             tools[name] = version(name)

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ..errors import ParameterError, check_choice
 from .options import (
+    UnitCommand,
     check_folder,
     configured,
     parameter_options,
@@ -86,7 +87,7 @@ def _check_report(report: Path, inputs: Path) -> None:
         raise ParameterError(f"report={str(report)!r} is not allowed: it has the inputs")
 
 
-@click.command("compare")
+@click.command("compare", cls=UnitCommand)
 @click.argument("unit", required=False)
 @click.option("--inputs", type=click.Path(path_type=Path), required=True,
               help="NumPy .npz file with your arrays, see above.")  # fmt: skip

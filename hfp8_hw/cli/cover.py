@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from .options import check_folder, parameter_options, progress_bar, seed_option
+from ..cores import cores
+from .options import UnitCommand, check_folder, parameter_options, progress_bar, seed_option
 from .verify import plan
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-@click.command("cover")
+@click.command("cover", cls=UnitCommand)
 @click.argument("units", nargs=-1)
 @seed_option
 @click.option("--timeout", type=click.IntRange(1, 86400), default=30, show_default=True,
@@ -60,9 +60,7 @@ def cover_command(
     with progress_bar(console) as progress:
         bar = progress.add_task("cover", total=len(tasks))
         work = [(task, timeout) for task in tasks]
-        for _, covered in worker_pool.run(
-            run_cover, work, min(jobs or os.cpu_count() or 1, len(tasks))
-        ):
+        for _, covered in worker_pool.run(run_cover, work, min(jobs or cores(), len(tasks))):
             found[covered.task] = covered
             word = "ok" if covered.good else "FAILED" if covered.failure else "NOT COVERED"
             text = f"{covered.task.unit} \\[{covered.task.label}] {word}"

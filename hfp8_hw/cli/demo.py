@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from rtl_gen.extras import require
+
 from .options import sim_option, simulators
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def demo_command(sim: str, images: int, output: Path) -> int:
     """
     start = time.monotonic()
     names = simulators(sim)
+    require("sklearn", "matplotlib")
     console = Console()
     output.mkdir(parents=True, exist_ok=True)
     from verif.demo import demo

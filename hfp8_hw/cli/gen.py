@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,50 +11,58 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ..errors import check_choice
 from ..formats import CATALOGUE
-from ..parameters import UNITS
-from .options import configured, parameter_options
+from ..parameters import UNITS, unit_parameters
+from .options import UnitCommand, configured, parameter_options, write_parameters
 
 
-def _catalogue() -> dict[str, Any]:
-    units = {
+def _catalogue(units: tuple[str, ...]) -> dict[str, Any]:
+    described = {
         name: {
-            "summary": cls.summary,
-            "golden": cls.golden,
-            "parameters": {
-                f.name: {"default": cls().to_dict()[f.name], "help": f.metadata["help"]}  # type: ignore[call-arg]
-                for f in fields(cls)
-            },
+            "summary": UNITS[name].summary,
+            "golden": UNITS[name].golden,
+            "parameters": {f.name: _described(name, f) for f in fields(UNITS[name])},
         }
-        for name, cls in UNITS.items()
+        for name in units
     }
     formats = {
         name: {**fmt.to_dict(), "max": fmt.max, "min": fmt.min, "width": fmt.width}
         for name, fmt in CATALOGUE.items()
     }
-    return {"units": units, "formats": formats}
+    return {"units": described, "formats": formats}
+
+
+def _described(unit: str, field: Field[Any]) -> dict[str, Any]:
+    """A parameter: its default, as far as other parameters do not matter, and what it is."""
+    default = unit_parameters(unit, {}).to_dict().get(field.name, field.metadata["default"])
+    return {"default": default, "help": field.metadata["help"]}
 
 
 @click.command("list")
+@click.argument("unit", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def list_command(as_json: bool) -> None:
-    """Units, their parameters with defaults, and the format catalogue."""
-    data = _catalogue()
+def list_command(unit: str | None, as_json: bool) -> None:
+    """Units, their parameters with defaults, and the format catalogue; or one UNIT alone."""
+    units = tuple(UNITS) if unit is None else (check_choice("unit", unit, UNITS),)
     if as_json:
-        click.echo(json.dumps(data, indent=2))
+        click.echo(json.dumps(_catalogue(units), indent=2))
         return
+    formatter = click.get_current_context().make_formatter()
+    for name in units:
+        write_parameters(name, formatter)
+    click.echo(formatter.getvalue().strip())
+    if unit is None:
+        _formats()
+
+
+def _formats() -> None:
+    """The table of formats."""
     console = Console()
-    for name, unit in data["units"].items():
-        table = Table(title=f"{name}: {unit['summary']}", title_justify="left", expand=False)
-        for column in ("parameter", "default", "values"):
-            table.add_column(column, overflow="fold")
-        for parameter, facts in unit["parameters"].items():
-            table.add_row(parameter, str(facts["default"]), facts["help"].replace("[", "\\["))
-        console.print(table)
     table = Table(title="formats", title_justify="left")
     for column in ("name", "E,M,B", "exponent 0", "specials", "largest", "smallest"):
         table.add_column(column)
-    for name, facts in data["formats"].items():
+    for name, facts in _catalogue(())["formats"].items():
         table.add_row(
             name,
             f"{facts['exp_bits']},{facts['man_bits']},{facts['bias']}",
@@ -71,7 +79,7 @@ def list_command(as_json: bool) -> None:
     )  # fmt: skip
 
 
-@click.command("gen")
+@click.command("gen", cls=UnitCommand)
 @click.argument("unit", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("."),
               show_default=True, help="Folder for the three files.")  # fmt: skip
@@ -85,6 +93,6 @@ def gen_command(
     parameters, config_name = configured(unit, options, config)
     from rtl_gen.package import generate
 
-    package = generate(parameters, name or config_name)
+    package = generate(parameters, config_name if name is None else name)
     for path in package.write(output):
         click.echo(path)

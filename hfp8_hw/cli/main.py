@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import warnings
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import ParameterError
+from ..errors import ParameterError, RunError
 from .bench import bench_command
 from .compare import compare_command
 from .cover import cover_command
@@ -57,11 +56,9 @@ def _one_line(text: str) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status.
 
-    0: done. 1: a mismatch, or a tool that is missing or failed. 2: bad input. 130: Ctrl-C.
+    0: done. 1: a mismatch, or a tool or a package that is missing or failed. 2: bad input.
+    130: Ctrl-C.
     """
-    from rtl_gen.tools import ToolError
-    from verif.errors import SimulationError, ToolMissing
-
     try:
         result: Any = cli.main(arguments, prog_name="hfp8", standalone_mode=False)
         sys.stdout.flush()
@@ -73,8 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except click.ClickException as error:
         return _fail(_one_line(error.format_message()), 2)
-    except (ToolMissing, SimulationError, ToolError) as error:
+    except RunError as error:
         return _fail(str(error), 1)
+    except ModuleNotFoundError as error:
+        from rtl_gen.extras import EXTRAS, missing
+
+        module = (error.name or "").split(".")[0]
+        if module not in EXTRAS:
+            raise
+        return _fail(missing(module.replace("_", "-"), EXTRAS[module]), 1)
     except (click.Abort, KeyboardInterrupt):
         # A unit that was being elaborated goes with the exception, and Amaranth would warn of it.
         warnings.filterwarnings("ignore", message=".* created but never used")
@@ -91,21 +95,3 @@ def main(arguments: list[str] | None = None) -> int:
 def _fail(text: str, status: int) -> int:
     print(f"hfp8: error: {text}", file=sys.stderr)
     return status
-
-
-def run() -> None:
-    """The console script. Ended by SIGTERM or by a terminal that closes, it cleans up as after
-    Ctrl-C, and its status is 128 and the signal."""
-    ended: list[int] = []
-
-    def end(number: int, frame: object) -> None:
-        ended.append(number)
-        signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # Whoever has one ignored, as nohup does, means it.
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, end)
-    status = main()
-    sys.exit(128 + ended[0] if ended else status)

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from .options import check_folder, configured, parameter_options, seed_option
+from .options import UnitCommand, check_folder, configured, parameter_options, seed_option
 
 if TYPE_CHECKING:
     from verif.mutation.mutate import Verdict
 
 
-@click.command("mutate")
+@click.command("mutate", cls=UnitCommand)
 @click.argument("unit")
 @click.option("--count", type=click.IntRange(1, 4000), default=300, show_default=True,
               help="Faults to plant.")  # fmt: skip

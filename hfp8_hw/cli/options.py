@@ -11,30 +11,90 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_choice
 from ..parameters import UNITS, UnitParameters, unit_parameters
 
-PARAMETERS: dict[str, list[str]] = {}
-for _unit, _cls in UNITS.items():
-    for _field in fields(_cls):
-        PARAMETERS.setdefault(_field.name, []).append(_unit)
+PARAMETERS = tuple(dict.fromkeys(f.name for cls in UNITS.values() for f in fields(cls)))
+"""The names of all units' parameters."""
+
+_NAMED = "hfp8.units"
 
 
-def _help(name: str) -> str:
-    units = PARAMETERS[name]
-    texts = {
-        next(f for f in fields(UNITS[unit]) if f.name == name).metadata["help"]: unit
-        for unit in units
-    }
-    if len(texts) == 1:
-        return f"[{', '.join(units)}] {next(iter(texts))}"
-    return "; ".join(f"[{unit}] {text}" for text, unit in texts.items())
+class ParameterOption(click.Option):
+    """The option of a parameter that some unit has."""
+
+
+class UnitCommand(click.Command):
+    """A command that takes units and their parameters; its help shows those of the units named.
+
+    Every unit's parameters are parsed, so that one that the unit lacks is refused by the unit
+    itself, which says what it has instead.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, knowing which units are named."""
+        ctx.meta[_NAMED] = self._named(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def _named(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The units that a command line names, before anything is checked."""
+        before, ctx.resilient_parsing = ctx.resilient_parsing, True
+        try:
+            values, _, _ = self.make_parser(ctx).parse_args(list(args))
+        except click.UsageError:
+            return []
+        finally:
+            ctx.resilient_parsing = before
+        found: list[str] = []
+        for argument in self.params:
+            if isinstance(argument, click.Argument) and argument.name in ("unit", "units"):
+                value = values.get(argument.name)
+                words = value if isinstance(value, tuple | list) else [value]
+                found += [word for word in words if isinstance(word, str)]
+        config = values.get("config")
+        if not found and isinstance(config, str) and set(args) & set(ctx.help_option_names):
+            from rtl_gen.config import load
+
+            unit = load(Path(config))["unit"]
+            found = [unit] if isinstance(unit, str) else []
+        return list(dict.fromkeys(found))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's options, then the parameters of each unit named."""
+        own = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
+        records = [
+            record for option in own
+            if not isinstance(option, ParameterOption)
+            and (record := option.get_help_record(ctx)) is not None
+        ]  # fmt: skip
+        with formatter.section("Options"):
+            formatter.write_dl(records)
+        units = ctx.meta.get(_NAMED, [])
+        for unit in units:
+            write_parameters(check_choice("unit", unit, UNITS), formatter)
+        if not units:
+            with formatter.section("Parameters"):
+                formatter.write_text(
+                    f"Each unit has parameters of its own, given as --NAME VALUE. "
+                    f"'{ctx.command_path} UNIT --help' shows them. The units: {', '.join(UNITS)}."
+                )
+
+
+def write_parameters(unit: str, formatter: click.HelpFormatter) -> None:
+    """Describe the parameters of a unit."""
+    cls = UNITS[unit]
+    records = [
+        (f"--{f.name} {'NUMBER' if f.type == 'int' else 'TEXT'}", f.metadata["help"])
+        for f in fields(cls)
+    ]
+    with formatter.section(f"Parameters of {unit} ({cls.summary})"):
+        formatter.write_dl(records)
 
 
 def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add one option for every parameter that any unit has."""
     for name in reversed(PARAMETERS):
-        command = click.option(f"--{name}", metavar="VALUE", help=_help(name))(command)
+        command = click.option(f"--{name}", cls=ParameterOption, metavar="VALUE")(command)
     return command
 
 
@@ -59,9 +119,9 @@ def configured(
             raise ParameterError(
                 f"unit={unit!r} is not allowed: {str(config)!r} is for {data['unit']!r}"
             )
-    chosen = unit or data["unit"]
+    chosen = data["unit"] if unit is None else unit
     if chosen is None:
-        raise ParameterError(f"unit=None is not allowed: one of {', '.join(UNITS)}")
+        raise ParameterError(f"UNIT is missing: name one of {', '.join(UNITS)}")
     return unit_parameters(chosen, {**data["parameters"], **given(options)}), data["name"]
 
 
@@ -79,7 +139,8 @@ def progress_bar(console: Console) -> Progress:
 
 
 def simulators(text: str) -> list[str]:
-    """The simulators in a comma-separated list, each once."""
+    """The simulators in a comma-separated list, each once; without cocotb none can be used."""
+    from rtl_gen.extras import require
     from verif.simulation.simulators import SIMULATORS
 
     names = list(dict.fromkeys(text.split(",")))
@@ -89,6 +150,7 @@ def simulators(text: str) -> list[str]:
                 f"sim={text!r} is not allowed: one or more of {', '.join(SIMULATORS)}, "
                 "separated by commas"
             )
+    require("cocotb", "platformdirs")
     return names
 
 

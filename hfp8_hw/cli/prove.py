@@ -12,11 +12,11 @@ from rich.status import Status
 from rich.table import Table
 
 from ..errors import ParameterError
-from .options import check_folder, given, parameter_options
+from .options import UnitCommand, check_folder, given, parameter_options
 from .verify import plan
 
 
-@click.command("prove")
+@click.command("prove", cls=UnitCommand)
 @click.argument("units", nargs=-1)
 @click.option(
     "--property", "properties", metavar="NAME[,NAME]",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from ..errors import ParameterError
+from ..cores import cores
 from .options import check_folder, progress_bar
 from .verify import show_table, write_json, write_junit
 
@@ -36,13 +34,11 @@ def regress_command(
     Finished runs are kept by what they depend on and not run again; a worker that dies loses
     none. Exit status 1 if anything differs or could not run.
     """
+    from rtl_gen.extras import require
     from verif.regression import dask_runs
     from verif.simulation.verify import Result, Task, explain
 
-    if find_spec("distributed") is None:
-        raise ParameterError(
-            "regress is not allowed without Dask: install it with 'pip install hfp8-hw[regress]'"
-        )
+    require("distributed", "cocotb", extra="regress")
     check_folder("junit", junit)
     check_folder("json", json_path)
     tasks = dask_runs.load(matrix or dask_runs.MATRIX)
@@ -53,9 +49,7 @@ def regress_command(
     old = 0
     with progress_bar(console) as progress:
         bar = progress.add_task("regress", total=len(tasks))
-        for result, kept in dask_runs.run(
-            tasks, jobs=jobs or os.cpu_count() or 1, scheduler=scheduler
-        ):
+        for result, kept in dask_runs.run(tasks, jobs=jobs or cores(), scheduler=scheduler):
             results[result.task] = result
             old += kept
             word = "kept" if kept else "ok" if result.good else "FAILED"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +19,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ..cores import cores
 from ..errors import ParameterError
 from ..parameters import UNITS, unit_parameters
-from .options import check_folder, given, parameter_options, seed_option
+from .options import UnitCommand, check_folder, given, parameter_options, seed_option
 
 if TYPE_CHECKING:
     from verif.sweep.sweep import Found, State, Sweep
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SAVE_EVERY = 5.0
 
 
-@click.command("sweep")
+@click.command("sweep", cls=UnitCommand)
 @click.argument("units", nargs=-1)
 @click.option(
     "--range", "extent", metavar="all|N",
@@ -80,7 +80,7 @@ def sweep_command(
         if state.done:
             share = len(state.done) / sweep.space.blocks
             console.print(f"  goes on at {share:.1%} of an interrupted run", highlight=False)
-        _run(sweep, state, jobs or os.cpu_count() or 1, console, fail_fast)
+        _run(sweep, state, jobs or cores(), console, fail_fast)
         found = state.found
         failed += not found.good
         _report(sweep, found, state.seconds, console)

@@ -10,10 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from .options import configured, parameter_options
+from .options import UnitCommand, configured, parameter_options
 
 
-@click.command("synth")
+@click.command("synth", cls=UnitCommand)
 @click.argument("unit", required=False)
 @click.option("--device", default="ecp5-85k", show_default=True,
               help="ecp5-85k, ice40-up5k, ice40-hx8k or gowin-gw2a-18.")  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -12,9 +11,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ..cores import cores
 from ..errors import ParameterError
 from ..parameters import UNITS, unit_parameters
 from .options import (
+    UnitCommand,
     check_folder,
     given,
     parameter_options,
@@ -46,7 +47,7 @@ def plan(units: tuple[str, ...], options: dict[str, Any]) -> list[tuple[str, dic
     return [(unit, dict(p)) for unit in (units or tuple(UNITS)) for p in MATRIX[unit]]
 
 
-@click.command("verify")
+@click.command("verify", cls=UnitCommand)
 @click.argument("units", nargs=-1)
 @sim_option
 @seed_option
@@ -92,7 +93,7 @@ def verify_command(
         for unit, parameters in chosen
         for name in names
     ]
-    results = _run(tasks, jobs or os.cpu_count() or 1, console)
+    results = _run(tasks, jobs or cores(), console)
     failed = [result for result in results if not result.good]
     if waves:
         for result in failed:

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ..cores import cores
+
 Kernel = Callable[..., None]
 
 _WORTH_COMPILING = 1 << 17
@@ -59,7 +61,7 @@ def threads(kernel: Kernel, rows: int, work: int, sliced: tuple[Any, ...], *rest
 
     ``sliced`` arrays are cut along their first axis; ``work`` is the number of elementary steps.
     """
-    count = min(os.cpu_count() or 1, max(1, work // _WORTH_A_THREAD), max(rows, 1))
+    count = min(cores(), max(1, work // _WORTH_A_THREAD), max(rows, 1))
     if count == 1:
         kernel(*sliced, *rest)
         return

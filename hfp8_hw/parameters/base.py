@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -15,19 +16,42 @@ from ..rounding import Rounding
 
 BIASES = ("static", "runtime")
 MAX_NAME = 100
+"""Tools shorten longer names of modules and files, each in its own way."""
 
 Ports = dict[str, str | list[str]]
 """Arguments of a golden function, and the port or ports that feed each."""
 
 
-def parameter(default: Any, help: str) -> Any:
-    """A field of a parameter object, with the text that commands show for it."""
-    return field(default=default, metadata={"help": help})
+def parameter(
+    default: Any, help: str, *, values: str = "", shown: str = "", off: Any = None
+) -> Any:
+    """A field of a parameter object, with the text that commands show for it.
+
+    Parameters
+    ----------
+    default : int or str
+        What holds where nothing is given. The field itself defaults to None, "not given".
+    help : str
+        A sentence: what the parameter does.
+    values : str
+        What is allowed, in words.
+    shown : str
+        The default in words, where it depends on other parameters.
+    off : int or str, optional
+        The value of a parameter that has no meaning for the others given; it may be given then.
+    """
+    facts = {"default": default, "text": help, "values": values, "shown": shown, "off": off}
+    parts = [help, f"Allowed: {values}." if values else "", f"Default: {shown or default}."]
+    return field(default=None, metadata={**facts, "help": " ".join(p for p in parts if p)})
 
 
 @dataclass(frozen=True)
 class UnitParameters:
     """What all units have in common.
+
+    A parameter that is None was not given and gets its default. One that has no meaning for the
+    others, as ``chunk`` has none where sums have no chunks, is refused if it is given; it is None
+    (or its "off" value) in the object, and left out of `to_dict` and of names.
 
     Raises
     ------
@@ -39,8 +63,38 @@ class UnitParameters:
     summary: ClassVar[str]
     golden: ClassVar[str]
     max_stages: ClassVar[int]
+    in_name: ClassVar[tuple[str, ...]]
+    """The parameters that a default name spells out, in this order."""
 
     stages: int
+
+    def __post_init__(self) -> None:
+        given = [f.name for f in fields(self) if getattr(self, f.name) is not None]
+        for f in fields(self):
+            if f.name not in given:
+                self._set(**{f.name: f.metadata["default"]})
+        self._check_choices()
+        idle = self.idle
+        for f in fields(self):
+            if f.name not in idle:
+                continue
+            value, off = getattr(self, f.name), f.metadata["off"]
+            if f.name in given and value != off:
+                raise ParameterError(f"{f.name}={value!r} is not allowed for {idle[f.name]}")
+            self._set(**{f.name: off})
+        self._check()
+
+    def _check_choices(self) -> None:
+        """Check the parameters that decide which others have a meaning."""
+
+    def _check(self) -> None:
+        """Check all values, and replace what stands for a default."""
+        raise NotImplementedError
+
+    @property
+    def idle(self) -> dict[str, str]:
+        """The parameters that have no meaning for the others, and why: ``for ...`` of an error."""
+        return {}
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any]) -> UnitParameters:
@@ -72,8 +126,9 @@ class UnitParameters:
         return cls(**values)
 
     def to_dict(self) -> dict[str, int | str]:
-        """Every parameter by name, defaults included."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """Every parameter that has a meaning, by name, defaults included."""
+        idle = self.idle
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in idle}
 
     @property
     def golden_function(self) -> str:
@@ -133,22 +188,24 @@ class UnitParameters:
 
     @property
     def top(self) -> str:
-        """A name for the generated module: unit and every parameter that is not the default.
+        """A name for the generated module and its files.
 
-        Where that is longer than `MAX_NAME` (tools shorten such names, each in its own way), the
-        unit and a hash of it.
+        ``hfp8_``, the unit, the parameters in `in_name` that have a meaning (``s3``: three
+        stages), and eight digits of a hash of all of them: ``hfp8_mul_HFP8_HFP8_exact_s2_...``.
+        The hash is of every parameter that has a meaning and is not switched off, whether it
+        was given or not, so that a name means the same where a default has changed or a new
+        parameter has come. Where that is longer than `MAX_NAME`, the middle is left out.
         """
-        words = [self.unit]
-        defaults = self.from_mapping({}).to_dict()
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if value != defaults[f.name]:
-                words += [f.name, str(value)]
-        name = "_".join(words).replace("-", "m")
-        name = re.sub(r"[^A-Za-z0-9]+", "_", name).rstrip("_")
-        if len(name) <= MAX_NAME:
-            return name
-        return f"{self.unit}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        meant = self.to_dict()
+        off = {f.name: f.metadata["off"] for f in fields(self)}
+        facts = {name: value for name, value in meant.items() if value != off[name]}
+        text = json.dumps([self.unit, facts], sort_keys=True)
+        end = hashlib.sha256(text.encode()).hexdigest()[:8]
+        words = ["s" * (name == "stages") + str(meant[name]) for name in self.in_name
+                 if name in meant]  # fmt: skip
+        middle = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(words).replace("-", "m")).strip("_")
+        name = f"hfp8_{self.unit}_{middle}_{end}"
+        return name if len(name) <= MAX_NAME else f"hfp8_{self.unit}_{end}"
 
     def _check_stages(self) -> None:
         check_int("stages", self.stages, 1, self.max_stages)
@@ -156,6 +213,25 @@ class UnitParameters:
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+
+ROUNDED = "RNE, RNA, RTZ, RUP, RDN, RTO, or SR(n) with n random bits"
+DETERMINISTIC = "RNE, RNA, RTZ, RUP, RDN or RTO"
+OVERFLOW = (
+    "What becomes of a result that is too large, and of an infinity: the largest number of the "
+    "format, or its Inf or NaN."
+)
+SPECIAL = "saturate, or special if the format has an Inf or a NaN"
+"""Wordings of `parameter` that several units share."""
+
+
+def stages(default: int, most: int) -> Any:
+    """The field of the number of stages."""
+    return parameter(
+        default,
+        "Number of register stages; more of them make a faster clock and a longer latency.",
+        values=f"1 to {most}" if most > 1 else "1",
+    )
 
 
 def check_runtime(bias: str, parameter: str, formats: tuple[FloatFormat, ...]) -> None:

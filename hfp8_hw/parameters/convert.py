@@ -9,9 +9,29 @@ from typing import Any, ClassVar
 from ..errors import ParameterError, check_choice, check_int
 from ..formats import FloatFormat, parse_format, parse_operand
 from ..rounding import Rounding, check_overflow, parse_rounding
-from .base import BIASES, Ports, UnitParameters, check_runtime, parameter
+from .base import (
+    BIASES,
+    OVERFLOW,
+    ROUNDED,
+    SPECIAL,
+    Ports,
+    UnitParameters,
+    check_runtime,
+    parameter,
+    stages,
+)
 
 MAX_LANES = 64
+
+
+def random_idle(rounding: Rounding, random: str) -> dict[str, str]:
+    """Which of ``random`` and ``random_seed`` have no meaning, and why."""
+    if rounding.mode != "SR":
+        why = f"rounding={str(rounding)!r}: only SR(n) needs random bits"
+        return {"random": why, "random_seed": why}
+    if random == "input":
+        return {"random_seed": "random='input': only xorshift32 has a seed"}
+    return {}
 
 
 @dataclass(frozen=True)
@@ -20,9 +40,11 @@ class ConverterParameters(UnitParameters):
 
     golden: ClassVar[str] = "hfp8_hw.golden:quantize"
     max_stages: ClassVar[int] = 5
+    in_name: ClassVar[tuple[str, ...]] = ("src", "dst", "rounding", "overflow", "stages")
 
-    def _check(self, src: tuple[FloatFormat, ...]) -> None:
+    def _check(self) -> None:
         self._check_stages()
+        _ = self.src_formats
         rounding = parse_rounding(self.rounding)  # type: ignore[attr-defined]
         check_choice("bias", self.bias, BIASES)  # type: ignore[attr-defined]
         self._set(rounding=str(rounding))
@@ -60,33 +82,60 @@ class QuantizerParameters(ConverterParameters):
     unit: ClassVar[str] = "quantizer"
     summary: ClassVar[str] = "any format to an 8-bit format, scaled, any rounding, four flags"
 
-    stages: int = parameter(2, "register stages, 1 to 5")
-    src: str = parameter("FP32", "format of the input x (HFP8: by input mode)")
-    dst: str = parameter("HFP8_FWD", "format of the output y, at most 8 bits")
-    rounding: str = parameter("RNE", "RNE, RNA, RTZ, RUP, RDN, RTO or SR(n)")
-    overflow: str = parameter("saturate", "saturate or special")
-    bias: str = parameter("static", "static, or runtime: the bias of dst is an input")
-    scale: str = parameter("none", "none, or runtime: x times 2**scale is rounded, scale an input")
-    random: str = parameter("input", "SR's random bits: input, or xorshift32: made in the unit")
-    random_seed: int = parameter(1, "of xorshift32, 1 to 2**32-1")
-    lanes: int = parameter(1, "elements a clock, 1 to 64")
-    track: str = parameter("none", "none, or amax: keep the largest magnitude and the flags")
+    stages: int = stages(2, 5)
+    src: str = parameter(
+        "FP32",
+        "Format of the input x. With HFP8, an input, mode, says which of its two formats x is in.",
+        values="any format",
+    )
+    dst: str = parameter(
+        "HFP8_FWD", "Format of the output y.", values="any format of at most 8 bits"
+    )
+    rounding: str = parameter("RNE", "How x is rounded.", values=ROUNDED)
+    overflow: str = parameter("saturate", OVERFLOW, values=SPECIAL)
+    bias: str = parameter(
+        "static",
+        "Whether the exponent bias of dst is fixed or an input.",
+        values="static or runtime",
+    )
+    scale: str = parameter(
+        "none",
+        "Whether x is multiplied by 2**scale before it is rounded, scale being an input.",
+        values="none or runtime",
+    )
+    random: str = parameter(
+        "input",
+        "Where the random bits of rounding SR(n) come from: an input, or a generator in the unit.",
+        values="input, or xorshift32 with rounding SR(n)",
+        off="input",
+    )
+    random_seed: int = parameter(
+        1, "Seed of the random generator.", values="1 to 2**32-1, with random=xorshift32 only"
+    )
+    lanes: int = parameter(1, "Number of elements converted in a clock.", values="1 to 64")
+    track: str = parameter(
+        "none",
+        "Whether the unit keeps the largest magnitude of its results, and their flags.",
+        values="none, or amax if src is one format",
+    )
 
-    def __post_init__(self) -> None:
-        self._check(self.src_formats)
+    @property
+    def idle(self) -> dict[str, str]:
+        return random_idle(self.rounding_mode, self.random)
+
+    def _check_choices(self) -> None:
+        check_choice("random", self.random, ("input", "xorshift32"))
+
+    def _check(self) -> None:
+        super()._check()
         if self.dst_format.width > 8:
             raise ParameterError(
                 f"dst={self.dst!r} is not allowed: a quantizer's output has at most 8 bits"
             )
         check_runtime(self.bias, "dst", (self.dst_format,))
         check_choice("scale", self.scale, ("none", "runtime"))
-        check_choice("random", self.random, ("input", "xorshift32"))
-        check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
-        if self.random != "input" and self.rounding_mode.mode != "SR":
-            raise ParameterError(
-                f"random={self.random!r} is not allowed for rounding={self.rounding!r}: only SR "
-                "needs random bits"
-            )
+        if "random_seed" not in self.idle:
+            check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
         check_int("lanes", self.lanes, 1, MAX_LANES)
         check_choice("track", self.track, ("none", "amax"))
         if self.track != "none" and len(self.src_formats) > 1:
@@ -128,15 +177,23 @@ class DequantizerParameters(ConverterParameters):
     unit: ClassVar[str] = "dequantizer"
     summary: ClassVar[str] = "an 8-bit format to any format"
 
-    stages: int = parameter(2, "register stages, 1 to 5")
-    src: str = parameter("HFP8", "format of the input x, at most 8 bits (HFP8: by input mode)")
-    dst: str = parameter("FP32", "format of the output y")
-    rounding: str = parameter("RNE", "RNE, RNA, RTZ, RUP, RDN, RTO or SR(n)")
-    overflow: str = parameter("special", "saturate or special")
-    bias: str = parameter("static", "static, or runtime: the bias of src is an input")
+    stages: int = stages(2, 5)
+    src: str = parameter(
+        "HFP8",
+        "Format of the input x. With HFP8, an input, mode, says which of its two formats x is in.",
+        values="any format of at most 8 bits",
+    )
+    dst: str = parameter("FP32", "Format of the output y.", values="any format")
+    rounding: str = parameter("RNE", "How x is rounded where dst cannot hold it.", values=ROUNDED)
+    overflow: str = parameter("special", OVERFLOW, values=SPECIAL)
+    bias: str = parameter(
+        "static",
+        "Whether the exponent bias of src is fixed or an input.",
+        values="static or runtime",
+    )
 
-    def __post_init__(self) -> None:
-        self._check(self.src_formats)
+    def _check(self) -> None:
+        super()._check()
         if self.src_formats[0].width > 8:
             raise ParameterError(
                 f"src={self.src!r} is not allowed: a dequantizer's input has at most 8 bits"
@@ -154,16 +211,17 @@ class ConvertParameters(ConverterParameters):
     unit: ClassVar[str] = "convert"
     summary: ClassVar[str] = "any format to any other, any rounding, four flags"
 
-    stages: int = parameter(3, "register stages, 1 to 5")
-    src: str = parameter("FP32", "format of the input x (HFP8: by input mode)")
-    dst: str = parameter("DLFLOAT16", "format of the output y")
-    rounding: str = parameter("RNE", "RNE, RNA, RTZ, RUP, RDN, RTO or SR(n)")
-    overflow: str = parameter("special", "saturate or special")
+    stages: int = stages(3, 5)
+    src: str = parameter(
+        "FP32",
+        "Format of the input x. With HFP8, an input, mode, says which of its two formats x is in.",
+        values="any format",
+    )
+    dst: str = parameter("DLFLOAT16", "Format of the output y.", values="any format")
+    rounding: str = parameter("RNE", "How x is rounded.", values=ROUNDED)
+    overflow: str = parameter("special", OVERFLOW, values=SPECIAL)
 
     bias: ClassVar[str] = "static"
-
-    def __post_init__(self) -> None:
-        self._check(self.src_formats)
 
     @property
     def golden_ports(self) -> Ports:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
-from .base import Ports, UnitParameters, parameter
+from .base import DETERMINISTIC, OVERFLOW, SPECIAL, Ports, UnitParameters, parameter, stages
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,18 @@ class _Rounded(UnitParameters):
     """Two operands, one rounded result, all in one format."""
 
     max_stages: ClassVar[int] = 6
+    in_name: ClassVar[tuple[str, ...]] = ("fmt", "rounding", "overflow", "stages")
 
-    stages: int = parameter(4, "register stages, 1 to 6")
-    fmt: str = parameter("DLFLOAT16", "format of a, b and y")
-    rounding: str = parameter("", "deterministic; by default RNA for DLFLOAT16, else RNE")
-    overflow: str = parameter("special", "saturate or special")
+    stages: int = stages(4, 6)
+    fmt: str = parameter(
+        "DLFLOAT16", "Format of the inputs a and b and of the output y.", values="any format"
+    )
+    rounding: str = parameter(
+        "", "How the result is rounded.", values=DETERMINISTIC, shown="RNA for DLFLOAT16, else RNE"
+    )
+    overflow: str = parameter("special", OVERFLOW, values=SPECIAL)
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         self._check_stages()
         if self.rounding == "":
             self._set(rounding=str(default_rounding(self.format)))
@@ -59,7 +64,7 @@ class FpAddParameters(_Rounded):
     golden: ClassVar[str] = "hfp8_hw.golden:add"
     max_stages: ClassVar[int] = 9
 
-    stages: int = parameter(4, "register stages, 1 to 9")
+    stages: int = stages(4, 9)
 
     @property
     def golden_arguments(self) -> dict[str, Any]:
@@ -99,11 +104,16 @@ class _Ordered(UnitParameters):
     """Comparison only: never rounds, never sets a flag."""
 
     max_stages: ClassVar[int] = 2
+    in_name: ClassVar[tuple[str, ...]] = ("fmt", "stages")
 
-    stages: int = parameter(1, "register stages, 1 to 2")
-    fmt: str = parameter("DLFLOAT16", "format of operands and result")
+    stages: int = stages(1, 2)
+    fmt: str = parameter(
+        "DLFLOAT16",
+        "Format of the inputs and of the output.",
+        values="any format with a single code for each zero",
+    )
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         self._check_stages()
         if self.format.zero_exp == "flush":
             raise ParameterError(

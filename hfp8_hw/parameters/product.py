@@ -9,7 +9,35 @@ from typing import Any, ClassVar
 from ..formats import HFP8, FloatFormat, parse_format, parse_operand
 from ..products import product_format
 from ..rounding import Rounding, check_overflow, parse_rounding
-from .base import Ports, UnitParameters, check_runtime, parameter
+from .base import (
+    OVERFLOW,
+    ROUNDED,
+    SPECIAL,
+    Ports,
+    UnitParameters,
+    check_runtime,
+    parameter,
+    stages,
+)
+
+
+def operand(name: str) -> Any:
+    """The field of an operand's format."""
+    return parameter(
+        HFP8,
+        f"Format of the input {name}. With HFP8, an input, mode_{name}, says which of its two "
+        f"formats {name} is in.",
+        values="any format",
+    )
+
+
+def biases() -> Any:
+    """The field that says where the operands' biases come from."""
+    return parameter(
+        "static",
+        "Whether the exponent biases of a and b are fixed or inputs.",
+        values="static, or runtime for formats of at most 8 bits",
+    )
 
 
 @dataclass(frozen=True)
@@ -45,18 +73,35 @@ class MulParameters(TwoOperandParameters):
     summary: ClassVar[str] = "product of two codes, exact or rounded to a format"
     golden: ClassVar[str] = "hfp8_hw.golden:mul"
     max_stages: ClassVar[int] = 6
+    in_name: ClassVar[tuple[str, ...]] = ("a", "b", "out", "rounding", "overflow", "stages")
 
-    stages: int = parameter(2, "register stages, 1 to 6")
-    a: str = parameter(HFP8, "format of the input a (HFP8: by input mode_a)")
-    b: str = parameter(HFP8, "format of the input b (HFP8: by input mode_b)")
-    out: str = parameter("exact", "format of the output y; exact: one that holds every product")
-    rounding: str = parameter("RNE", "RNE, RNA, RTZ, RUP, RDN, RTO or SR(n)")
-    overflow: str = parameter("", "saturate or special; by default saturate, special if exact")
-    bias: str = parameter("static", "static, or runtime: the biases of a and b are inputs")
+    stages: int = stages(2, 6)
+    a: str = operand("a")
+    b: str = operand("b")
+    out: str = parameter(
+        "exact",
+        "Format of the output y. With exact, it is the smallest format that holds every product.",
+        values="exact, or any format",
+    )
+    rounding: str = parameter(
+        "RNE", "How the product is rounded to out.", values=f"{ROUNDED}; not with out=exact"
+    )
+    overflow: str = parameter(
+        "",
+        OVERFLOW,
+        values=SPECIAL,
+        shown="special with out=exact where a or b has a NaN, else saturate",
+    )
+    bias: str = biases()
 
-    def __post_init__(self) -> None:
+    @property
+    def idle(self) -> dict[str, str]:
+        return {"rounding": "out='exact': it is never rounded"} if self.out == "exact" else {}
+
+    def _check(self) -> None:
         self._check_operands(self.bias)
-        self._set(rounding=str(parse_rounding(self.rounding)))
+        if "rounding" not in self.idle:
+            self._set(rounding=str(parse_rounding(self.rounding)))
         if self.overflow == "":
             special = self.out == "exact" and self.out_format.has_nan
             self._set(overflow="special" if special else "saturate")
@@ -71,13 +116,14 @@ class MulParameters(TwoOperandParameters):
 
     @cached_property
     def rounding_mode(self) -> Rounding:
-        """The rounding, parsed."""
-        return parse_rounding(self.rounding)
+        """The rounding, parsed; an exact product needs none."""
+        return parse_rounding(self.rounding or "RNE")
 
     @property
     def golden_arguments(self) -> dict[str, Any]:
+        rounding = {} if "rounding" in self.idle else {"rounding": self.rounding}
         return {
-            "rounding": self.rounding,
+            **rounding,
             "overflow": self.overflow,
             "fmt_a": self.a,
             "fmt_b": self.b,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ..errors import check_int
 from ..formats import SCALE_RANGE
-from .base import Ports, UnitParameters, parameter
+from .base import Ports, UnitParameters, parameter, stages
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,19 @@ class LossScaleParameters(UnitParameters):
     summary: ClassVar[str] = "halves the loss scale on overflow, doubles it after clean steps"
     golden: ClassVar[str] = "hfp8_hw.golden:loss_scale"
     max_stages: ClassVar[int] = 1
+    in_name: ClassVar[tuple[str, ...]] = ("initial", "growth", "floor", "ceiling")
 
-    stages: int = parameter(1, "register stages, 1")
-    initial: int = parameter(16, "exponent of the scale after reset, floor to ceiling")
-    growth: int = parameter(2000, "steps without overflow that double it, 1 to 65536")
-    floor: int = parameter(0, "least exponent, -64 to 63")
-    ceiling: int = parameter(24, "greatest exponent, floor to 63")
+    stages: int = stages(1, 1)
+    initial: int = parameter(
+        16, "Exponent of the scale after reset: the scale is 2**initial.", values="floor to ceiling"
+    )
+    growth: int = parameter(
+        2000, "Number of steps without overflow after which the scale doubles.", values="1 to 65536"
+    )
+    floor: int = parameter(0, "Least exponent of the scale.", values="-64 to 63")
+    ceiling: int = parameter(24, "Greatest exponent of the scale.", values="floor to 63")
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         self._check_stages()
         check_int("floor", self.floor, *SCALE_RANGE)
         check_int("ceiling", self.ceiling, self.floor, SCALE_RANGE[1])

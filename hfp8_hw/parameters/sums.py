@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -9,11 +10,11 @@ from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
 from ..fixed import FixedPoint, add_clocks, fixed_point, serial_clocks
-from ..formats import HFP8, FloatFormat, parse_format
+from ..formats import FloatFormat, parse_format
 from ..products import exponent_range
 from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
-from .base import Ports, check_runtime, parameter
-from .product import TwoOperandParameters
+from .base import DETERMINISTIC, OVERFLOW, SPECIAL, Ports, check_runtime, parameter
+from .product import TwoOperandParameters, biases, operand
 
 MAC_SEMANTICS = ("fma", "chunked", "exact", "exact_chunk")
 DOT_SEMANTICS = ("exact", "exact_chunk", "fmma", "dotN")
@@ -23,6 +24,14 @@ LANES = (2, 4, 8, 16, 32, 64)
 MAX_INTERLEAVE = 8
 MAX_FIXED = 62
 """Bits of a fixed-point result: what fits a 64-bit integer on the way to a simulator."""
+
+_RANGES = (
+    ("chunk", 1, 65536),
+    ("terms", 1, 1 << 24),
+    ("segments", 1, 8),
+    ("drop", 0, 32),
+    ("interleave", 1, MAX_INTERLEAVE),
+)
 
 
 @dataclass(frozen=True)
@@ -34,50 +43,118 @@ class MacParameters(TwoOperandParameters):
     golden: ClassVar[str] = "hfp8_hw.golden:dot"
     max_stages: ClassVar[int] = 4
 
+    all_semantics: ClassVar[tuple[str, ...]] = MAC_SEMANTICS
+    in_name: ClassVar[tuple[str, ...]] = ("a", "b", "acc", "semantics", "chunk", "terms", "stages")
+
     stages: int = parameter(
-        0, "register stages, 1 to 4, exact sums 2 to 6, align=dsp to 7; 0: 3, exact 4, dsp all"
+        0,
+        "Number of register stages; more of them make a faster clock and a longer latency.",
+        values="0 for the default, or 1 to 4; for exact sums 2 to 6, to 7 with align=dsp",
+        shown="3; for exact sums 4, with align=dsp as many as are allowed",
     )
-    a: str = parameter(HFP8, "format of the input a (HFP8: by input mode_a)")
-    b: str = parameter(HFP8, "format of the input b (HFP8: by input mode_b)")
-    acc: str = parameter("DLFLOAT16", "format of the accumulator and of the output y; or fixed")
-    semantics: str = parameter("chunked", "fma, chunked, exact or exact_chunk")
-    chunk: int = parameter(64, "products a chunk, 1 to 65536 (chunked, exact_chunk)")
-    terms: int = parameter(1024, "products of a sum, at most, 1 to 2**24 (exact)")
-    rounding: str = parameter("", "deterministic; by default RNA for DLFLOAT16, else RNE")
-    overflow: str = parameter("special", "saturate or special")
-    bias: str = parameter("static", "static, or runtime: the biases of a and b are inputs")
-    segments: int = parameter(1, "pieces of the exact sum's carry chain, 1 to 8")
-    drop: int = parameter(0, "bits cut off below the exact products, 0 to 32 (exact sums)")
-    interleave: int = parameter(1, "sums that take turns, item by item, 1 to 8 (fma, chunked)")
-    align: str = parameter("lut", "lut, or dsp: a multiplier puts products in place (exact sums)")
-    operands: str = parameter("codes", "codes, or fixed: as to_fixed puts them out (align=dsp)")
+    a: str = operand("a")
+    b: str = operand("b")
+    acc: str = parameter(
+        "DLFLOAT16",
+        "Format of the accumulator and of the output y. With fixed, it is the exact sum itself in "
+        "fixed point.",
+        values=f"any format, or fixed with semantics=exact and sums of at most {MAX_FIXED} bits",
+    )
+    semantics: str = parameter(
+        "chunked",
+        "How products are summed: rounded with each product (fma), in chunks that are summed in "
+        "turn (chunked), exactly and rounded once (exact), or in chunks that are each exact "
+        "(exact_chunk).",
+        values=", ".join(MAC_SEMANTICS),
+    )
+    chunk: int = parameter(
+        64,
+        "Number of products in a chunk.",
+        values="1 to 65536, with semantics chunked and exact_chunk only",
+    )
+    terms: int = parameter(
+        1024,
+        "Largest number of products in a sum; it sets the accumulator's width.",
+        values="1 to 2**24, with semantics=exact only",
+    )
+    rounding: str = parameter(
+        "",
+        "How the sum is rounded to acc.",
+        values=f"{DETERMINISTIC}; not with acc=fixed",
+        shown="RNA for DLFLOAT16, else RNE",
+    )
+    overflow: str = parameter("special", OVERFLOW, values=f"{SPECIAL}; not with acc=fixed")
+    bias: str = biases()
+    segments: int = parameter(
+        1,
+        "Number of pieces in which the exact sum's carry is added, one a clock: more make a "
+        "faster clock.",
+        values="1 to 8, with exact sums only",
+        off=1,
+    )
+    drop: int = parameter(
+        0,
+        "Number of bits cut off below the exact products, which saves area and loses accuracy.",
+        values="0 to 32, with exact sums only",
+        off=0,
+    )
+    interleave: int = parameter(
+        1,
+        "Number of sums that take turns, item by item, for a faster clock.",
+        values="1 to 8, not with exact sums",
+        off=1,
+    )
+    align: str = parameter(
+        "lut",
+        "What moves products into place in an exact sum: logic, or a multiplier that may be a DSP "
+        "block.",
+        values="lut, or dsp with exact sums",
+        off="lut",
+    )
+    operands: str = parameter(
+        "codes",
+        "Whether a and b are codes, or fixed-point numbers from the unit to_fixed.",
+        values="codes, or fixed with align=dsp",
+        off="codes",
+    )
 
-    def __post_init__(self) -> None:
-        check_choice("semantics", self.semantics, MAC_SEMANTICS)
-        self._check_sum()
+    @property
+    def idle(self) -> dict[str, str]:
+        how = f"semantics={self.semantics!r}"
+        found = {}
+        if self.semantics not in ("chunked", "exact_chunk"):
+            found["chunk"] = f"{how}: only sums in chunks have one"
+        if self.semantics != "exact":
+            found["terms"] = f"{how}: only an exact sum has a largest length"
+        if self.is_exact:
+            found["interleave"] = f"{how}: 1, as an exact sum takes an item every clock by itself"
+        else:
+            found |= {
+                "segments": f"{how}: only exact sums have a carry chain to cut",
+                "drop": f"{how}: only exact sums can leave out low bits",
+                "align": f"{how}: only exact sums have a grid to put products on",
+                "operands": f"{how}: only exact sums take fixed-point operands",
+            }
+        if self.is_fixed:
+            found["rounding"] = "acc='fixed': it is never rounded"
+            found["overflow"] = "acc='fixed': it holds every sum"
+        return found
 
-    def _check_sum(self) -> None:
-        if self.stages == 0:
-            exact = self._stages_range[1] if self.align == "dsp" else 4
-            self._set(stages=exact if self.is_exact else 3)
-        check_int("stages", self.stages, *self._stages_range)
+    def _check_choices(self) -> None:
+        check_choice("semantics", self.semantics, self.all_semantics)
+        if self.is_fixed and self.semantics != "exact":
+            raise ParameterError(
+                f"acc={self.acc!r} is not allowed for semantics={self.semantics!r}: only for exact"
+            )
+
+    def _check(self) -> None:
+        self._check_stages()
         check_runtime(self.bias, "a", self.a_formats)
         check_runtime(self.bias, "b", self.b_formats)
-        check_int("chunk", self.chunk, 1, 65536)
-        check_int("terms", self.terms, 1, 1 << 24)
-        check_int("segments", self.segments, 1, 8)
-        check_int("drop", self.drop, 0, 32)
-        check_int("interleave", self.interleave, 1, MAX_INTERLEAVE)
-        if self.interleave > 1 and self.is_exact:
-            raise ParameterError(
-                f"interleave={self.interleave!r} is not allowed for semantics={self.semantics!r}: "
-                "1, as an exact sum needs no turns to take an item every clock"
-            )
-        if self.drop and not self.is_exact:
-            raise ParameterError(
-                f"drop={self.drop!r} is not allowed for semantics={self.semantics!r}: "
-                "only exact sums can leave out low bits"
-            )
+        idle = self.idle
+        for name, low, high in _RANGES:
+            if name not in idle:
+                check_int(name, getattr(self, name), low, high)
         self._check_align()
         if self.is_fixed:
             self._check_fixed()
@@ -89,15 +166,22 @@ class MacParameters(TwoOperandParameters):
             raise ParameterError(
                 f"rounding={self.rounding!r} is not allowed for an accumulator: a deterministic one"
             )
+        self._set(rounding=str(rounding))
         check_overflow(self.overflow, self.acc_format)
+
+    def _check_stages(self) -> None:
+        low, high = self._stages_range
+        usual = (high if self.align == "dsp" else 4) if self.is_exact else self._usual_stages
+        if type(self.stages) is int and self.stages == 0:
+            self._set(stages=usual)
+        if isinstance(self.stages, bool) or self.stages not in range(low, high + 1):
+            raise ParameterError(
+                f"stages={self.stages!r} is not allowed: an integer from {low} to {high}, or 0 "
+                f"for {usual}"
+            )
 
     def _check_align(self) -> None:
         check_choice("align", self.align, ALIGNERS)
-        if self.align != "lut" and not self.is_exact:
-            raise ParameterError(
-                f"align={self.align!r} is not allowed for semantics={self.semantics!r}: "
-                "only exact sums have a grid to put products on"
-            )
         check_choice("operands", self.operands, OPERANDS)
         if self.operands == "codes":
             return
@@ -113,27 +197,32 @@ class MacParameters(TwoOperandParameters):
                 )
 
     def _check_fixed(self) -> None:
-        """The parameters of a fixed-point result, which is never rounded."""
-        if self.semantics != "exact":
-            raise ParameterError(
-                f"acc={self.acc!r} is not allowed for semantics={self.semantics!r}: only for exact"
-            )
-        if self.rounding not in ("", "none"):
-            raise ParameterError(
-                f"rounding={self.rounding!r} is not allowed for acc='fixed': it is never rounded"
-            )
-        if self.fixed.width > MAX_FIXED:
-            raise ParameterError(
-                f"terms={self.terms!r} is not allowed for {self.a} x {self.b} with acc='fixed': "
-                f"the sum needs {self.fixed.width} bits, at most {MAX_FIXED}"
-            )
-        self._set(rounding="none")
+        """Refuse a fixed-point sum that is too wide, and say what would make it fit."""
+        width = self.fixed.width
+        if width <= MAX_FIXED:
+            return
+        most = bisect_right(
+            range(1, self.terms), MAX_FIXED, key=lambda terms: self._fixed(terms, self.drop).width
+        )
+        drop = next((d for d in range(33) if self._fixed(self.terms, d).width <= MAX_FIXED), None)
+        ways = [f"with terms up to {most}"] if most else []
+        ways += [f"with drop from {drop} on"] if drop is not None else []
+        ways += ["with operands of fewer exponents"]
+        raise ParameterError(
+            f"acc='fixed' is not allowed for {self.a} x {self.b} with terms={self.terms}: the sum "
+            f"needs {width} bits, at most {MAX_FIXED}; it fits {', or '.join(ways)}"
+        )
 
     @property
     def _stages_range(self) -> tuple[int, int]:
         if not self.is_exact:
             return 1, 4
         return 2, 4 if self.operands == "fixed" else 7 if self.align == "dsp" else 6
+
+    @property
+    def _usual_stages(self) -> int:
+        """The default of a sum that is not exact."""
+        return 3
 
     @property
     def is_exact(self) -> bool:
@@ -149,8 +238,11 @@ class MacParameters(TwoOperandParameters):
     def fixed(self) -> FixedPoint:
         """The fixed-point accumulator of an exact sum."""
         terms = {"exact": self.terms, "exact_chunk": self.chunk}.get(self.semantics, self.products)
+        return self._fixed(terms, self.drop)
+
+    def _fixed(self, terms: int, drop: int) -> FixedPoint:
         runtime = self.bias == "runtime"
-        return fixed_point(self.a_formats, self.b_formats, terms, runtime, self.drop)
+        return fixed_point(self.a_formats, self.b_formats, terms, runtime, drop)
 
     @property
     def products(self) -> int:
@@ -270,8 +362,8 @@ class MacParameters(TwoOperandParameters):
                 "overflow": self.overflow,
                 "acc": self.acc,
                 "semantics": self.semantics,
-                "chunk": self.chunk,
             }
+            given |= {} if "chunk" in self.idle else {"chunk": self.chunk}
         return given | ({"drop": self.drop} if self.drop else {})
 
     @property
@@ -286,29 +378,55 @@ class DotParameters(MacParameters):
     unit: ClassVar[str] = "dot"
     summary: ClassVar[str] = "sum of several products a clock, exact or rounded with each pair"
 
-    stages: int = parameter(
-        0, "register stages, exact sums 2 to 6, align=dsp to 7; 0: 4, else (not exact: 1 to) all"
-    )
-    semantics: str = parameter("exact_chunk", "exact, exact_chunk, fmma (2 lanes) or dotN")
-    chunk: int = parameter(0, "products a chunk, a multiple of lanes; 0: 64 a lane (exact_chunk)")
-    lanes: int = parameter(8, "products a clock: 2, 4, 8, 16, 32 or 64")
+    all_semantics: ClassVar[tuple[str, ...]] = DOT_SEMANTICS
+    in_name: ClassVar[tuple[str, ...]] = (
+        "a", "b", "acc", "semantics", "lanes", "chunk", "terms", "stages"
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        check_choice("semantics", self.semantics, DOT_SEMANTICS)
-        if self.lanes not in LANES:
+    stages: int = parameter(
+        0,
+        "Number of register stages; more of them make a faster clock and a longer latency.",
+        values="0 for the default, or 2 to 6 for exact sums, to 7 with align=dsp; 1 to 10 for "
+        "fmma; 1 to 9 for dotN of 2 lanes, and one more for each doubling of lanes",
+        shown="4 for exact sums, otherwise as many as are allowed",
+    )
+    semantics: str = parameter(
+        "exact_chunk",
+        "How products are summed: exactly and rounded once (exact), in chunks that are each exact "
+        "(exact_chunk), two products at a time as IBM's fmma (fmma), or all products of a clock "
+        "and the accumulator rounded once (dotN).",
+        values="exact, exact_chunk, fmma with lanes=2, or dotN",
+    )
+    chunk: int = parameter(
+        0,
+        "Number of products in a chunk.",
+        values="0 for the default, or a multiple of lanes up to 65536; with semantics=exact_chunk "
+        "only",
+        shown="64 times lanes",
+    )
+    lanes: int = parameter(8, "Number of products in a clock.", values=", ".join(map(str, LANES)))
+
+    def _check(self) -> None:
+        if isinstance(self.lanes, bool) or self.lanes not in LANES:
             raise ParameterError(
                 f"lanes={self.lanes!r} is not allowed: one of {', '.join(map(str, LANES))}"
             )
-        if self.chunk == 0:
-            self._set(chunk=64 * self.lanes)
+        if "chunk" not in self.idle:
+            if type(self.chunk) is int and self.chunk == 0:
+                self._set(chunk=64 * self.lanes)
+            if isinstance(self.chunk, bool) or self.chunk not in range(
+                self.lanes, 65537, self.lanes
+            ):
+                raise ParameterError(
+                    f"chunk={self.chunk!r} is not allowed for lanes={self.lanes!r}: a multiple of "
+                    f"lanes up to 65536, or 0 for {64 * self.lanes}"
+                )
         if self.semantics == "fmma" and self.lanes != 2:
             raise ParameterError(
                 f"lanes={self.lanes!r} is not allowed for semantics='fmma': 2, the products "
                 "of one rounding"
             )
-        if self.stages == 0 and not self.is_exact:
-            self._set(stages=self._stages_range[1])
-        self._check_sum()
+        super()._check()
         if self.semantics == "fmma" and self.rounding_mode.mode not in ("RNE", "RNA"):
             raise ParameterError(
                 f"rounding={self.rounding!r} is not allowed for semantics='fmma': RNE or RNA"
@@ -319,10 +437,10 @@ class DotParameters(MacParameters):
                 f"acc={self.acc!r} is not allowed for semantics='fmma' of {self.a} x {self.b}: a "
                 f"format of at least {bits - 1} mantissa bits, or semantics='dotN'"
             )
-        if self.chunk % self.lanes:
-            raise ParameterError(
-                f"chunk={self.chunk!r} is not allowed for lanes={self.lanes!r}: a multiple of lanes"
-            )
+
+    @property
+    def _usual_stages(self) -> int:
+        return self._stages_range[1]
 
     @property
     def _stages_range(self) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ..errors import ParameterError
 from ..fixed import scale
 from ..formats import FloatFormat, parse_format
-from .base import Ports, UnitParameters, parameter
+from .base import Ports, UnitParameters, parameter, stages
 
 MAX_WIDTH, MAX_MAGNITUDE = 16, 60
 
@@ -22,11 +22,16 @@ class ToFixedParameters(UnitParameters):
     summary: ClassVar[str] = "a code as a fixed-point operand, for mac and dot with operands=fixed"
     golden: ClassVar[str] = "hfp8_hw.golden:to_fixed"
     max_stages: ClassVar[int] = 4
+    in_name: ClassVar[tuple[str, ...]] = ("fmt", "stages")
 
-    stages: int = parameter(3, "register stages, 1 to 4")
-    fmt: str = parameter("E4M3FN", "format of x")
+    stages: int = stages(3, 4)
+    fmt: str = parameter(
+        "E4M3FN",
+        "Format of the input x.",
+        values="any format of at most 16 bits whose magnitudes fit 60 bits in fixed point",
+    )
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         self._check_stages()
         if self.format.width > MAX_WIDTH:
             raise ParameterError(

@@ -9,17 +9,20 @@ from typing import Any, ClassVar
 from ..errors import ParameterError, check_choice, check_int
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, default_rounding, parse_rounding
-from .base import Ports, UnitParameters, parameter
+from .base import DETERMINISTIC, ROUNDED, Ports, UnitParameters, parameter, stages
+from .convert import random_idle
 
 
 @dataclass(frozen=True)
 class _Update(UnitParameters):
     """A weight in one format, all else in another."""
 
-    stages: int = parameter(1, "register stages")
-    fmt: str = parameter("HFP8_FWD", "format of the weight")
-    acc: str = parameter("DLFLOAT16", "format of everything else")
-    rounding: str = parameter("RNE", "of the weight")
+    in_name: ClassVar[tuple[str, ...]] = ("fmt", "acc", "rounding", "stages")
+
+    stages: int = stages(1, 1)
+    fmt: str = parameter("HFP8_FWD", "Format of the weight.")
+    acc: str = parameter("DLFLOAT16", "Format of everything else.")
+    rounding: str = parameter("RNE", "How the new weight is rounded.")
 
     @cached_property
     def format(self) -> FloatFormat:
@@ -46,12 +49,14 @@ class WeightUpdateParameters(_Update):
     golden: ClassVar[str] = "hfp8_hw.golden:weight_update"
     max_stages: ClassVar[int] = 30
 
-    stages: int = parameter(12, "register stages, 1 to 30")
-    fmt: str = parameter("HFP8_FWD", "format of the weight, at most 8 bits")
-    acc: str = parameter("DLFLOAT16", "format of residual and update, one with -0 and NaN")
-    rounding: str = parameter("RNE", "of the weight, deterministic")
+    stages: int = stages(12, 30)
+    fmt: str = parameter("HFP8_FWD", "Format of the weight.", values="any format of at most 8 bits")
+    acc: str = parameter(
+        "DLFLOAT16", "Format of the residual and of the update.", values="a format with -0 and NaN"
+    )
+    rounding: str = parameter("RNE", "How the new weight is rounded.", values=DETERMINISTIC)
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         self._check_stages()
         if self.format.width > 8:
             raise ParameterError(f"fmt={self.fmt!r} is not allowed: a weight has at most 8 bits")
@@ -95,18 +100,34 @@ class SgdUpdateParameters(_Update):
     golden: ClassVar[str] = "hfp8_hw.golden:sgd_update"
     max_stages: ClassVar[int] = 23
 
-    stages: int = parameter(12, "register stages, 1 to 23")
-    fmt: str = parameter("DLFLOAT16", "format of the weight, at most 16 bits")
+    stages: int = stages(12, 23)
+    fmt: str = parameter(
+        "DLFLOAT16", "Format of the weight.", values="any format of at most 16 bits"
+    )
     acc: str = parameter(
-        "DLFLOAT16", "format of momentum, gradient, rate and decay, with NaN, at most 16 bits"
+        "DLFLOAT16",
+        "Format of the momentum, the gradient, the rate and the decay.",
+        values="a format of at most 16 bits with a NaN",
     )
-    rounding: str = parameter("SR(12)", "of the weight: RNE, RNA, RTZ, RUP, RDN, RTO or SR(n)")
+    rounding: str = parameter("SR(12)", "How the new weight is rounded.", values=ROUNDED)
     random: str = parameter(
-        "xorshift32", "SR's random bits: input, or xorshift32: made in the unit"
+        "xorshift32",
+        "Where the random bits of rounding SR(n) come from: an input, or a generator in the unit.",
+        values="input, or xorshift32 with rounding SR(n)",
+        off="input",
     )
-    random_seed: int = parameter(1, "of xorshift32, 1 to 2**32-1")
+    random_seed: int = parameter(
+        1, "Seed of the random generator.", values="1 to 2**32-1, with random=xorshift32 only"
+    )
 
-    def __post_init__(self) -> None:
+    @property
+    def idle(self) -> dict[str, str]:
+        return random_idle(self.rounding_mode, self.random)
+
+    def _check_choices(self) -> None:
+        check_choice("random", self.random, ("input", "xorshift32"))
+
+    def _check(self) -> None:
         self._check_stages()
         for name, fmt in (("fmt", self.format), ("acc", self.acc_format)):
             if fmt.width > 16:
@@ -117,8 +138,8 @@ class SgdUpdateParameters(_Update):
         if not self.acc_format.has_nan:
             raise ParameterError(f"acc={self.acc!r} is not allowed: a format with NaN")
         self._set(rounding=str(self.rounding_mode))
-        check_choice("random", self.random, ("input", "xorshift32"))
-        check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
+        if "random_seed" not in self.idle:
+            check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
 
     @property
     def generator(self) -> bool:

@@ -102,7 +102,7 @@ class Functional:
 
 @lru_cache(maxsize=1)
 def _file() -> dict[str, Any]:
-    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return tomllib.loads(FILE.read_text(encoding="utf-8-sig"))
 
 
 def crosses(unit: str) -> list[Cross]:

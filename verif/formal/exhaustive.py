@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+from hfp8_hw.cores import cores
 from hfp8_hw.errors import ParameterError
 
 from ..sweep.input_slices import slices
@@ -70,7 +70,7 @@ def counted(
     part = max(_PART, program.steps // _PARTS)
     starts = iter(range(0, program.steps, part))
     found, done = None, 0
-    jobs = os.cpu_count() or 1
+    jobs = cores()
     with ThreadPoolExecutor(jobs) as pool:
         waiting: set[Future[dict[str, int] | None]] = set()
         while found is None:

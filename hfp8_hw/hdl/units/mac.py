@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from amaranth.hdl import Const, Module, Signal, unsigned
 
@@ -77,7 +77,7 @@ class Mac(StreamUnit):
     """
 
     units = ("mac",)
-    semantics = ("fma", "chunked")
+    semantics: ClassVar[tuple[str, ...]] = ("fma", "chunked")
 
     @property
     def _cuts(self) -> tuple[str, ...]:
