@@ -66,7 +66,10 @@ def test_strided_and_broadcast_inputs() -> None:
         (lambda: quantize(A, "E5M2"), "x has dtype 'uint8', which is not allowed without src"),
         (lambda: quantize(1j, "E5M2"), "x has dtype 'complex128'"),
         (lambda: quantize("a", "E5M2"), "x has dtype '<U1'"),
-        (lambda: quantize(2**60, "E5M2"), r"x holds the integer 1152921504606846976, .*none beyond 2\*\*53"),
+        (
+            lambda: quantize(2**60, "E5M2"),
+            r"x holds the integer 115.*none beyond 2\*\*53",
+        ),
         (lambda: quantize(300, "E5M2", src="E5M2"), "src holds the code 300.* 0 to 255"),
         (lambda: quantize(1.0, "E5M2", src="E5M2"), "src has dtype 'float64'"),
         (lambda: quantize(np.zeros(3), "E5M2", bias=[1, 2]), "do not broadcast"),
