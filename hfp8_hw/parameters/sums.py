@@ -270,15 +270,15 @@ class MacParameters(TwoOperandParameters):
         """
         if self.is_fixed or self.semantics not in ("chunked", "exact", "exact_chunk"):
             return items
+        if self.semantics == "exact":
+            # The rounder's input is held until the result is out.
+            return max(items, serial_clocks(self.fixed, self.rate) + 1)
         chunks = -(-items // self.chunk_clocks)
         # Where a chunk's first item ends the sum, two ends meet, and the second one waits a clock.
         meeting = items + (items % self.chunk_clocks == 1)
         if self.semantics == "chunked":
             return meeting if self.first_waits else items + chunks
         serial = serial_clocks(self.fixed, self.rate)
-        if self.semantics == "exact":
-            # The rounder's input is held until the result is out.
-            return max(items, serial + 1)
         # Of the two steps of the back end, the second also puts a sum out.
         return max(meeting, chunks * (serial - 1), chunks * add_clocks(self.acc_format) + 1)
 
