@@ -34,7 +34,7 @@ def table(head: list[str], rows: Iterable[list[Any]], right: int = 99) -> str:
 
 
 def results() -> str:
-    """README: a row a unit, from ``docs/results/verify.json``."""
+    """docs/results.md: a row a unit, from ``docs/results/verify.json``."""
     data = json.loads((DOCS / "results" / "verify.json").read_text())
     rows = []
     for unit in UNITS:
@@ -115,7 +115,7 @@ def claims() -> str:
 
 
 def speed() -> str:
-    """README: ratios, from ``docs/results/golden.json``."""
+    """docs/speed.md: ratios, from ``docs/results/golden.json``."""
     data = json.loads((DOCS / "results" / "golden.json").read_text())
     rows = []
     for row in data["rows"]:
@@ -167,13 +167,73 @@ def units() -> str:
     return "\n\n".join(parts)
 
 
+def _total(name: str, key: str) -> list[dict[str, Any]]:
+    """The rows of a committed result."""
+    rows: list[dict[str, Any]] = json.loads((DOCS / "results" / f"{name}.json").read_text())[key]
+    return rows
+
+
+def _synthesised(name: str) -> tuple[str, str, str]:
+    """Figures of a row of `hfp8 bench units` beside its peer's, and the command for them."""
+    row, report = ROWS[name], committed("ecp5-85k")[name]
+    options = " ".join(f"--{key} {value}" for key, value in row.parameters.items())
+    found = f"{report['luts'] / row.lanes:.0f} LUT, {report['fmax_median']:.0f} MHz"
+    assert row.peer is not None
+    peer, luts, clock = row.peer
+    return (
+        f"`{row.unit}`: {row.name}",
+        f"{found}; {peer}: {luts} LUT, {clock} MHz",
+        f"`hfp8 synth {row.unit} {options}`, a minute",
+    )
+
+
+def highlights() -> str:
+    """README: at most ten figures, each with the command that gives it."""
+    verified = _total("verify", "runs")
+    vectors = sum(run["vectors"] for run in verified)
+    wrong = sum(run["mismatches"] for run in verified)
+    sweeps = _total("sweep", "sweeps")
+    whole = [s for s in sweeps if s["complete"]]
+    inputs = sum(s["transfers"] for s in whole)
+    sums = sum(s["transfers"] for s in sweeps if not s["complete"])
+    streams = [p for p in _total("prove", "proofs") if p["property"] == "stream"]
+    proved = sum(p["status"] == "proved" for p in streams)
+    states = [m["status"] for path in sorted((DOCS / "results").glob("mutate-*.json"))
+              for m in json.loads(path.read_text())["mutants"]]  # fmt: skip
+    real = len(states) - states.count("equivalent")
+    timed = [r for r in _total("golden", "rows") if r["engine"] == "numba" and r["ratio"]]
+    ratios = [r["ratio"] for r in timed if r["job"].startswith("quantize")]
+    simulated = f"{vectors:,} results, {wrong} mismatches"
+    rows = [
+        ("simulated on Icarus and Verilator", simulated, "`hfp8 verify`, 15 minutes"),
+        (
+            "swept over every input",
+            f"{len(whole)} configurations, {inputs / 1e9:,.0f} billion inputs, 0 mismatches",
+            "`hfp8 sweep quantizer --dst E5M2 --range all`, 20 seconds",
+        ),
+        ("sampled sums and updates", f"{sums:,} transfers, 0 mismatches",
+         "`hfp8 sweep mac`, 6 minutes"),
+        ("stream behaviour proved", f"{proved} of {len(streams)} configurations",
+         "`hfp8 prove mul`, a minute"),
+        ("planted faults found", f"{states.count('killed')} of {real}",
+         "`hfp8 mutate mul`, a minute"),
+        *(_synthesised(name) for name in ("mac_exact", "mac_hybrid_chunked", "mul_hybrid", "quantizer")),
+        (
+            "golden `quantize` against ml_dtypes",
+            f"{min(ratios):.0f} to {max(ratios):.0f} times as fast (numba)",
+            "`make bench`, 20 minutes",
+        ),
+    ]  # fmt: skip
+    return table(["what", "figure", "command"], [list(row) for row in rows])
+
+
 def _fmax(report: dict[str, Any]) -> str:
     low, high = min(report["fmax"]), max(report["fmax"])
     return f"{report['fmax_median']:.0f} ({low:.0f}-{high:.0f})"
 
 
 def figures() -> str:
-    """README: LUTs and clock beside the peers', from ``fpga/results/ecp5-85k.json``."""
+    """docs/area.md: LUTs and clock beside the peers', from ``fpga/results/ecp5-85k.json``."""
     data = committed("ecp5-85k")
     lines = []
     for name, row in ROWS.items():
@@ -246,12 +306,16 @@ def experiments() -> str:
 
 
 PARTS = {
-    ROOT / "README.md": {"results": results, "figures": figures, "speed": speed},
-    DOCS / "area.md": {"goals": goals, "devices": devices, "experiments": experiments},
+    ROOT / "README.md": {"highlights": highlights},
+    DOCS / "results.md": {"results": results},
+    DOCS / "speed.md": {"speed": speed},
+    DOCS / "area.md": {
+        "figures": figures, "goals": goals, "devices": devices, "experiments": experiments,
+    },
     DOCS / "verification.md": {"claims": claims},
     DOCS / "numerics.md": {"catalogue": catalogue},
     DOCS / "units.md": {"units": units},
-}
+}  # fmt: skip
 
 
 def _replace(name: str, body: str, match: re.Match[str]) -> str:

@@ -61,7 +61,7 @@ def test_every_example_is_run_and_explained() -> None:
     assert {p.name for p in EXAMPLES.iterdir() if p.is_dir()} == set(COMMANDS)
     for name, (command, _, _) in COMMANDS.items():
         text = (EXAMPLES / name / "README.md").read_text()
-        (block,) = re.findall(r"```\n(.*?)```", text, re.DOTALL)
+        (block,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
         (line,) = block.strip().splitlines()
         assert line.split("#")[0].split() == command
         assert len(text.splitlines()) <= 14

@@ -24,7 +24,6 @@ module neuron (
     .o_valid(q_valid), .o_ready(q_ready), .o_y0(a), .o_y1(b),
     .o_flags0(a_flags), .o_flags1(b_flags)
   );
-
   mac sum (
     .clk(clk), .rst(rst),
     .i_valid(q_valid), .i_ready(q_ready), .i_a(a), .i_b(b),
