@@ -173,6 +173,10 @@ def _total(name: str, key: str) -> list[dict[str, Any]]:
     return rows
 
 
+COMPARED = ("mac_exact", "mac_hybrid_chunked", "mul_hybrid", "quantizer")
+"""The rows of the synthesis figures that the README shows."""
+
+
 def _synthesised(name: str) -> tuple[str, str, str]:
     """Figures of a row of `hfp8 bench units` beside its peer's, and the command for them."""
     row, report = ROWS[name], committed("ecp5-85k")[name]
@@ -217,7 +221,7 @@ def highlights() -> str:
          "`hfp8 prove mul`, a minute"),
         ("planted faults found", f"{states.count('killed')} of {real}",
          "`hfp8 mutate mul`, a minute"),
-        *(_synthesised(name) for name in ("mac_exact", "mac_hybrid_chunked", "mul_hybrid", "quantizer")),
+        *(_synthesised(name) for name in COMPARED),
         (
             "golden `quantize` against ml_dtypes",
             f"{min(ratios):.0f} to {max(ratios):.0f} times as fast (numba)",
