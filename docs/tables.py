@@ -158,11 +158,13 @@ def units() -> str:
             for p in manifest["ports"]
         ]
         golden = manifest["golden"]["function"]
+        summary = cls.summary[0].upper() + cls.summary[1:]
+        clocks = "1 clock" if manifest["latency"] == 1 else f"{manifest['latency']} clocks"
         parts.append(
-            f"## {unit}\n\n{cls.summary.capitalize()}. Golden function: `{golden}`.\n\n"
+            f"## {unit}\n\n{summary}. Golden function: `{golden}`.\n\n"
             f"{table(['parameter', 'default', 'values'], rows)}\n\n"
-            f"Ports with the defaults; latency {manifest['latency']} clocks, interval "
-            f"{manifest['interval']}:\n\n{table(['port', 'dir', 'width', 'role', 'format'], ports)}"
+            f"With the defaults the latency is {clocks}, the interval {manifest['interval']}, and "
+            f"the ports are:\n\n{table(['port', 'dir', 'width', 'role', 'format'], ports)}"
         )
     return "\n\n".join(parts)
 

@@ -1,5 +1,7 @@
 """A neuron in Amaranth: a quantizer, a MAC and a ReLU, simulated against the golden model."""
 
+from typing import Any
+
 import numpy as np
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import stream, wiring
@@ -61,14 +63,14 @@ def simulate(x: np.ndarray, w: np.ndarray) -> list[int]:
         for k, (p, q) in enumerate(zip(row_x, row_w, strict=True))
     ]
 
-    async def send(ctx):
+    async def send(ctx: Any) -> None:
         for item in items:
             ctx.set(dut.i.payload, item)
             ctx.set(dut.i.valid, 1)
             await ctx.tick().until(dut.i.ready)
         ctx.set(dut.i.valid, 0)
 
-    async def receive(ctx):
+    async def receive(ctx: Any) -> None:
         ctx.set(dut.o.ready, 1)
         while len(found) < len(x):
             (code,) = await ctx.tick().sample(dut.o.payload).until(dut.o.valid)

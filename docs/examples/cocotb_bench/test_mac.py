@@ -8,6 +8,7 @@ import os
 import random
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import cocotb
 import numpy as np
@@ -17,13 +18,13 @@ from cocotb.triggers import RisingEdge
 MANIFEST = json.loads(Path(os.environ["MANIFEST"]).read_text())
 
 
-def golden(a, b):
+def golden(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(codes, flags) that the unit must put out, from the function that the manifest names."""
     module, function = MANIFEST["golden"]["function"].split(":")
     return getattr(import_module(module), function)(a, b, **MANIFEST["golden"]["arguments"])
 
 
-async def drive(dut, a, b, rng):
+async def drive(dut: Any, a: np.ndarray, b: np.ndarray, rng: random.Random) -> None:
     """Offer each pair until it is taken."""
     for row_a, row_b in zip(a, b, strict=True):
         for k, (code_a, code_b) in enumerate(zip(row_a, row_b, strict=True)):
@@ -39,7 +40,7 @@ async def drive(dut, a, b, rng):
     dut.i_valid.value = 0
 
 
-async def monitor(dut, count, rng):
+async def monitor(dut: Any, count: int, rng: random.Random) -> list[tuple[int, int]]:
     """Take results, not in every clock."""
     found = []
     while len(found) < count:
@@ -52,7 +53,7 @@ async def monitor(dut, count, rng):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
-async def sums_match_the_golden_model(dut):
+async def sums_match_the_golden_model(dut: Any) -> None:
     """A hundred sums of twenty products, of every kind of code."""
     a, b = np.random.default_rng(1).integers(0, 256, (2, 100, 20), np.uint8)
     Clock(dut.clk, 10, "ns").start()
