@@ -123,7 +123,7 @@ def test_the_site_builds(tmp_path: Path) -> None:
         assert not callable(getattr(golden, name)) or f"hfp8_hw.golden.{name}" in text, name
     text = (tmp_path / "reference" / "cli.html").read_text()
     for name in cli.commands:
-        assert f"hfp8 {name}" in text, name
+        assert f'id="hfp8-{name}"' in text, name
     for page in PAGES:
         if page.parts[0] == "docs":
             assert (tmp_path / page.relative_to("docs")).with_suffix(".html").exists(), page
