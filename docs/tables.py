@@ -200,7 +200,7 @@ def highlights() -> str:
     wrong = sum(run["mismatches"] for run in verified)
     sweeps = _total("sweep", "sweeps")
     whole = [s for s in sweeps if s["complete"]]
-    inputs = sum(s["transfers"] for s in whole)
+    billions = sum(s["transfers"] for s in whole) / 1e9
     sums = sum(s["transfers"] for s in sweeps if not s["complete"])
     differing = sum(s["mismatches"] for s in sweeps)
     streams = [p for p in _total("prove", "proofs") if p["property"] == "stream"]
@@ -215,7 +215,7 @@ def highlights() -> str:
         ("simulated on Icarus and Verilator", simulated, "`hfp8 verify`, 15 minutes"),
         (
             "swept over every input",
-            f"{len(whole)} configurations, {inputs / 1e9:,.0f} billion inputs, {differing} mismatches",
+            f"{len(whole)} configurations, {billions:,.0f} billion inputs, {differing} mismatches",
             "`hfp8 sweep UNIT`, 20 seconds for 2^32 inputs of a quantizer",
         ),
         ("sampled sums and updates", f"{sums:,} transfers, {differing} mismatches",
