@@ -228,7 +228,7 @@ def highlights() -> str:
         (
             "golden `quantize` against ml_dtypes",
             f"{min(ratios):.0f} to {max(ratios):.0f} times as fast (numba)",
-            "`hfp8 bench golden`, two minutes",
+            "`hfp8 bench golden`, a minute",
         ),
     ]  # fmt: skip
     return table(["what", "figure", "command"], [list(row) for row in rows])
