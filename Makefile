@@ -31,11 +31,16 @@ bench: $(READY) ## LUTs and clocks against the committed ones; the golden model'
 lint: $(READY) ## ruff and mypy
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy
 
-docs: $(READY) ## rewrite the tables in README.md and docs/ from the committed results
+docs: $(READY) ## rewrite tables and pictures, and build the site in docs/_build
+	@$(RUN)/python -c 'import sphinx, myst_parser, furo, sphinx_click, sphinx_copybutton' 2>/dev/null || \
+	  $(RUN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
 	@$(RUN)/python docs/tables.py
+	@$(RUN)/python docs/pictures.py
+	@$(RUN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+	@echo "docs/_build/index.html"
 
 clean: ## remove .venv, caches in this folder and the demo's output
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache hfp8-demo build *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache hfp8-demo build docs/_build docs/examples/*/build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml

@@ -26,15 +26,15 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 
 
-def table(head: list[str], rows: Iterable[list[Any]], right: int = 99) -> str:
-    """A Markdown table; columns from ``right`` on are aligned to the right."""
-    rule = ["--:" if k >= right else "---" for k in range(len(head))]
+def table(head: list[str], rows: Iterable[list[Any]], right: int = 99, text: int = -1) -> str:
+    """A Markdown table; columns from ``right`` on are aligned to the right, but for ``text``."""
+    rule = ["--:" if k >= right and k != text else "---" for k in range(len(head))]
     lines = [head, rule, *([str(cell) for cell in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def results() -> str:
-    """README: a row a unit, from ``docs/results/verify.json``."""
+    """docs/results.md: a row a unit, from ``docs/results/verify.json``."""
     data = json.loads((DOCS / "results" / "verify.json").read_text())
     rows = []
     for unit in UNITS:
@@ -52,7 +52,7 @@ def results() -> str:
         rows.append([*cells, shown if whole or sampled else "", _proved(unit, "stream")])
     names = [f"{name} {version}: results / mismatches" for name, version in data["tools"].items()]
     head = ["unit", "what it is", "configurations", *names, "swept", "stream proved"]
-    return table(head, rows, 2)
+    return table(head, rows, 2, 5)
 
 
 def _swept(unit: str) -> tuple[int, int, int]:
@@ -115,7 +115,7 @@ def claims() -> str:
 
 
 def speed() -> str:
-    """README: ratios, from ``docs/results/golden.json``."""
+    """docs/speed.md: ratios, from ``docs/results/golden.json``."""
     data = json.loads((DOCS / "results" / "golden.json").read_text())
     rows = []
     for row in data["rows"]:
@@ -163,14 +163,80 @@ def units() -> str:
             for p in manifest["ports"]
         ]
         golden = manifest["golden"]["function"]
+        summary = cls.summary[0].upper() + cls.summary[1:]
+        clocks = "1 clock" if manifest["latency"] == 1 else f"{manifest['latency']} clocks"
         parts.append(
-            f"## {unit}\n\n{cls.summary[0].upper()}{cls.summary[1:]}. "
-            f"Golden function: `{golden}`.\n\n"
+            f"## {unit}\n\n{summary}. Golden function: `{golden}`.\n\n"
             f"{table(['parameter', 'default', 'what it is', 'allowed'], rows)}\n\n"
-            f"Ports with the defaults; latency {manifest['latency']} clocks, interval "
-            f"{manifest['interval']}:\n\n{table(['port', 'dir', 'width', 'role', 'format'], ports)}"
+            f"With the defaults the latency is {clocks}, the interval {manifest['interval']}, and "
+            f"the ports are:\n\n{table(['port', 'dir', 'width', 'role', 'format'], ports)}"
         )
     return "\n\n".join(parts)
+
+
+def _total(name: str, key: str) -> list[dict[str, Any]]:
+    """The rows of a committed result."""
+    rows: list[dict[str, Any]] = json.loads((DOCS / "results" / f"{name}.json").read_text())[key]
+    return rows
+
+
+COMPARED = ("mac_exact", "mac_hybrid_chunked", "mul_hybrid", "quantizer")
+"""The rows of the synthesis figures that the README shows."""
+
+
+def _synthesised(name: str) -> tuple[str, str, str]:
+    """Figures of a row of `hfp8 bench units` beside its peer's, and the command for them."""
+    row, report = ROWS[name], committed("ecp5-85k")[name]
+    options = " ".join(f"--{key} {value}" for key, value in row.parameters.items())
+    found = f"{report['luts'] / row.lanes:.0f} LUT, {report['fmax_median']:.0f} MHz"
+    assert row.peer is not None
+    peer, luts, clock = row.peer
+    return (
+        f"`{row.unit}`: {row.name}",
+        f"{found}; {peer}: {luts} LUT, {clock} MHz",
+        f"`hfp8 synth {row.unit} {options}`, half a minute",
+    )
+
+
+def highlights() -> str:
+    """README: at most ten figures, each with the command that gives it."""
+    verified = _total("verify", "runs")
+    vectors = sum(run["vectors"] for run in verified)
+    wrong = sum(run["mismatches"] for run in verified)
+    sweeps = _total("sweep", "sweeps")
+    whole = [s for s in sweeps if s["complete"]]
+    billions = sum(s["transfers"] for s in whole) / 1e9
+    sums = sum(s["transfers"] for s in sweeps if not s["complete"])
+    differing = sum(s["mismatches"] for s in sweeps)
+    streams = [p for p in _total("prove", "proofs") if p["property"] == "stream"]
+    proved = sum(p["status"] == "proved" for p in streams)
+    states = [m["status"] for path in sorted((DOCS / "results").glob("mutate-*.json"))
+              for m in json.loads(path.read_text())["mutants"]]  # fmt: skip
+    real = len(states) - states.count("equivalent")
+    timed = [r for r in _total("golden", "rows") if r["engine"] == "numba" and r["ratio"]]
+    ratios = [r["ratio"] for r in timed if r["job"].startswith("quantize")]
+    simulated = f"{vectors:,} results, {wrong} mismatches"
+    rows = [
+        ("simulated on Icarus and Verilator", simulated, "`hfp8 verify`, 15 minutes"),
+        (
+            "swept over every input",
+            f"{len(whole)} configurations, {billions:,.0f} billion inputs, {differing} mismatches",
+            "`hfp8 sweep UNIT`, 20 seconds for 2^32 inputs of a quantizer",
+        ),
+        ("sampled sums and updates", f"{sums:,} transfers, {differing} mismatches",
+         "`hfp8 sweep UNIT`, 6 minutes for 10^9 of `mac`"),
+        ("stream behaviour proved", f"{proved} of {len(streams)} configurations",
+         "`hfp8 prove UNIT`, seconds a property"),
+        ("planted faults found", f"{states.count('killed')} of {real}",
+         "`hfp8 mutate UNIT`, a minute for 300 faults"),
+        *(_synthesised(name) for name in COMPARED),
+        (
+            "golden `quantize` against ml_dtypes",
+            f"{min(ratios):.0f} to {max(ratios):.0f} times as fast (numba)",
+            "`hfp8 bench golden`, a minute",
+        ),
+    ]  # fmt: skip
+    return table(["what", "figure", "command"], [list(row) for row in rows])
 
 
 def _fmax(report: dict[str, Any]) -> str:
@@ -179,7 +245,7 @@ def _fmax(report: dict[str, Any]) -> str:
 
 
 def figures() -> str:
-    """README: LUTs and clock beside the peers', from ``fpga/results/ecp5-85k.json``."""
+    """docs/area.md: LUTs and clock beside the peers', from ``fpga/results/ecp5-85k.json``."""
     data = committed("ecp5-85k")
     lines = []
     for name, row in ROWS.items():
@@ -192,7 +258,7 @@ def figures() -> str:
         ])  # fmt: skip
     tools = ", ".join(next(iter(data.values()))["tools"])
     head = ["unit", "job", "LUT", "FF", "DSP", "MHz", "open peer", "LUT", "MHz"]
-    return f"{table(head, lines, 2)}\n\n{DEVICES['ecp5-85k'].title}; {tools}."
+    return f"{table(head, lines, 2, 6)}\n\n{DEVICES['ecp5-85k'].title}; {tools}."
 
 
 def goals() -> str:
@@ -252,12 +318,16 @@ def experiments() -> str:
 
 
 PARTS = {
-    ROOT / "README.md": {"results": results, "figures": figures, "speed": speed},
-    DOCS / "area.md": {"goals": goals, "devices": devices, "experiments": experiments},
+    ROOT / "README.md": {"highlights": highlights},
+    DOCS / "results.md": {"results": results},
+    DOCS / "speed.md": {"speed": speed},
+    DOCS / "area.md": {
+        "figures": figures, "goals": goals, "devices": devices, "experiments": experiments,
+    },
     DOCS / "verification.md": {"claims": claims},
     DOCS / "numerics.md": {"catalogue": catalogue},
     DOCS / "units.md": {"units": units},
-}
+}  # fmt: skip
 
 
 def _replace(name: str, body: str, match: re.Match[str]) -> str:

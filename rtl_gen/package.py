@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfp8_hw import __version__
 from hfp8_hw.hdl import create
 
 from . import manifest
+from .core import core
 from .header import header
 from .names import SYSTEMVERILOG, TOOLS, VERILOG, check_name, check_unused
 from .verilog import convert
@@ -88,31 +88,5 @@ def generate(parameters: Any, name: str | None = None) -> Package:
     check_unused(name, module)
     verilog = header(parameters, name, ports) + module
     return Package(
-        name, verilog, manifest.build(parameters, name, ports, verilog), _core(name, parameters)
-    )
-
-
-def _core(name: str, parameters: Any) -> str:
-    """A FuseSoC core description (CAPI2)."""
-    return (
-        "CAPI=2:\n"
-        f"name: hfp8-hw:units:{name}:{__version__}\n"
-        f"description: {parameters.unit}, {parameters.summary}\n"
-        "filesets:\n"
-        "  rtl:\n"
-        "    files:\n"
-        f"      - {name}.v\n"
-        "    file_type: verilogSource-2005\n"
-        "targets:\n"
-        "  default:\n"
-        "    filesets: [rtl]\n"
-        f'    toplevel: "{name}"\n'
-        "  lint:\n"
-        "    default_tool: verilator\n"
-        "    filesets: [rtl]\n"
-        "    tools:\n"
-        "      verilator:\n"
-        "        mode: lint-only\n"
-        "        verilator_options: [-Wall]\n"
-        f'    toplevel: "{name}"\n'
+        name, verilog, manifest.build(parameters, name, ports, verilog), core(name, parameters)
     )

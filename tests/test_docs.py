@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
@@ -12,20 +13,30 @@ import pytest
 
 from fpga import yosys
 from fpga.figures import RESULTS
-from hfp8_hw import ParameterError
+from hfp8_hw import ParameterError, golden
+from hfp8_hw.cli.main import cli
 from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen.package import generate
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(scope="module")
-def tables() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    return script("tables")
+
+
+@pytest.fixture(scope="module")
+def pictures() -> ModuleType:
+    return script("pictures")
 
 
 def test_tables_are_current(tables: ModuleType) -> None:
@@ -82,18 +93,62 @@ def test_what_is_claimed_held() -> None:
         assert lines["hit"] == lines["all"], (run["unit"], run["parameters"])
 
 
-def test_the_readme_program_runs() -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert len(done.stdout.split()) >= 4
+PAGES = sorted(
+    page.relative_to(ROOT)
+    for folder in (ROOT, ROOT / "docs")
+    for page in (folder.glob("*.md") if folder == ROOT else folder.rglob("*.md"))
+    if not {"_build", "build"} & set(page.parts)
+)
 
 
-def test_links_lead_somewhere() -> None:
-    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
-            assert (path.parent / target).exists(), (path.name, target)
+def test_pictures_are_current(pictures: ModuleType) -> None:
+    for path, content in pictures.pictures().items():
+        assert path.read_text() == content, f"run `make docs`: {path.name}"
+
+
+def test_the_waveform_shows_what_the_manifest_says(pictures: ModuleType) -> None:
+    """Its sums are right in exact rationals, and its latency is the published one."""
+    wave = pictures.waveform
+    clocks = wave.simulate()
+    taken = [k for k, c in enumerate(clocks) if c["i_last"] and c["i_valid"] and c["i_ready"]]
+    given = [k for k, c in enumerate(clocks) if c["o_valid"] and c["o_ready"]]
+    sums = [sum((Fraction(a) * Fraction(b) for a, b in s), Fraction(0)) for s in wave.SUMS]
+    assert [Fraction(clocks[k]["o_y"]) for k in given] == sums
+    manifest = generate(unit_parameters("mac", {"a": wave.FORMAT, "b": wave.FORMAT})).manifest
+    first = next(k for k, c in enumerate(clocks) if c["o_valid"])
+    assert first - taken[0] == manifest["latency"]
+    assert f"latency: {manifest['latency']} clocks" in wave.svg(clocks)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
+        assert (ROOT / page.parent / target).exists(), target
+
+
+def test_the_readme_is_short() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 150
+    (table,) = re.findall(r"<!-- highlights -->\n(.*?)<!--", "\n".join(lines), re.DOTALL)
+    assert table.count("\n") - 2 <= 10
+    assert all("`hfp8 " in row or "`make " in row for row in table.splitlines()[2:])
+
+
+def test_the_site_builds(tmp_path: Path) -> None:
+    """As `make docs` builds it: a warning is an error."""
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html",
+               "-d", str(tmp_path / "doctrees"), str(ROOT / "docs"), str(tmp_path)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    text = (tmp_path / "reference" / "golden.html").read_text()
+    for name in golden.__all__:
+        assert not callable(getattr(golden, name)) or f"hfp8_hw.golden.{name}" in text, name
+    text = (tmp_path / "reference" / "cli.html").read_text()
+    for name in cli.commands:
+        assert f'id="hfp8-{name}"' in text, name
+    for page in PAGES:
+        if page.parts[0] == "docs":
+            assert (tmp_path / page.relative_to("docs")).with_suffix(".html").exists(), page
 
 
 def test_synthesis_counts_cells() -> None:

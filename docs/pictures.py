@@ -1,0 +1,30 @@
+"""Draw the pictures in docs/images that come from the project's own data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import diagram
+import waveform
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def pictures() -> dict[Path, str]:
+    """Every picture's file and what it must hold."""
+    return {
+        IMAGES / "blocks.svg": diagram.svg(),
+        IMAGES / "waveform.svg": waveform.svg(waveform.simulate()),
+    }
+
+
+def main() -> None:
+    """Write them."""
+    for file, content in pictures().items():
+        file.write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
