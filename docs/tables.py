@@ -164,7 +164,8 @@ def units() -> str:
         ]
         golden = manifest["golden"]["function"]
         parts.append(
-            f"## {unit}\n\n{cls.summary[0].upper()}{cls.summary[1:]}. Golden function: `{golden}`.\n\n"
+            f"## {unit}\n\n{cls.summary[0].upper()}{cls.summary[1:]}. "
+            f"Golden function: `{golden}`.\n\n"
             f"{table(['parameter', 'default', 'what it is', 'allowed'], rows)}\n\n"
             f"Ports with the defaults; latency {manifest['latency']} clocks, interval "
             f"{manifest['interval']}:\n\n{table(['port', 'dir', 'width', 'role', 'format'], ports)}"

@@ -17,6 +17,10 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a virtual environment in ``env`` that has the wheel alone."""
@@ -37,12 +41,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(source)
     venv.create(folder / "env", with_pip=True)
     python = folder / "env" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", str(wheel)], check=True, cwd=folder)
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", str(wheel)],
+        check=True,
+        cwd=folder,
+        env=environment(),
+    )
     return folder
-
-
-def environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
 
 def run(place: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
