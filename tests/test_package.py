@@ -94,7 +94,11 @@ def test_fusesoc_reads_the_core(tmp_path: Path) -> None:
     [
         ("adder", {}, "unit='adder' is not allowed: one of quantizer, dequantizer, convert, mul"),
         ("quantizer", {"random": "xorshift32"}, "random='xorshift32' is not allowed for rounding="),
-        ("quantizer", {"random_seed": 0}, "random_seed=0 is not allowed: an integer from 1 to"),
+        (
+            "quantizer",
+            {"rounding": "SR(8)", "random": "xorshift32", "random_seed": 0},
+            "random_seed=0 is not allowed: an integer from 1 to",
+        ),
         ("quantizer", {"scale": "4"}, "scale='4' is not allowed: one of none, runtime"),
         ("mac", {"acc": "fixed"}, "acc='fixed' is not allowed for semantics='chunked'"),
         ("mac", {"semantics": "exact", "acc": "fixed"}, "the sum needs 81 bits, at most 62"),

@@ -19,6 +19,10 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a virtual environment in ``env`` that has the wheel alone."""
@@ -46,10 +50,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         env=environment(),
     )
     return folder
-
-
-def environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
 
 def run(place: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
