@@ -42,7 +42,7 @@ def weight_update(
     weight : array_like of int
         Codes of ``fmt``.
     residual, update : array_like of int
-        Codes of ``acc``, a format with -0; they broadcast.
+        Codes of ``acc``, a format with -0, NaN and every finite value of ``fmt``; they broadcast.
     rounding : str
         Of the weight, deterministic; ``acc`` rounds as an accumulator does.
     flags : bool
@@ -57,9 +57,16 @@ def weight_update(
     ParameterError
         For any argument that is not allowed.
     """
-    wide = parse_format(acc, "acc")
-    if not wide.has_neg_zero:
-        raise ParameterError(f"acc={acc!r} is not allowed: a format with -0")
+    narrow, wide = parse_format(fmt, "fmt"), parse_format(acc, "acc")
+    if not (wide.has_neg_zero and wide.has_nan):
+        raise ParameterError(f"acc={str(acc)!r} is not allowed: a format with -0 and NaN")
+    if narrow.width > 8:
+        raise ParameterError(f"fmt={str(fmt)!r} is not allowed: a weight has at most 8 bits")
+    if not wide.holds(narrow):
+        raise ParameterError(
+            f"acc={str(acc)!r} is not allowed for fmt={str(fmt)!r}: "
+            "a format that has every finite value of the weight's"
+        )
     w, r, u = np.broadcast_arrays(*(np.asarray(v) for v in (weight, residual, update)))
 
     def negative(codes: Any) -> Any:
