@@ -201,6 +201,20 @@ class FloatFormat:
             return sign * math.ldexp(m, 1 - self.bias - self.man_bits)
         return sign * math.ldexp((1 << self.man_bits) + m, e - self.bias - self.man_bits)
 
+    def holds(self, other: FloatFormat) -> bool:
+        """Whether every finite value of ``other``, a format of at most 16 bits, is one of this."""
+        if not -self.max <= other.max <= self.max:
+            return False
+        return all(self._holds(other.value(code)) for code in range(1, other.max_code + 1))
+
+    def _holds(self, value: float) -> bool:
+        """Whether a value from 0 to the largest one is one of this format."""
+        if value == 0.0:
+            return True
+        exponent = max(math.frexp(value)[1] - 1, 1 - self.bias - (self.zero_exp == "normal"))
+        whole = math.ldexp(value, self.man_bits - exponent).is_integer()
+        return whole and (self.zero_exp == "gradual" or value >= self.min)
+
     def decode_table(self) -> list[float]:
         """The value of every code, in the order of the codes.
 

@@ -44,7 +44,7 @@ def weight_update(
     weight : array_like of int
         Codes of ``fmt``.
     residual, update : array_like of int
-        Codes of ``acc``, a format with -0; they broadcast.
+        Codes of ``acc``, a format with -0, NaN and every finite value of ``fmt``; they broadcast.
     rounding : str
         Of the weight, deterministic; ``acc`` rounds as an accumulator does.
     flags : bool
@@ -65,6 +65,13 @@ def weight_update(
     check_flag(flags)
     _check_accumulator(wide, acc)
     narrow, chosen = parse_format(fmt, "fmt"), parse_rounding(rounding)
+    if narrow.width > 8:
+        raise ParameterError(f"fmt={shown(fmt)} is not allowed: a weight has at most 8 bits")
+    if not wide.holds(narrow):
+        raise ParameterError(
+            f"acc={shown(acc)} is not allowed for fmt={shown(fmt)}: "
+            "a format that has every finite value of the weight's"
+        )
     if chosen.mode == "SR":
         raise ParameterError(
             f"rounding={str(chosen)!r} is not allowed for weight_update: a deterministic one"

@@ -52,7 +52,9 @@ class WeightUpdateParameters(_Update):
     stages: int = stages(12, 30)
     fmt: str = parameter("HFP8_FWD", "Format of the weight.", values="any format of at most 8 bits")
     acc: str = parameter(
-        "DLFLOAT16", "Format of the residual and of the update.", values="a format with -0 and NaN"
+        "DLFLOAT16",
+        "Format of the residual and of the update.",
+        values="a format with -0, NaN and every finite value of fmt",
     )
     rounding: str = parameter("RNE", "How the new weight is rounded.", values=DETERMINISTIC)
 
@@ -62,6 +64,11 @@ class WeightUpdateParameters(_Update):
             raise ParameterError(f"fmt={self.fmt!r} is not allowed: a weight has at most 8 bits")
         if not (self.acc_format.has_neg_zero and self.acc_format.has_nan):
             raise ParameterError(f"acc={self.acc!r} is not allowed: a format with -0 and NaN")
+        if not self.acc_format.holds(self.format):
+            raise ParameterError(
+                f"acc={self.acc!r} is not allowed for fmt={self.fmt!r}: "
+                "a format that has every finite value of the weight's"
+            )
         if self.rounding_mode.mode == "SR":
             raise ParameterError(
                 f"rounding={self.rounding!r} is not allowed for weight_update: a deterministic one"
@@ -75,7 +82,7 @@ class WeightUpdateParameters(_Update):
 
     @property
     def narrow_rounding(self) -> Rounding:
-        """Of a weight on its way to the accumulator's format, if that does not hold it."""
+        """Of a weight on its way to the accumulator's format, which has all its finite values."""
         return Rounding("RNE")
 
     @property
