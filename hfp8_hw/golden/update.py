@@ -60,10 +60,9 @@ def weight_update(
         For any argument that is not allowed.
     """
     wide = parse_format(acc, "acc")
-    if not wide.has_neg_zero:
-        raise ParameterError(f"acc={shown(acc)} is not allowed: a format with -0")
+    if not (wide.has_neg_zero and wide.has_nan):
+        raise ParameterError(f"acc={shown(acc)} is not allowed: a format with -0 and NaN")
     check_flag(flags)
-    _check_accumulator(wide, acc)
     narrow, chosen = parse_format(fmt, "fmt"), parse_rounding(rounding)
     if narrow.width > 8:
         raise ParameterError(f"fmt={shown(fmt)} is not allowed: a weight has at most 8 bits")

@@ -98,7 +98,9 @@ class UnitParameters:
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any]) -> UnitParameters:
-        """Build from names and values; integers may be given as decimal strings.
+        """Build from names and values.
+
+        Integers may be given as decimal strings; None means that a parameter is not given.
 
         Raises
         ------
@@ -118,7 +120,7 @@ class UnitParameters:
                     value = int(value, 10)
                 except ValueError:
                     raise ParameterError(f"{name}={value!r} is not allowed: an integer") from None
-            if not isinstance(value, int | str | FloatFormat | Rounding):
+            if value is not None and not isinstance(value, int | str | FloatFormat | Rounding):
                 raise ParameterError(
                     f"{name}={shown(value)} is not allowed: an integer, or the name of a value"
                 )
