@@ -18,7 +18,7 @@ from fpga.devices import DEVICES
 from fpga.figures import committed
 from fpga.rows import ROWS
 from hfp8_hw.formats import CATALOGUE
-from hfp8_hw.parameters import UNITS, unit_parameters
+from hfp8_hw.parameters import UNITS, UnitParameters, unit_parameters
 from rtl_gen.package import generate
 from verif.coverage.cover import bins, code
 
@@ -143,6 +143,14 @@ def catalogue() -> str:
     return table(["name", "E,M,B", "exponent 0", "specials", "largest", "smallest"], rows)
 
 
+def timing(parameters: UnitParameters) -> str:
+    """Latency and intervals, in words."""
+    clocks = "clock" if parameters.latency == 1 else "clocks"
+    words = f"latency {parameters.latency} {clocks}, interval {parameters.interval}"
+    sums = parameters.sum_interval
+    return words if sums is None else f"{words}, sum interval {sums}"
+
+
 def units() -> str:
     """docs/units.md: parameters, ports, latency and golden function of every unit."""
     parts = []
@@ -161,8 +169,8 @@ def units() -> str:
         parts.append(
             f"## {unit}\n\n{cls.summary.capitalize()}. Golden function: `{golden}`.\n\n"
             f"{table(['parameter', 'default', 'values'], rows)}\n\n"
-            f"Ports with the defaults; latency {manifest['latency']} clocks, interval "
-            f"{manifest['interval']}:\n\n{table(['port', 'dir', 'width', 'role', 'format'], ports)}"
+            f"Ports with the defaults; {timing(parameters)}:\n\n"
+            f"{table(['port', 'dir', 'width', 'role', 'format'], ports)}"
         )
     return "\n\n".join(parts)
 

@@ -21,6 +21,7 @@ def _catalogue() -> dict[str, Any]:
         name: {
             "summary": cls.summary,
             "golden": cls.golden,
+            **cls().timing,  # type: ignore[call-arg]
             "parameters": {
                 f.name: {"default": cls().to_dict()[f.name], "help": f.metadata["help"]}  # type: ignore[call-arg]
                 for f in fields(cls)
@@ -51,6 +52,13 @@ def list_command(as_json: bool) -> None:
         for parameter, facts in unit["parameters"].items():
             table.add_row(parameter, str(facts["default"]), facts["help"].replace("[", "\\["))
         console.print(table)
+        sums = unit["sum_interval"]
+        console.print(
+            f"With the defaults: latency {unit['latency']}, interval {unit['interval']}"
+            + ("" if sums is None else f", sum interval {sums}")
+            + " (clocks)",
+            highlight=False,
+        )
     table = Table(title="formats", title_justify="left")
     for column in ("name", "E,M,B", "exponent 0", "specials", "largest", "smallest"):
         table.add_column(column)

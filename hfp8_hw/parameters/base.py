@@ -119,6 +119,16 @@ class UnitParameters:
         return None
 
     @property
+    def timing(self) -> dict[str, int | float | None]:
+        """`latency`, `interval` and `sum_interval` by name, as JSON can hold them."""
+        interval = self.interval
+        return {
+            "latency": self.latency,
+            "interval": interval if isinstance(interval, int) else float(interval),
+            "sum_interval": self.sum_interval,
+        }
+
+    @property
     def lsb(self) -> int | None:
         """Exponent of the lowest bit of a fixed-point result; None: the result is no such number.
 
