@@ -164,12 +164,11 @@ def units() -> str:
         ]
         golden = manifest["golden"]["function"]
         summary = cls.summary[0].upper() + cls.summary[1:]
-        clocks = "1 clock" if manifest["latency"] == 1 else f"{manifest['latency']} clocks"
         parts.append(
             f"## {unit}\n\n{summary}. Golden function: `{golden}`.\n\n"
             f"{table(['parameter', 'default', 'what it is', 'allowed'], rows)}\n\n"
-            f"With the defaults the latency is {clocks}, the interval {manifest['interval']}, and "
-            f"the ports are:\n\n{table(['port', 'dir', 'width', 'role', 'format'], ports)}"
+            f"With the defaults: {parameters.timing_text}. The ports are:\n\n"
+            f"{table(['port', 'dir', 'width', 'role', 'format'], ports)}"
         )
     return "\n\n".join(parts)
 

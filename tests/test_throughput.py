@@ -116,3 +116,12 @@ def test_clocks_of_all_sums(unit: str, given: dict[str, Any]) -> None:
 def test_what_does_not_sum_takes_an_item_a_clock(unit: str, given: dict[str, Any]) -> None:
     p = unit_parameters(unit, given)
     assert (p.interval, p.sum_interval, p.lsb) == (1, None, None)
+
+
+def test_the_examples_on_the_page() -> None:
+    """docs/units.md, "How often a unit takes items"."""
+    mac, dot = unit_parameters("mac", {}), unit_parameters("dot", {})
+    assert [mac.sum_clocks(n) for n in (64, 65)] == [64, 66]
+    assert [dot.sum_clocks(n) for n in (64, 8, 65)] == [64, 40, 80]
+    half = unit_parameters("mac", {"acc": "FP16", "chunk": 8})
+    assert half.interval == Fraction(9, 8) and half.timing["interval"] == 1.125

@@ -62,7 +62,7 @@ def demo_command(sim: str, images: int, output: Path) -> int:
 
 def _units(units: dict[str, Package], output: Path, console: Console) -> None:
     table = Table(title="generated units", title_justify="left")
-    for column in ("Verilog", "input ports", "output ports", "latency", "interval"):
+    for column in ("Verilog", "input ports", "output ports", "latency", "interval", "sum interval"):
         table.add_column(column, overflow="fold")
     for package in units.values():
         ports = {
@@ -75,7 +75,10 @@ def _units(units: dict[str, Package], output: Path, console: Console) -> None:
         }
         m = package.manifest
         table.add_row(
-            f"{package.name}.v", ports["in"], ports["out"], str(m["latency"]), str(m["interval"])
+            f"{package.name}.v",
+            ports["in"],
+            ports["out"],
+            *("-" if m[n] is None else str(m[n]) for n in ("latency", "interval", "sum_interval")),
         )
     console.print(table)
 

@@ -22,6 +22,7 @@ def _catalogue(units: tuple[str, ...]) -> dict[str, Any]:
         name: {
             "summary": UNITS[name].summary,
             "golden": UNITS[name].golden,
+            **unit_parameters(name, {}).timing,
             "parameters": {f.name: _described(name, f) for f in fields(UNITS[name])},
         }
         for name in units
@@ -51,6 +52,8 @@ def list_command(unit: str | None, as_json: bool) -> None:
     formatter = click.get_current_context().make_formatter()
     for name in units:
         write_parameters(name, formatter)
+        with formatter.indentation():
+            formatter.write_text(f"With the defaults: {unit_parameters(name, {}).timing_text}.")
     click.echo(formatter.getvalue().strip())
     if unit is None:
         _formats()

@@ -181,6 +181,25 @@ class UnitParameters:
         return None
 
     @property
+    def timing_text(self) -> str:
+        """Latency and intervals in words."""
+        latency = "latency varies" if self.latency is None else f"latency {self.latency}"
+        words = f"{latency}, interval {self.interval}"
+        if self.sum_interval is not None:
+            words += f", sum interval {self.sum_interval}"
+        return f"{words} (clocks)"
+
+    @property
+    def timing(self) -> dict[str, int | float | None]:
+        """`latency`, `interval` and `sum_interval` by name, as JSON can hold them."""
+        interval = self.interval
+        return {
+            "latency": self.latency,
+            "interval": interval if isinstance(interval, int) else float(interval),
+            "sum_interval": self.sum_interval,
+        }
+
+    @property
     def lsb(self) -> int | None:
         """Exponent of the lowest bit of a fixed-point result; None: the result is no such number.
 

@@ -58,6 +58,13 @@ class StreamUnit(wiring.Component):
         if "units" in vars(cls):
             _CLASSES.append(cls)
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> StreamUnit:
+        # Checked before there is a component that Amaranth would warn of as never used.
+        if cls.units:
+            cls.checked(*args, **kwargs)
+        made: StreamUnit = super().__new__(cls, src_loc_at=1)
+        return made
+
     @classmethod
     def builds(cls, parameters: object) -> bool:
         """Whether the class builds the unit of these parameters."""

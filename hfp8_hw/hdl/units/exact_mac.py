@@ -25,7 +25,7 @@ _CUTS = {
 
 
 class ExactMac(StreamUnit):
-    """Sums products exactly in fixed point, one product every clock.
+    """Sums products exactly in fixed point, an item a clock within a sum or chunk.
 
     Golden function: `hfp8_hw.golden.dot`, or `hfp8_hw.golden.fixed_dot` for ``acc=fixed``.
     ``first`` starts a sum whatever came before, ``last`` ends it and puts out the result; the
@@ -33,8 +33,8 @@ class ExactMac(StreamUnit):
 
     ``acc=fixed`` puts out the sum itself, ``latency`` clocks after the ``last`` item. Else a
     bit-serial back end rounds the sums (``exact``) or the chunks' sums and adds those up
-    (``exact_chunk``); sums or chunks that end more often than every ``parameters.rest`` clocks
-    wait for it.
+    (``exact_chunk``). Sums or chunks that end more often than it takes wait for it:
+    `MacParameters.sum_clocks` has the clocks.
 
     Members
     -------

@@ -50,12 +50,13 @@ class Term:
 
 
 class Mac(StreamUnit):
-    """Sums products in a floating-point accumulator, one product every clock.
+    """Sums products in a floating-point accumulator, an item a clock within a sum.
 
     Golden function: `hfp8_hw.golden.dot`. ``first`` starts a sum from +0 whatever came before,
     ``last`` ends it and puts out the result; the item after a ``last`` starts a sum by itself.
-    Sums may follow one another without a gap. ``fma`` rounds after every product; ``chunked``
-    adds up chunks of ``chunk`` products that way, and the chunk sums likewise.
+    ``fma`` rounds after every product, and its sums follow one another without a gap; ``chunked``
+    adds up chunks of ``chunk`` products that way, and the chunk sums likewise, and may wait a
+    clock after a chunk or sum: `MacParameters.sum_clocks`.
 
     With ``interleave`` L the loop has L registers, and L sums take turns: item t belongs to sum
     t mod L, counted from reset. ``first`` and ``last`` are the item's own sum's. An item that
@@ -76,7 +77,7 @@ class Mac(StreamUnit):
         ORed over all roundings of the sum)
     """
 
-    units = ("mac",)
+    units: ClassVar[tuple[str, ...]] = ("mac",)
     semantics: ClassVar[tuple[str, ...]] = ("fma", "chunked")
 
     @property
