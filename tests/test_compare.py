@@ -45,8 +45,8 @@ UNITS: dict[str, tuple[str, dict[str, Any]]] = {
     "mac in turns": ("mac", {"semantics": "fma", "interleave": 3}),
     "mac exact": ("mac", {"semantics": "exact", "terms": 4, "acc": "FP32", "b": "E3M2:gradual:fnuz",
                           "bias": "runtime"}),
-    "mac fixed": ("mac", {"semantics": "exact", "terms": 3, "acc": "fixed", "a": "E2M1B1",
-                          "b": "HFP8_FWD", "bias": "runtime"}),
+    "mac fixed": ("mac", {"semantics": "exact", "terms": 3, "acc": "fixed", "b": "HFP8_FWD",
+                          "a": "E2M1B1:gradual:none", "bias": "runtime"}),
     "dot": ("dot", {"lanes": 2, "chunk": 4, "a": "E4M3FN", "bias": "runtime"}),
     "dot exact": ("dot", {"lanes": 8, "semantics": "exact", "a": "E4M3FNUZ", "b": "E5M2",
                           "acc": "FP32", "rounding": "RDN"}),
@@ -93,7 +93,7 @@ def random_array(dtype: str, shape: tuple[int, ...], seed: int) -> np.ndarray[An
         with np.errstate(over="ignore", under="ignore"):
             return rng.choice(special, shape).astype(kind)
     count = math.prod(shape) * kind.itemsize
-    array = np.frombuffer(whole[:count].tobytes(), kind.base).reshape(*shape, *kind.shape)
+    array = np.frombuffer(whole[:count].tobytes(), kind.base).reshape((*shape, *kind.shape))
     return array
 
 
@@ -139,7 +139,7 @@ def golden_comparison(name: str, arrays: Arrays) -> Comparison:
 
 @pytest.mark.parametrize("name", UNITS)
 def test_any_arrays_are_run_or_refused_in_one_line(name: str) -> None:
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None,
+    @settings(max_examples=30, deadline=None, derandomize=True, database=None,
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(arrays_of(name, ODD, DTYPES) | arrays_of(name, FITTING, [*VALUES, "u1", "u2", "i1"]))
     def check(arrays: Arrays) -> None:
@@ -161,7 +161,7 @@ def test_values_of_any_dtype_become_the_twins_codes(name: str) -> None:
     ports = inputs(name)
     needed = [key for key, port in ports.items() if "format" in port]
 
-    @settings(max_examples=25, deadline=None, derandomize=True, database=None,
+    @settings(max_examples=10, deadline=None, derandomize=True, database=None,
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(st.lists(st.builds(random_array, st.sampled_from(VALUES), st.just((2, 4)),
                               st.integers(0, 999)), min_size=2, max_size=2),
@@ -311,7 +311,7 @@ def test_codes_of_formats_narrower_than_their_dtype() -> None:
         for real, want in zip(ready.reals["x"], twin, strict=True):
             assert value_of(real) == want
     for dtype in (np.uint8, np.uint16, np.uint64):
-        with pytest.raises(ParameterError, match="code 64, .*: E3M2B3 codes have 6 bits"):
+        with pytest.raises(ParameterError, match=r"code 64, .*: E3M2B3\S* codes have 6 bits"):
             prepare(package("relu"), {"x": np.array([1, 64], dtype)}, 1)
     with pytest.raises(ParameterError, match=r"code -1, .*: E3M2B3 codes have 6 bits"):
         prepare(package("relu"), {"x": np.array([-1], np.int8), "x_format": np.array("E3M2B3")}, 1)
@@ -349,7 +349,7 @@ def test_integers_that_no_port_has() -> None:
     ones = {"a": np.ones(4), "b": np.ones(4)}
     for values, said in (
         (np.array(np.uint64(2**63)), f"holds {2**63}, which is not allowed: integers from -64 to"),
-        (np.array([0, -65]), "holds -65, which"),
+        (np.array([0, 1, -65, 2]), "holds -65, which"),
         (np.zeros(4), "has dtype 'float64', which is not allowed: integers from"),
         (np.array(["0"] * 4), "has dtype '<U1', which"),
     ):
@@ -505,7 +505,7 @@ def test_interrupted_it_leaves_nothing(
         status, out, err = cli(*words)
     assert sorted(tmp_path.iterdir()) == [report, path]
     if interrupted:
-        assert (status, err) == (130, "hfp8: error: interrupted\n")
+        assert (status, err.strip()) == (130, "hfp8: error: interrupted")
         assert report.read_bytes() == old
     else:
         assert (status, err) == (0, "") and "elements" in out

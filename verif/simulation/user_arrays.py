@@ -21,6 +21,8 @@ from ..stimulus.reference import code_width, is_signed
 
 MOST_TERMS = 1 << 24
 """The largest ``terms`` that a unit may have."""
+MOST_AXES = 32
+"""How many axes NumPy broadcasts."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
         if name in needed:
             continue
         if name in arrays:
-            inputs[name] = _integers(name, wide[name], port["width"])
+            values = wide[name] if arrays[name].ndim else arrays[name]
+            inputs[name] = _integers(name, values, port["width"])
         elif name == "rbits":
             inputs[name] = rng.integers(0, 1 << port["width"], wide[needed[0]].shape)
         elif is_signed(name) and name != "scale":
@@ -180,6 +183,8 @@ def _check_names(
 
 def _common_shape(numbers: Mapping[str, NDArray[Any]], framed: bool) -> tuple[int, ...]:
     words = ", ".join(f"{name} {values.shape!r}" for name, values in numbers.items())
+    if any(values.ndim > MOST_AXES for values in numbers.values()):
+        raise ParameterError(f"shapes {words} are not allowed: at most {MOST_AXES} axes")
     try:
         shape = np.broadcast_shapes(*(values.shape for values in numbers.values()))
     except ValueError:
