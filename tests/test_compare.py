@@ -27,7 +27,7 @@ from verif.simulation import compare as comparing
 from verif.simulation.compare import Comparison, compare
 from verif.simulation.run_arrays import Applied, arrange, collect
 from verif.simulation.simulate import Outcome
-from verif.simulation.user_arrays import Prepared, prepare
+from verif.simulation.user_arrays import Prepared, merged, prepare
 from verif.stimulus.reference import expected
 
 from .conftest import Cli
@@ -71,7 +71,7 @@ def package(name: str) -> Package:
 @cache
 def inputs(name: str) -> dict[str, dict[str, Any]]:
     """The ports that a unit's arrays feed."""
-    ports = comparing.merged(package(name).manifest)["ports"]
+    ports = merged(package(name).manifest)["ports"]
     given = [p for p in ports if p["dir"] == "in" and p["role"] in ("data", "config")]
     return {p["name"][2:]: p for p in given}
 
