@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw.errors import ParameterError
-from hfp8_hw.formats import parse_operand
-from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
 from ..errors import SimulationError
@@ -109,7 +107,7 @@ def _by_port(
 ) -> dict[str, NDArray[np.int64]]:
     """(rows, items) of every input field, for the port or ports that take it.
 
-    A unit with several products a clock takes that many items at once; the last clock is filled up.
+    A unit with several products a clock takes that many items at once; zeros fill the last clock.
     """
     fed = package.manifest["golden"]["inputs"]
     lanes = max((len(port) for port in fed.values() if isinstance(port, list)), default=1)
@@ -122,12 +120,15 @@ def _by_port(
             f"{depth} products a sum are not allowed for semantics={semantics!r}, which rounds "
             f"{lanes} at a time: a multiple of {lanes}"
         )
+    more = ((0, 0), (0, -depth % lanes))
     found: dict[str, NDArray[np.int64]] = {}
-    for name, values in _filled(package, fields, -depth % lanes).items():
-        items = values.reshape(rows, -1, lanes)
+    for name, values in fields.items():
         if isinstance(fed.get(name), list):
+            # Products of +0, which a sum starts from anyhow.
+            items = np.pad(values, more).reshape(rows, -1, lanes)
             found |= {port: items[:, :, k] for k, port in enumerate(fed[name])}
             continue
+        items = np.pad(values, more, mode="edge").reshape(rows, -1, lanes)
         if (items != items[:, :, :1]).any():
             raise ParameterError(
                 f"array {name!r} is not allowed: it changes within {lanes} items, which "
@@ -135,36 +136,6 @@ def _by_port(
             )
         found[f"i_{name}"] = items[:, :, 0]
     return found
-
-
-def _filled(
-    package: Package, fields: dict[str, NDArray[np.int64]], count: int
-) -> dict[str, NDArray[np.int64]]:
-    """Fields with ``count`` more items a row, which leave every exact sum as it is.
-
-    They are zeros, of the sign of a row's last product if that is a zero: a sum of zeros of one
-    sign keeps it.
-    """
-    if count == 0:
-        return fields
-    ports = {port["name"]: port for port in package.manifest["ports"]}
-    last = []
-    for name in ("a", "b"):
-        mode = fields[f"mode_{name}"][:, -1] if f"mode_{name}" in fields else None
-        last.append(decode(fields[name][:, -1], ports[f"i_{name}0"]["format"], mode=mode))
-    with np.errstate(invalid="ignore"):
-        product = last[0] * last[1]
-    formats = parse_operand(ports["i_a0"]["format"])
-    # Some formats have no -0: a negative number times +0 is -0 with all of them.
-    negative = formats[0].sign_mask | 1 << max(fmt.man_bits for fmt in formats)
-    fill = {
-        "a": np.where((product == 0) & np.signbit(product), negative, 0)[:, None],
-        "b": np.zeros((len(product), 1), np.int64),
-    }
-    return {
-        name: np.hstack([values, np.repeat(fill.get(name, values[:, -1:]), count, axis=1)])
-        for name, values in fields.items()
-    }
 
 
 def _phases(

@@ -21,6 +21,8 @@ from ..stimulus.reference import code_width, is_signed
 
 MOST_TERMS = 1 << 24
 """The largest ``terms`` that a unit may have."""
+MOST_AXES = 32
+"""How many axes NumPy broadcasts."""
 
 
 @dataclass(frozen=True)
@@ -106,15 +108,16 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
     wide = {name: np.broadcast_to(v, shape).reshape(flat) for name, v in numbers.items()}
     rng = np.random.default_rng(seed)
     inputs: dict[str, NDArray[Any]] = {}
-    for name, port in ports.items():
-        if name in needed:
-            continue
+    # Biases last: a format's own one may depend on the mode.
+    for name in sorted(set(ports) - set(needed), key=lambda name: (is_signed(name), name)):
+        port = ports[name]
         if name in arrays:
-            inputs[name] = _integers(name, wide[name], port["width"])
+            values = wide[name] if arrays[name].ndim else arrays[name]
+            inputs[name] = _integers(name, values, port["width"])
         elif name == "rbits":
             inputs[name] = rng.integers(0, 1 << port["width"], wide[needed[0]].shape)
         elif is_signed(name) and name != "scale":
-            inputs[name] = np.array(_own_bias(manifest, name, ports), np.int64)
+            inputs[name] = _own_bias(manifest, name, ports, inputs)
         else:
             inputs[name] = np.zeros((), np.int64)
     if package.manifest["parameters"].get("semantics") in ("exact", "exact_chunk"):
@@ -180,6 +183,8 @@ def _check_names(
 
 def _common_shape(numbers: Mapping[str, NDArray[Any]], framed: bool) -> tuple[int, ...]:
     words = ", ".join(f"{name} {values.shape!r}" for name, values in numbers.items())
+    if any(values.ndim > MOST_AXES for values in numbers.values()):
+        raise ParameterError(f"shapes {words} are not allowed: at most {MOST_AXES} axes")
     try:
         shape = np.broadcast_shapes(*(values.shape for values in numbers.values()))
     except ValueError:
@@ -219,13 +224,20 @@ def _integers(name: str, values: NDArray[Any], width: int) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def _own_bias(manifest: dict[str, Any], name: str, ports: dict[str, dict[str, Any]]) -> int:
-    """The bias that a run-time bias input replaces."""
+def _own_bias(
+    manifest: dict[str, Any],
+    name: str,
+    ports: dict[str, dict[str, Any]],
+    inputs: dict[str, NDArray[Any]],
+) -> NDArray[np.int64]:
+    """The biases that a run-time bias input replaces: by mode, where that chooses the format."""
     if manifest["golden"]["inputs"].get("bias") == f"i_{name}":
         port = next(p for p in manifest["ports"] if p["name"] == "o_y")
     else:
         port = ports[name.removeprefix("bias_") if name != "bias" else "x"]
-    return parse_operand(port["format"])[0].bias
+    first, *others = (fmt.bias for fmt in parse_operand(port["format"]))
+    mode = inputs[name.replace("bias", "mode")] if others else np.zeros((), np.int64)
+    return np.where(mode != 0, others[0] if others else first, first)
 
 
 def _check_biases(inputs: dict[str, NDArray[Any]]) -> None:
@@ -233,7 +245,7 @@ def _check_biases(inputs: dict[str, NDArray[Any]]) -> None:
         if name.startswith("bias") and values.ndim and (values != values[:, :1]).any():
             raise ParameterError(
                 f"array {name!r} is not allowed: it changes within a sum, and an exact sum has "
-                "one bias"
+                "one bias (by default each format's own)"
             )
 
 
