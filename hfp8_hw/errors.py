@@ -12,6 +12,21 @@ class ParameterError(ValueError):
     prints it as it is and exits with status 2.
     """
 
+    def __init__(self, text: object = "") -> None:
+        super().__init__(" ".join(str(text).split("\n")))
+
+
+def shown(value: object) -> str:
+    """``repr(value)`` in one line of at most 200 characters, whatever the value is."""
+    try:
+        text = " ".join(repr(value).split())
+    except (ValueError, RecursionError):  # an int of thousands of digits, a nest of lists
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+_LONGEST = 200
+
 
 def check_int(name: str, value: object, low: int, high: int) -> int:
     """Return ``value`` if it is an integer with ``low <= value <= high``.
@@ -22,7 +37,9 @@ def check_int(name: str, value: object, low: int, high: int) -> int:
         Otherwise; a bool is not taken for an integer.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ParameterError(f"{name}={value!r} is not allowed: an integer from {low} to {high}")
+        raise ParameterError(
+            f"{name}={shown(value)} is not allowed: an integer from {low} to {high}"
+        )
     return value
 
 
@@ -36,5 +53,5 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
     """
     allowed = tuple(allowed)
     if not isinstance(value, str) or value not in allowed:
-        raise ParameterError(f"{name}={value!r} is not allowed: one of {', '.join(allowed)}")
+        raise ParameterError(f"{name}={shown(value)} is not allowed: one of {', '.join(allowed)}")
     return value

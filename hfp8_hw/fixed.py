@@ -22,6 +22,9 @@ class Scale:
         Per format: what is added to the (effective) exponent field to get the shift.
     low, high : int
         The least and greatest shift of a finite nonzero value.
+    tail : int
+        Bits of the significand, from the lowest up, that no value has at the least shift: where
+        the format that reaches lowest is not the one with the longest mantissa.
     """
 
     lsb: int
@@ -29,11 +32,17 @@ class Scale:
     offsets: tuple[int, ...]
     low: int
     high: int
+    tail: int
+
+    @property
+    def lowest(self) -> int:
+        """Exponent of the lowest bit that any value has."""
+        return self.lsb + self.low + self.tail
 
     @property
     def reach(self) -> int:
         """Bits of the largest magnitude, bit 0 being the lowest one that any value has."""
-        return self.bits + self.high - self.low
+        return self.bits + self.high - self.low - self.tail
 
 
 def scale(formats: Sequence[FloatFormat], runtime_bias: bool = False) -> Scale:
@@ -50,7 +59,11 @@ def scale(formats: Sequence[FloatFormat], runtime_bias: bool = False) -> Scale:
     last = [fmt.max_code >> fmt.man_bits for fmt in formats]
     low = min(a + b for a, b in zip(first, offsets, strict=True))
     high = max(a + b for a, b in zip(last, offsets, strict=True))
-    return Scale(-most - man_bits, man_bits + 1, offsets, low, high)
+    lowest = min(
+        shift + offset + man_bits - fmt.man_bits
+        for shift, offset, fmt in zip(first, offsets, formats, strict=True)
+    )
+    return Scale(-most - man_bits, man_bits + 1, offsets, low, high, lowest - low)
 
 
 @dataclass(frozen=True)
@@ -77,17 +90,12 @@ class FixedPoint:
     @property
     def reach(self) -> int:
         """Bits of the largest magnitude of one product."""
-        return self.a.bits + self.b.bits + self.span - self.drop
-
-    @property
-    def span(self) -> int:
-        """The farthest shift of a product, the least being 0."""
-        return self.a.high + self.b.high - self.a.low - self.b.low
+        return self.a.reach + self.b.reach - self.drop
 
     @property
     def position(self) -> int:
         """Where bit 0 lies in a product shifted by the sum of its operands' shifts."""
-        return self.a.low + self.b.low + self.drop
+        return self.a.low + self.a.tail + self.b.low + self.b.tail + self.drop
 
 
 def fixed_point(
@@ -103,10 +111,11 @@ def fixed_point(
     sum is then less than ``terms * 2**lsb`` away from the exact one.
     """
     x, y = scale(a, runtime_bias), scale(b, runtime_bias)
-    lsb = x.lsb + x.low + y.lsb + y.low + drop
-    span = x.high + y.high - x.low - y.low
-    largest = (((1 << x.bits) - 1) * ((1 << y.bits) - 1) << span) >> drop
-    return FixedPoint(x, y, lsb, (largest * terms).bit_length() + 1, drop)
+    # The largest significand at the largest shift; its tail is part of no value.
+    most = [((1 << s.bits) - 1) << (s.high - s.low) >> s.tail for s in (x, y)]
+    largest = (most[0] * most[1]) >> drop
+    width = (largest * terms).bit_length() + 1
+    return FixedPoint(x, y, x.lowest + y.lowest + drop, width, drop)
 
 
 def serial_clocks(fixed: FixedPoint, rate: int) -> int:

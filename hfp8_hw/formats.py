@@ -14,7 +14,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from .errors import ParameterError, check_choice, check_int
+from .errors import ParameterError, check_choice, check_int, shown
 
 ZERO_EXP = ("gradual", "normal", "flush")
 SPECIALS = ("none", "ieee", "fn", "fnuz", "dl", "p3109")
@@ -273,7 +273,9 @@ class FloatFormat:
         """
         names = ("exp_bits", "man_bits", "bias", "zero_exp", "specials")
         if not isinstance(facts, dict) or set(facts) != set(names):
-            raise ParameterError(f"format={facts!r} is not allowed: exactly {', '.join(names)}")
+            raise ParameterError(
+                f"format={shown(facts)} is not allowed: exactly {', '.join(names)}"
+            )
         return cls(**facts)
 
     def to_json(self) -> str:
@@ -285,9 +287,9 @@ class FloatFormat:
         """The inverse of `to_json`; raises ParameterError for anything else."""
         try:
             facts = json.loads(text)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             raise ParameterError(
-                f"format={text!r} is not allowed: JSON of the five facts"
+                f"format={shown(text)} is not allowed: JSON of the five facts"
             ) from None
         return cls.from_dict(facts)
 
@@ -320,7 +322,7 @@ HFP8 = "HFP8"
 HFP8_MODES = (CATALOGUE["HFP8_FWD"], CATALOGUE["HFP8_BWD"])
 """The formats of `HFP8`, by mode: 0 forward (1,4,3), 1 backward (1,5,2)."""
 
-_LITERAL = re.compile(r"E(\d)M(\d\d?)(?:B(-?\d{1,3}))?(?::([a-z]+))?(?::([a-z0-9]+))?")
+_LITERAL = re.compile(r"E(\d)M(\d\d?)(?:B(-?\d{1,3}))?(?::([a-z]+))?(?::([a-z0-9]+))?", re.ASCII)
 
 
 def parse_format(text: object, parameter: str = "format") -> FloatFormat:
@@ -355,18 +357,18 @@ def parse_format(text: object, parameter: str = "format") -> FloatFormat:
             except ParameterError as error:
                 raise ParameterError(f"{parameter}={text!r}: {error}") from None
     raise ParameterError(
-        f"{parameter}={text!r} is not allowed: one of {', '.join(CATALOGUE)}, "
+        f"{parameter}={shown(text)} is not allowed: one of {', '.join(CATALOGUE)}, "
         "or a literal such as 'E4M3B11:normal:none'"
     )
 
 
 def parse_operand(text: object, parameter: str = "format") -> tuple[FloatFormat, ...]:
     """The formats an operand may be in: one, or both HFP8 formats for ``"HFP8"`` (by mode)."""
-    if text == HFP8:
+    if isinstance(text, str) and text == HFP8:
         return HFP8_MODES
     try:
         return (parse_format(text, parameter),)
     except ParameterError as error:
-        if text in CATALOGUE or (isinstance(text, str) and _LITERAL.fullmatch(text)):
+        if isinstance(text, str) and _LITERAL.fullmatch(text):
             raise
         raise ParameterError(str(error).replace("one of ", f"one of {HFP8}, ", 1)) from None

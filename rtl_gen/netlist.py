@@ -17,14 +17,26 @@ REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
 
 @dataclass
 class Cell:
-    """One cell: its type, integer parameters and connections; ``live`` lists the output bits
-    (by position) that reach an output of the module."""
+    """One cell: its type, integer parameters and connections.
+
+    Members
+    -------
+    live : tuple of int
+        The output bits, by position, that reach an output of the module.
+    name : str
+        Of what it drives, and where that is from: ``origin`` is ``source``, ``derived`` or
+        ``none`` (a number).
+    stage : str
+        Of a register: the mark of the pipeline stage that it begins, if it has one.
+    """
 
     kind: str
     parameters: dict[str, int]
     connections: dict[str, list[Bit]]
     name: str = ""
     live: tuple[int, ...] = ()
+    origin: str = ""
+    stage: str = ""
 
     @property
     def output(self) -> list[Bit]:
@@ -80,6 +92,8 @@ class Netlist:
     ports : list of (name, direction, bits)
     cells : list of Cell
         In an order in which every combinational cell comes after those that drive it.
+    nets : dict
+        The signals' names, as Yosys has them.
     """
 
     def __init__(self, text: str, top: str, order: Sequence[str]) -> None:
@@ -89,13 +103,14 @@ class Netlist:
         self.ports = [
             (name, ports[name]["direction"], ports[name]["bits"]) for name in order if name in ports
         ]
-        cells = [_cell(data) for data in module["cells"].values()]
+        cells = [_cell(data) for data in module["cells"].values() if data["type"] != "$scopeinfo"]
         self.driver: dict[Bit, tuple[Cell, int]] = {
             bit: (cell, k) for cell in cells for k, bit in enumerate(cell.output)
         }
+        self._drivers: dict[int, list[Cell]] = {}
         self._find_live()
         self.cells = self._ordered([cell for cell in cells if cell.live])
-        self._name(module["netnames"])
+        self.nets: dict[str, Any] = module["netnames"]
 
     def _find_live(self) -> None:
         todo = [bit for _, direction, bits in self.ports if direction == "output" for bit in bits]
@@ -117,14 +132,14 @@ class Netlist:
         order = [cell for cell in cells if cell.is_register]
 
         def visit(start: Cell) -> None:
-            stack = [(start, iter(self._drivers(start)))]
+            stack = [(start, iter(self.drivers(start)))]
             done[id(start)] = False
             while stack:
                 cell, rest = stack[-1]
                 for driver in rest:
                     if not driver.is_register and id(driver) not in done:
                         done[id(driver)] = False
-                        stack.append((driver, iter(self._drivers(driver))))
+                        stack.append((driver, iter(self.drivers(driver))))
                         break
                 else:
                     stack.pop()
@@ -135,37 +150,28 @@ class Netlist:
                 visit(cell)
         return order
 
-    def _drivers(self, cell: Cell) -> list[Cell]:
-        bits = {bit for position in cell.live for bit in cell.fan_in(position)}
-        found = {id(self.driver[b][0]): self.driver[b][0] for b in bits if b in self.driver}
-        return sorted(found.values(), key=lambda c: str(c.output))
+    def drivers(self, cell: Cell) -> list[Cell]:
+        """The cells that drive what a cell reads."""
+        if id(cell) not in self._drivers:
+            bits = {bit for position in cell.live for bit in cell.fan_in(position)}
+            self._drivers[id(cell)] = sorted(self.driving(bits), key=lambda c: str(c.output))
+        return self._drivers[id(cell)]
 
-    def _name(self, nets: dict[str, Any]) -> None:
-        """Give every cell the shortest public name of the net it drives, or a number."""
-        public: dict[Bit, list[tuple[int, str]]] = {}
-        for name, net in nets.items():
-            if net.get("hide_name"):
-                continue
-            short = name.split(".")[-1]
-            if not short.isidentifier():
-                continue
-            for bit in set(net["bits"]):
-                public.setdefault(bit, []).append((abs(len(net["bits"])), short))
-        taken = {name for name, _, _ in self.ports}
-        for cell in self.cells:
-            width = len(cell.output)
-            names = [
-                (abs(size - width), len(short), short)
-                for k in cell.live
-                for size, short in public.get(cell.output[k], [])
-            ]
-            base = min(names)[2] + "_" if names else "n"
-            cell.name = base.rstrip("_") if names else "n1"
-            number = 1
-            while cell.name in taken:
-                number += 1
-                cell.name = f"{base}{number}"
-            taken.add(cell.name)
+    def driving(self, bits: Iterable[Bit]) -> list[Cell]:
+        """The cells that drive some bits, each once."""
+        found = {id(self.driver[b][0]): self.driver[b][0] for b in bits if b in self.driver}
+        return list(found.values())
+
+    def behind(self, bits: Iterable[Bit]) -> list[Cell]:
+        """The cells that decide what bits are in a clock: logic, and the registers it reads."""
+        found: dict[int, Cell] = {}
+        todo = self.driving(bits)
+        while todo:
+            cell = todo.pop()
+            if id(cell) not in found:
+                found[id(cell)] = cell
+                todo += [] if cell.is_register else self.drivers(cell)
+        return list(found.values())
 
 
 def _cell(data: dict[str, Any]) -> Cell:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from amaranth._toolchain.yosys import find_yosys
@@ -13,7 +14,9 @@ from amaranth.hdl._ir import PortDirection
 from hfp8_hw.hdl import StreamUnit
 from hfp8_hw.hdl.numbers.shape import FixedShape, FloatShape
 
+from .names import name_cells
 from .netlist import Netlist
+from .ports import Port, meaning
 from .writer import Writer
 
 _SCRIPT = """read_rtlil <<rtlil
@@ -22,33 +25,17 @@ rtlil
 hierarchy -top {top}
 proc
 flatten
-attrmap -remove init
+attrmap -rename init reset_value
 opt_expr -mux_undef
-opt_clean -purge
+opt_clean
 opt_merge
 opt_dff -simple-dffe
 opt_expr
 wreduce
 opt_expr
-opt_clean -purge
+opt_clean
 write_json
 """
-
-
-@dataclass(frozen=True)
-class Port:
-    """One Verilog port.
-
-    ``format`` names the format of a code; with ``encoding`` ``fixed`` the port carries what
-    `hfp8_hw.golden.to_fixed` makes of the code.
-    """
-
-    name: str
-    dir: str
-    width: int
-    role: str
-    format: str | None = None
-    encoding: str | None = None
 
 
 _ROLES = {
@@ -122,8 +109,13 @@ class _Flat:
         self.signals[name] = (signal, direction)
 
 
-def convert(unit: StreamUnit, top: str) -> tuple[str, list[Port]]:
+def convert(
+    unit: StreamUnit, top: str, kind: str = "", reserved: Iterable[str] = ()
+) -> tuple[str, list[Port]]:
     """The Verilog text of a unit and its ports, clock and reset first.
+
+    ``kind`` is the unit's name in `hfp8_hw.parameters`, for the ports' comments; no signal gets a
+    name in ``reserved``.
 
     The text depends on nothing but the unit and the tool versions: no path, no date.
     """
@@ -134,4 +126,7 @@ def convert(unit: StreamUnit, top: str) -> tuple[str, list[Port]]:
     json = yosys.run(["-q", "-"], _SCRIPT.format(rtlil=text, top=top), ignore_warnings=True)
     ports = [Port("clk", "in", 1, "clock"), Port("rst", "in", 1, "reset"), *flat.ports]
     netlist = Netlist(json, top, [port.name for port in ports])
-    return Writer(netlist, top).text(), ports
+    order = re.findall(r"^  wire .*\\(\S+)$", text, re.MULTILINE)
+    name_cells(netlist, order, reserved)
+    notes = {port.name: meaning(port, kind) for port in ports}
+    return Writer(netlist, top, notes).text(), ports

@@ -6,7 +6,12 @@ reports; here every extension is spelt out, and bits that nothing reads are not 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from textwrap import wrap
+
+from .names import UNUSED
 from .netlist import ARITHMETIC, BITWISE, Bit, Cell, Netlist, operand_bit
+from .stages import CONTROL, Section, ordered_stages, sections
 
 _COMPARE = {"$eq": "==", "$ne": "!=", "$lt": "<", "$le": "<=", "$gt": ">", "$ge": ">="}
 _REDUCE = {
@@ -23,10 +28,10 @@ class WriterError(RuntimeError):
 
 
 class Writer:
-    """Writes one module."""
+    """Writes one module; ``notes`` are the ports' comments."""
 
-    def __init__(self, netlist: Netlist, top: str) -> None:
-        self.netlist, self.top = netlist, top
+    def __init__(self, netlist: Netlist, top: str, notes: Mapping[str, str]) -> None:
+        self.netlist, self.top, self.notes = netlist, top, notes
         self.place: dict[Bit, tuple[str, int, int]] = {}
         self.read: set[tuple[str, int]] = set()
         for name, direction, bits in netlist.ports:
@@ -52,35 +57,67 @@ class Writer:
 
     def text(self) -> str:
         """The module."""
+        order = ordered_stages(self.netlist)
         body: list[str] = []
-        for cell in self.netlist.cells:
-            if cell.is_register:
-                body.append(f"  reg {_range(len(self._kept(cell)))}{cell.name};")
-        for cell in self.netlist.cells:
-            if not cell.is_register:
-                body += self._combinational(cell)
-        for cell in self.netlist.cells:
-            if cell.is_register:
-                body += self._register(cell)
+        for stage in order:
+            body += self._declared(stage)
+        for section in sections(self.netlist):
+            body += self._section(section, order)
+        body += ["", "  // Outputs"]
         for name, direction, bits in self.netlist.ports:
             if direction == "output":
                 body.append(f"  assign {name} = {self._vector(bits)};")
-        unused = self._unused()
-        if unused:
-            body.append(f"  wire unused = &{{1'b0, {', '.join(unused)}}};")
-        ports = ",\n".join(
-            f"  {direction} wire {_range(len(bits))}{name}"
-            for name, direction, bits in self.netlist.ports
+        body += self._unused()
+        return f"module {self.top} (\n{self._ports()});\n" + "\n".join(body) + "\nendmodule\n"
+
+    def _ports(self) -> str:
+        """The port list, a comment at each."""
+        heads = []
+        for k, (name, direction, bits) in enumerate(self.netlist.ports):
+            comma = "," if k < len(self.netlist.ports) - 1 else ""
+            heads.append(f"  {direction} wire {_range(len(bits))}{name}{comma}")
+        column = max(map(len, heads))
+        notes = [self.notes.get(name, "") for name, _, _ in self.netlist.ports]
+        return "".join(
+            f"{head:{column}}  // {note}".removesuffix("  // ").rstrip() + "\n"
+            for head, note in zip(heads, notes, strict=True)
         )
-        return f"module {self.top} (\n{ports}\n);\n" + "\n".join(body) + "\nendmodule\n"
+
+    def _declared(self, stage: str) -> list[str]:
+        registers = [c for c in self.netlist.cells if c.is_register and c.stage == stage]
+        lines = ["", f"  // Registers of stage {stage}"]
+        return lines + [f"  reg {_range(len(self._kept(c)))}{c.name};" for c in registers]
+
+    def _section(self, section: Section, order: list[str]) -> list[str]:
+        """The logic behind a stage's registers, and what loads the next."""
+        lines: list[str] = []
+        if section.logic:
+            lines += ["", _RULE, f"  // {_heading(section.stage)}", _RULE]
+        for cell in section.logic:
+            lines += self._combinational(cell)
+        for stage in order:
+            loaded = [cell for cell in section.registers if cell.stage == stage]
+            if loaded:
+                lines += ["", f"  // Load the registers of stage {stage}"]
+            for cell in loaded:
+                lines += self._register(cell)
+        return lines
 
     def _unused(self) -> list[str]:
-        """References to the bits that nothing reads: named, so that a linter accepts them."""
-        found = []
+        """A wire that reads the bits that nothing else reads, so that a linter accepts them."""
+        found: list[tuple[str, int, int, int]] = []
         for name, k, width in self.place.values():
-            if (name, k) not in self.read:
-                found.append((name, k, width))
-        return [name if width == 1 else f"{name}[{k}]" for name, k, width in found]
+            if (name, k) in self.read:
+                continue
+            if found and found[-1][0] == name and found[-1][1] == k - 1:
+                found[-1] = (name, k, found[-1][2], width)
+            else:
+                found.append((name, k, k, width))
+        if not found:
+            return []
+        bits = ", ".join(_select(*one) for one in found)
+        lines = wrap(f"wire {UNUSED} = &{{1'b0, {bits}}};", 96)
+        return ["", "  // Bits that nothing reads", *(f"  {line}" for line in lines)]
 
     def _vector(self, bits: list[Bit]) -> str:
         """An expression of exactly ``len(bits)`` bits."""
@@ -195,6 +232,18 @@ class Writer:
                 "    end",
             ]
         return [f"  always @(posedge {clock})", f"    {clear}", f"    else {enable}{steps}"]
+
+
+_RULE = f"  // {'-' * 74}"
+
+
+def _heading(stage: str) -> str:
+    """What stands above the logic behind a stage's registers."""
+    if stage == CONTROL:
+        return "Flow control: when the stages move"
+    if not stage:
+        return "Inputs: logic in front of the first registers"
+    return f"Stage {stage}: logic behind its registers"
 
 
 def _is_table(cell: Cell) -> bool:

@@ -101,7 +101,7 @@ def test_what_is_assumed_of_registers() -> None:
     texts = register_ranges.assumed(made)
     assert texts == [
         text
-        for net in ("o_y", "o_y_2")
+        for net in ("o_y", "slot_total")
         for text in [f"{net}[14:0] <= 28672", f"{net}[14:0] < 1 || {net}[14:0] >= {3 << 9}"]
         + [f"!{net}[{bit}] || {net}[14:9] >= {12 - bit}" for bit in range(9)]
     ]

@@ -23,7 +23,7 @@ from .test_prove import package
     ("unit", "given", "old", "new", "phase"),
     [
         # A carry loses the lowest bit of what it shifts out.
-        ("mac", {}, r"wire sum_fine_by1 = .*;", "wire sum_fine_by1 = 1'b0;", "carries"),
+        ("mac", {}, r"wire sum_fine_by1_bit0 = .*;", "wire sum_fine_by1_bit0 = 1'b0;", "carries"),
         # A reset leaves the lowest bit of the count of a chunk.
         ("mac", {}, r"slot_taken <= 6'h0;", "slot_taken <= slot_taken & 6'h1;", "reset 1"),
         # The flags of a sum that was given up after a chunk's end stay if the next one is late.

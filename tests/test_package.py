@@ -54,7 +54,7 @@ def test_manifest_is_valid_and_true(unit: str, given: dict[str, Any]) -> None:
     assert manifest["parameters"] == parameters.to_dict()
     assert unit_parameters(unit, manifest["parameters"]) == parameters
     declared = {
-        line.split()[-1].rstrip(",") for line in package.verilog.splitlines()
+        line.split("//")[0].split()[-1].rstrip(",") for line in package.verilog.splitlines()
         if line.startswith(("  input wire", "  output wire"))
     }  # fmt: skip
     assert declared == {port["name"] for port in manifest["ports"]}

@@ -76,7 +76,7 @@ FAULTS = [
     # Overwrites a result that waits: lost, and changed while it waits.
     ("assign i_ready =", "  assign i_ready = 1'b1;", ["pipeline"]),
     # Ready only when the output is: valid waits for ready.
-    ("wire i_ready_2 =", "  wire i_ready_2 = o_ready;", ["progress", "pipeline"]),
+    ("wire pipe_ready =", "  wire pipe_ready = o_ready;", ["progress", "pipeline"]),
     ("assign o_valid =", "  assign o_valid = 1'b0;", ["progress", "pipeline"]),
     ("assign o_valid =", "  assign o_valid = 1'b1;", ["stream", "pipeline"]),
     ("assign o_flags =", "  assign o_flags = {3'b000, i_valid};",
@@ -96,7 +96,7 @@ def test_a_lost_transfer_fails() -> None:
     """A register in the middle that a stall does not hold."""
     made = package("quantizer", stages=3)
     register = next(x for x in made.verilog.splitlines() if "align_base <=" in x)
-    loose = register.replace("if (i_ready_2) ", "")
+    loose = register.replace("if (pipe_ready) ", "")
     assert loose != register
     bad = replace(made, verilog=made.verilog.replace(register, loose, 1))
     assert prove.prove(bad, "pipeline", timeout=HOUR).status == "failed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import zipfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import ParameterError, check_choice
-from .options import configured, parameter_options, seed_option, sim_option, simulators
+from .options import (
+    check_folder,
+    configured,
+    parameter_options,
+    seed_option,
+    sim_option,
+    simulators,
+)
 
 if TYPE_CHECKING:
     from verif.simulation.compare import Comparison
@@ -26,31 +33,63 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     Raises
     ------
     ParameterError
-        If it is not one, or holds anything but plain arrays.
+        If it cannot be read, is not such a file, or holds anything but plain arrays.
     """
     refusal = f"inputs={str(path)!r} is not allowed: an .npz file of plain arrays"
     try:
-        with path.open("rb") as handle:
+        with path.open("rb") as handle, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             file = np.load(handle, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ParameterError(refusal)
-            return {name: file[name] for name in file.files}
+                raise ParameterError(f"{refusal}, as numpy.savez writes")
+            return {name: _array(file, name, refusal) for name in file.files}
+    except ParameterError:
+        raise
     except OSError as error:
         if error.strerror is None:
             raise ParameterError(refusal) from None
         raise ParameterError(f"inputs={str(path)!r} cannot be read: {error.strerror}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, ParameterError):
-            raise
-        raise ParameterError(refusal) from None
+    except Exception as error:
+        # zipfile, zlib and NumPy have many words for a file that is not whole.
+        raise ParameterError(f"{refusal} ({_why(error)})") from None
+
+
+def _array(file: Any, name: str, refusal: str) -> NDArray[Any]:
+    try:
+        array = file[name]
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            raise ParameterError(
+                f"array {name!r} is not allowed: it holds Python objects, not numbers"
+            ) from None
+        if "dtype descriptor" in str(error):
+            raise ParameterError(
+                f"array {name!r} is not allowed: its dtype is unknown to NumPy ({error}); save the "
+                f"codes as unsigned integers, {name}.view(np.uint8)"
+            ) from None
+        raise ParameterError(f"{refusal}, and {name!r} is none ({_why(error)})") from None
+    if not isinstance(array, np.ndarray):
+        raise ParameterError(f"{refusal}, and {name!r} is none")
+    return array
+
+
+def _why(error: Exception) -> str:
+    return " ".join(str(error).split())[:100] or type(error).__name__
+
+
+def _check_report(report: Path, inputs: Path) -> None:
+    """Refuse a report that could not be written, before anything is simulated."""
+    check_folder("report", report)
+    if report.is_dir():
+        raise ParameterError(f"report={str(report)!r} is not allowed: it is a folder")
+    if report.exists() and inputs.exists() and report.samefile(inputs):
+        raise ParameterError(f"report={str(report)!r} is not allowed: it has the inputs")
 
 
 @click.command("compare")
 @click.argument("unit", required=False)
 @click.option("--inputs", type=click.Path(path_type=Path), required=True,
-              help="NumPy .npz: x, or a and b (last axis summed by accumulating units); floats "
-              "are quantized by the golden model, unsigned integers are codes. Also mode*, "
-              "bias*, rbits.")  # fmt: skip
+              help="NumPy .npz file with your arrays, see above.")  # fmt: skip
 @sim_option
 @click.option(
     "--via",
@@ -76,22 +115,50 @@ def compare_command(
 
     Prints elements, mismatches, flags and the error against float64; exit status 1 on any
     mismatch. The RTL is simulated under cocotb.
+
+    The .npz file holds x, or a and b. Their shapes broadcast; mac and dot sum the last axis. Exact
+    sums of more than `terms` products are refused, as they may wrap; with acc=fixed they run, and
+    the report counts them.
+
+    \b
+    float16, float32, float64  values; the golden model first rounds them to
+                               the input's format (RNE)
+    unsigned integers          codes of the input's format
+    with x_format (a_format,   codes of the format that this array names, such
+    b_format) in the file      as "BF16"; also as signed integers or as raw
+                               bytes (V1, V2, V4: what np.save makes of
+                               bfloat16). Another format than the input's is
+                               decoded, and rounded like values
+
+    Also taken, as integers, where the unit has such inputs: mode, mode_a, mode_b (0 by default),
+    bias, bias_a, bias_b (the format's own), scale (0) and rbits (random).
+
+    \b
+    np.savez("t.npz", a=a, b=b.view(np.uint16), b_format="BF16")
     """
     parameters, name = configured(unit, options, config)
     names = simulators(sim)
     check_choice("via", via, ("cocotb",))
+    if report is not None:
+        _check_report(report, inputs)
     arrays = load_arrays(inputs)
-    if report is not None and not report.resolve().parent.is_dir():
-        raise ParameterError(f"report={str(report)!r} is not allowed: there is no such folder")
     from rtl_gen.package import generate, write_whole
     from verif.simulation.compare import compare
+    from verif.simulation.user_arrays import prepare
 
     package = generate(parameters, name)
+    try:
+        given = prepare(package, arrays, seed)
+    except MemoryError:
+        shapes = ", ".join(f"{key} {values.shape!r}" for key, values in arrays.items())
+        raise ParameterError(
+            f"shapes {shapes} are not allowed: there is not enough memory"
+        ) from None
     console = Console(stderr=False)
     found = []
     for simulator in names:
         with console.status(f"{simulator}: simulating {package.name}"):
-            found.append(compare(package, arrays, simulator, seed))
+            found.append(compare(package, given, simulator, seed))
     _table(found, console)
     if report is not None:
         data = {"inputs": inputs.name, "seed": seed, "runs": [c.to_dict() for c in found]}
@@ -125,6 +192,12 @@ def _table(found: list[Comparison], console: Console) -> None:
     for label, cells in rows:
         table.add_row(label, *cells)
     console.print(table)
+    if first.may_wrap:
+        terms = first.parameters["terms"]
+        console.print(
+            f"{first.may_wrap:,} sums have more than terms={terms} products and may wrap",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     for comparison in found:
         if comparison.first:
             console.print(

@@ -60,7 +60,8 @@ def add_to_odd(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.flo
 
     Rounding the result once more to p <= 51 bits, in any rounding, gives what rounding the exact
     sum would (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums: proved
-    algorithms using rounding to odd", IEEE Trans. Computers 57(4), 2008, theorem 1).
+    algorithms using rounding to odd", IEEE Trans. Computers 57(4), 2008, theorem 1). The sum must
+    not leave the range of normal numbers.
     """
     s, error = two_sum(a, b)
     to_odd = (error != 0) & (s.view(I64) & 1 == 0)

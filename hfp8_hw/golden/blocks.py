@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ParameterError
+from .arrays import as_array
 
 BLOCK = 1 << 15
 """Elements in a block."""
@@ -55,6 +56,6 @@ def _part(array: NDArray[Any], where: slice, size: int) -> NDArray[Any]:
     return part
 
 
-def optional(*values: Any) -> list[NDArray[Any] | None]:
-    """Array-likes as arrays; None stays None."""
-    return [None if v is None else np.asarray(v) for v in values]
+def as_arrays(**values: Any) -> list[Any]:
+    """Array-likes, by the names of the arguments, as arrays; None stays None."""
+    return [None if v is None else as_array(v, name) for name, v in values.items()]

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ParameterError, check_choice
+from ..errors import ParameterError, check_choice, check_int
 from ..formats import SCALE_RANGE, FloatFormat, parse_format, parse_operand
 from ..rounding import Rounding, check_overflow, parse_rounding
 from . import fast
+from .arrays import as_array, check_flag, check_integers
 from .bits import Parts, split
-from .blocks import blocks, broadcast_shape, optional
+from .blocks import as_arrays, blocks, broadcast_shape
 from .operands import (
     check_bias,
     check_rbits,
@@ -20,7 +21,7 @@ from .operands import (
     real_values,
 )
 from .pack import code_dtype, pack
-from .random import lane_seeds, xorshift32
+from .random import MAX_LANES, SEED_RANGE, lane_seeds, xorshift32
 
 _BINARY32 = parse_operand("FP32")
 
@@ -34,12 +35,19 @@ def pack_values(
     bias: NDArray[np.int64] | None = None,
     rbits: NDArray[np.int64] | None = None,
     invalid: NDArray[np.bool_] | bool = False,
+    power: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Round binary64 values (NaN and infinities too) to codes and flags, in one piece."""
+    """Round binary64 values (NaN and infinities too) to codes and flags, in one piece.
+
+    ``power`` scales by 2**power. It is added to the exponents of the parts, which have no ends, so
+    that a product beyond binary64 is as exact as any other.
+    """
     nan, inf = np.isnan(values), np.isinf(values)
     parts = split(np.where(nan | inf, np.copysign(0.0, values), values))
     if nan.any():
         parts = Parts(parts.neg & ~nan, *parts[1:])
+    if power is not None:
+        parts = parts._replace(exp=parts.exp + power)
     return pack(
         parts, nan, inf, invalid, fmt, rounding, overflow, fmt.bias if bias is None else bias, rbits
     )
@@ -111,48 +119,57 @@ def quantize(
     fmt = parse_format(fmt, "fmt")
     rounding = parse_rounding(rounding)
     overflow = check_overflow(overflow, fmt)
-    array = np.asarray(x)
+    check_flag(flags)
+    array = as_array(x, "x")
+    check_int("seed", seed, *SEED_RANGE)
+    check_int("lanes", lanes, 1, MAX_LANES)
     if random is not None:
         rbits = generated_bits(random, seed, rounding, array.shape, rbits, lanes)
     words = check_rbits(rbits, rounding)
     biases = check_bias(bias)
     scales = None if scale is None else check_scale(scale)
 
-    plain = biases is None and scales is None
-    if plain and src_bias is None and src_mode is None and fast.applies(fmt):
-        if src is not None and array.dtype == np.uint32 and parse_operand(src) == _BINARY32:
+    plain = biases is None and scales is None and src_bias is None and src_mode is None
+    if plain and fmt.width <= 8:
+        if src is not None and array.dtype == np.uint32 and parse_operand(src, "src") == _BINARY32:
             array, src = array.view(np.float32), None
-        floats = src is None and array.dtype == np.float32
-        if floats and words is not None:
-            done = fast.stochastic(array, words, fmt, rounding, overflow)
+        if src is None and array.dtype == np.float32:
+            done = _quantize_single(array, fmt, rounding, overflow, words, flags)
             if done is not None:
                 return done if flags else done[0]
-        elif floats:
-            if flags:
-                return fast.quantize_flags(array, fmt, rounding, overflow, table_builder=_table)
-            return fast.quantize(array, fmt, rounding, overflow, table_builder=_table)
-    rest = optional(words, biases, src_bias, src_mode, scales)
+    rest = [words, biases, *as_arrays(src_bias=src_bias, src_mode=src_mode), scales]
     shape = broadcast_shape(array, *rest)
     codes = np.empty(shape, code_dtype(fmt))
     marks = np.empty(shape, np.uint8)
     for where, (part, r, b, sb, sm, power) in blocks(shape, array, *rest):
         values = real_values(part, src, sb, sm)
-        if power is not None:
-            values = np.ldexp(values, power)
-        done = pack_values(values, fmt, rounding, overflow, bias=b, rbits=r)
+        done = pack_values(values, fmt, rounding, overflow, bias=b, rbits=r, power=power)
         codes.reshape(-1)[where], marks.reshape(-1)[where] = done
     return (codes, marks) if flags else codes
 
 
+def _quantize_single(
+    x: NDArray[np.float32],
+    fmt: FloatFormat,
+    rounding: Rounding,
+    overflow: str,
+    rbits: NDArray[np.int64] | None,
+    flags: bool,
+) -> tuple[NDArray[Any], ...] | None:
+    """Codes of float32 values, and flags if asked for, by a fast path; None where none applies."""
+    if rbits is not None:
+        return fast.stochastic(x, rbits, fmt, rounding, overflow)
+    if not fast.applies(fmt):
+        return None
+    if flags:
+        return fast.quantize_flags(x, fmt, rounding, overflow, table_builder=pack_values)
+    return (fast.quantize(x, fmt, rounding, overflow, table_builder=pack_values),)
+
+
 def check_scale(scale: ArrayLike) -> NDArray[np.int64]:
     """Scales as integers; raises ParameterError for others."""
-    array = np.asarray(scale)
     low, high = SCALE_RANGE
-    if array.dtype.kind not in "iu" or (
-        array.size and not low <= int(array.min()) <= int(array.max()) <= high
-    ):
-        raise ParameterError(f"scale={scale!r} is not allowed: integers from {low} to {high}")
-    return array.astype(np.int64)
+    return check_integers(scale, "scale", low, high, f"integers from {low} to {high}")
 
 
 def generated_bits(
@@ -177,13 +194,6 @@ def generated_bits(
     if lanes == 1:
         return words.reshape(-1, *(1,) * (len(shape) - 1))
     return words.reshape(shape[0], *(1,) * (len(shape) - 2), lanes)
-
-
-def _table(
-    values: NDArray[np.float64], fmt: FloatFormat, rounding: Rounding, overflow: str
-) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Codes and flags of a handful of values: what the fast path fills its table with."""
-    return pack_values(values, fmt, rounding, overflow)
 
 
 def decode(
@@ -215,8 +225,8 @@ def decode(
         For codes that do not fit the format, and any other argument that is not allowed.
     """
     formats = parse_operand(fmt, "fmt")
-    array = np.asarray(codes)
-    rest = optional(bias, mode)
+    array = as_array(codes, "codes")
+    rest = as_arrays(bias=bias, mode=mode)
     if len(formats) == 1 and bias is None and mode is None and formats[0].width <= 16:
         return decode_operand(array, formats, None, None, "codes")
     shape = broadcast_shape(array, *rest)

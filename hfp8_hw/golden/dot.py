@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from ..fixed import fixed_point
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
 from . import gemm
-from .blocks import blocks, broadcast_shape, optional
+from .arrays import check_flag
+from .blocks import as_arrays, blocks, broadcast_shape
 from .multiply import Products, decoded_operands, products
-from .operands import decode_one, operand_formats, used_values
+from .operands import decode_one, full_bias, operand_formats, used_values
 from .pack import code_dtype
 from .steps import Accumulator, run, step
 
@@ -77,8 +79,10 @@ def fma(
 
     ``c`` and the result are codes of ``acc``; everything else as in `dot`.
     """
+    check_flag(flags)
     how = accumulator(acc, rounding, overflow)
-    arrays = [np.asarray(v) for v in (a, b, c)] + optional(bias_a, bias_b, mode_a, mode_b)
+    given = {"bias_a": bias_a, "bias_b": bias_b, "mode_a": mode_a, "mode_b": mode_b}
+    arrays = as_arrays(a=a, b=b, c=c, **given)
     shape = broadcast_shape(*arrays)
     codes = np.empty(shape, code_dtype(how.fmt))
     marks = np.empty(shape, np.uint8)
@@ -140,7 +144,8 @@ def dot(
     overflow : str
         ``special`` or ``saturate``, of the accumulator.
     bias_a, bias_b : array_like of int, optional
-        Run-time biases; broadcast against the operand.
+        Run-time biases; broadcast against the operand. Where only one is given the other is the
+        format's own.
     flags : bool
         Whether to return the flags too: ORed over all roundings of a sum.
 
@@ -159,20 +164,13 @@ def dot(
     check_int("chunk", chunk, 1, 65536)
     check_int("lanes", lanes, 1, 65536)
     check_int("drop", drop, 0, 32)
+    check_flag(flags)
     check_int("interleave", interleave, 1, MAX_INTERLEAVE)
     x, y = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
     grid: NDArray[np.float64] | None = None
     if drop and semantics in ("exact", "exact_chunk"):
-        grid = _grid(fmt_a, fmt_b, drop, bias_a, bias_b)
-    try:
-        shape = np.broadcast_shapes(x.shape, y.shape)
-    except ValueError:
-        shape = ()
-    if not shape or (x.ndim and y.ndim and x.shape[-1] != y.shape[-1] != 1 != x.shape[-1]):
-        raise ParameterError(
-            f"shapes {x.shape!r} and {y.shape!r} are not allowed: "
-            "they must broadcast and have a last axis to sum"
-        )
+        grid = _grid(fmt_a, fmt_b, drop, bias_a, bias_b, mode_a, mode_b)
+    shape = _shape_with_items(x, y)
     wide = [np.broadcast_to(v, shape) for v in (x, y, 1.0 if grid is None else grid)]
     if interleave > 1:
         item = {"fmma": 2, "dotN": lanes}.get(semantics, 1)
@@ -196,6 +194,20 @@ def dot(
     return (result, marks.reshape(shape[:-1])) if flags else result
 
 
+def _shape_with_items(x: NDArray[Any], y: NDArray[Any]) -> tuple[int, ...]:
+    """The common shape of both operands, with a last axis to sum."""
+    try:
+        shape = np.broadcast_shapes(x.shape, y.shape)
+    except ValueError:
+        shape = ()
+    if not shape:
+        raise ParameterError(
+            f"shapes {x.shape!r} and {y.shape!r} are not allowed: "
+            "they must broadcast and have a last axis to sum"
+        )
+    return shape
+
+
 def _take_turns(values: NDArray[np.float64], interleave: int, item: int) -> NDArray[np.float64]:
     """(..., items) to (..., interleave, items of one sum)."""
     depth = values.shape[-1]
@@ -204,7 +216,8 @@ def _take_turns(values: NDArray[np.float64], interleave: int, item: int) -> NDAr
             f"interleave={interleave!r} is not allowed for {depth} products a row: "
             f"a multiple of {interleave * item}"
         )
-    dealt = values.reshape(*values.shape[:-1], -1, interleave, item).swapaxes(-2, -3)
+    turns = depth // (interleave * item)
+    dealt = values.reshape(*values.shape[:-1], turns, interleave, item).swapaxes(-2, -3)
     return dealt.reshape(*values.shape[:-1], interleave, depth // interleave)
 
 
@@ -213,14 +226,21 @@ def cut_off(values: NDArray[np.float64], grid: Any) -> NDArray[np.float64]:
     return np.trunc(values / grid) * grid + 0.0
 
 
-def _grid(fmt_a: Any, fmt_b: Any, drop: int, bias_a: Any, bias_b: Any) -> NDArray[np.float64]:
-    """What products are cut off to: the fixed-point number's last bit, an item at a time."""
+def _grid(
+    fmt_a: Any, fmt_b: Any, drop: int, bias_a: Any, bias_b: Any, mode_a: Any, mode_b: Any
+) -> NDArray[np.float64]:
+    """What products are cut off to: the fixed-point number's last bit, an item at a time.
+
+    With a run-time bias the geometry is that of bias 0 for both operands.
+    """
     formats = operand_formats(fmt_a, "a"), operand_formats(fmt_b, "b")
     runtime = bias_a is not None or bias_b is not None
     lsb = np.asarray(fixed_point(*formats, 1, runtime, drop).lsb, dtype=np.int64)
-    for bias in (bias_a, bias_b):
-        if bias is not None:
-            lsb = lsb - np.asarray(bias, dtype=np.int64)
+    if runtime:
+        first = full_bias(formats[0], bias_a, mode_a, "a")
+        second = full_bias(formats[1], bias_b, mode_b, "b")
+        broadcast_shape(first, second)
+        lsb = lsb - first - second
     return np.ldexp(1.0, lsb)
 
 
@@ -243,7 +263,8 @@ def fixed_dot(
     What the `mac` unit with ``acc=fixed`` puts out: the sum in units of ``2**lsb``, ``lsb`` and
     the width from `hfp8_hw.fixed.fixed_point` for sums of up to ``terms`` products; longer ones
     wrap. With run-time biases, the same for all items of a sum, the unit is
-    ``2**(lsb - bias_a - bias_b)``.
+    ``2**(lsb - bias_a - bias_b)``. Where only one of the two is given, the other is its format's
+    own, also in the unit.
 
     Other parameters as in `dot`.
 
@@ -257,10 +278,15 @@ def fixed_dot(
     formats = operand_formats(fmt_a, "a"), operand_formats(fmt_b, "b")
     runtime = bias_a is not None or bias_b is not None
     check_int("drop", drop, 0, 32)
+    check_flag(flags)
     fixed = fixed_point(*formats, terms, runtime, drop)
     # The sum is of unbiased operands where biases are run-time inputs.
-    zero_a, zero_b = (None if v is None else np.zeros_like(v) for v in (bias_a, bias_b))
+    zero_a = zero_b = None
+    if runtime:
+        zero_a = _unbiased(formats[0], bias_a, mode_a, "a")
+        zero_b = _unbiased(formats[1], bias_b, mode_b, "b")
     x, y = decoded_operands(a, b, fmt_a, fmt_b, zero_a, zero_b, mode_a, mode_b)
+    _shape_with_items(x, y)
     values = products(x, y).values
     finite = np.isfinite(values)
     scaled = np.trunc(np.where(finite, values, 0.0) * 2.0**-fixed.lsb)
@@ -276,6 +302,18 @@ def fixed_dot(
     lost = ~finite.all(axis=-1)
     total = np.where(lost, 0, total).astype(total.dtype)
     return (total, (lost * 8).astype(np.uint8)) if flags else total
+
+
+def _unbiased(formats: Sequence[FloatFormat], bias: Any, mode: Any, name: str) -> NDArray[np.int64]:
+    """A bias of 0 in place of each item's, which is the same for all items of a sum."""
+    used = full_bias(formats, bias, mode, name)
+    if used.ndim and (used != used[..., :1]).any():
+        what = repr(bias) if bias is None else "an array"
+        raise ParameterError(
+            f"bias_{name}={what} is not allowed: biases that differ within a sum, "
+            "which has one unit"
+        )
+    return np.zeros_like(used)
 
 
 def sum_products(
@@ -318,26 +356,36 @@ def matmul(
     lanes: int = 2,
     rounding: str | Rounding | None = None,
     overflow: str = "special",
+    bias_a: ArrayLike | None = None,
+    bias_b: ArrayLike | None = None,
+    mode_a: ArrayLike | None = None,
+    mode_b: ArrayLike | None = None,
 ) -> Any:
     """The matrix product of codes (m, k) and (k, n): `dot` of every row with every column.
 
     The same bits as `dot`; where no accumulator can overflow or reach below its smallest normal
     value, ``fma`` and ``chunked`` run on binary32 hardware arithmetic (see `golden.gemm`).
-    Arguments as in `dot`.
+    Arguments as in `dot`; ``bias_a`` and ``mode_a`` broadcast against a, ``bias_b`` and ``mode_b``
+    against b.
+
+    Raises
+    ------
+    ParameterError
+        For any argument that is not allowed.
     """
     how = accumulator(acc, rounding, overflow)
     check_choice("semantics", semantics, SEMANTICS)
     check_int("chunk", chunk, 1, 65536)
     check_int("lanes", lanes, 1, 65536)
-    x, y = decoded_operands(a, b, fmt_a, fmt_b, None, None, None, None)
+    x, y = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[0]:
         raise ParameterError(
             f"shapes {x.shape!r} and {y.shape!r} are not allowed: (m, k) and (k, n)"
         )
     depth = x.shape[1]
-    used_x, used_y = _occurring(a, fmt_a, x), _occurring(b, fmt_b, y)
-    if semantics in ("fma", "chunked") and gemm.applies(used_x, used_y, depth, how):
-        run_length = chunk if semantics == "chunked" else max(depth, 1)
+    used_x, used_y = _occurring(a, fmt_a, bias_a, x), _occurring(b, fmt_b, bias_b, y)
+    run_length = chunk if semantics == "chunked" else max(depth, 1)
+    if semantics in ("fma", "chunked") and gemm.applies(used_x, used_y, depth, run_length, how):
         return gemm.matmul(x, y, run_length, how)
     out = np.zeros((x.shape[0], y.shape[1]), code_dtype(how.fmt))
     columns = np.ascontiguousarray(y.T)
@@ -351,7 +399,11 @@ def matmul(
     return out
 
 
-def _occurring(codes: ArrayLike, fmt: Any, values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _occurring(
+    codes: ArrayLike, fmt: Any, bias: Any, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Values that occur in an operand: each once where a table knows them."""
-    (only,) = operand_formats(fmt, "a")
-    return used_values(codes, only) if only.width <= 16 and values.size else values
+    formats = operand_formats(fmt, "a")
+    if len(formats) > 1 or bias is not None or formats[0].width > 16 or not values.size:
+        return values
+    return used_values(codes, formats[0])

@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding
-from .blocks import blocks, broadcast_shape
+from .arrays import check_flag
+from .blocks import as_arrays, blocks, broadcast_shape
 from .dot import accumulator
 from .multiply import Products
-from .operands import decode_one
+from .operands import check_codes, decode_one
 from .pack import code_dtype
 from .steps import step
 
@@ -48,8 +49,9 @@ def add(
     ParameterError
         For any argument that is not allowed.
     """
+    check_flag(flags)
     how = accumulator(fmt, rounding, overflow)
-    arrays = [np.asarray(a), np.asarray(b)]
+    arrays = as_arrays(a=a, b=b)
     shape = broadcast_shape(*arrays)
     codes, marks = np.empty(shape, code_dtype(how.fmt)), np.empty(shape, np.uint8)
     for where, (part_a, part_b) in blocks(shape, *arrays):
@@ -63,9 +65,16 @@ def maximum(a: ArrayLike, b: ArrayLike, fmt: FloatFormat | str, *, flags: bool =
     """The larger of two codes of one format, +0 above -0; the format's NaN if either is NaN.
 
     IEEE 754-2019 section 9.6, ``maximum``. No flag is ever set; arguments as in `add`.
+
+    Raises
+    ------
+    ParameterError
+        For any argument that is not allowed.
     """
+    check_flag(flags)
     form = parse_format(fmt, "fmt")
-    x, y = np.broadcast_arrays(np.asarray(a), np.asarray(b))
+    x, y = check_codes(a, form, "a"), check_codes(b, form, "b")
+    broadcast_shape(x, y)
     values_x, values_y = decode_one(x, form, None, "a"), decode_one(y, form, None, "b")
     first = (values_x > values_y) | ((values_x == values_y) & ~np.signbit(values_x))
     return _with_nan(np.where(first, x, y), np.isnan(values_x) | np.isnan(values_y), form, flags)
@@ -75,10 +84,17 @@ def relu(x: ArrayLike, fmt: FloatFormat | str, *, flags: bool = False) -> Any:
     """A code where its value is above 0, else +0; the format's NaN where it is NaN.
 
     No flag is ever set; ``flags=True`` returns zeros beside the codes.
+
+    Raises
+    ------
+    ParameterError
+        For any argument that is not allowed.
     """
+    check_flag(flags)
     form = parse_format(fmt, "fmt")
-    values = decode_one(np.asarray(x), form, None, "x")
-    return _with_nan(np.where(values > 0, x, 0), np.isnan(values), form, flags)
+    codes = check_codes(x, form, "x")
+    values = decode_one(codes, form, None, "x")
+    return _with_nan(np.where(values > 0, codes, 0), np.isnan(values), form, flags)
 
 
 def _with_nan(codes: NDArray[Any], nan: NDArray[np.bool_], fmt: FloatFormat, flags: bool) -> Any:

@@ -2,8 +2,8 @@
 
 The upper 16 bits of a float32 hold sign, exponent and 7 mantissa bits. With the lowest of them
 set wherever the lower half is nonzero (rounding to odd), they decide every rounding to a format of
-at most 5 mantissa bits: such a format's values, the points halfway between them and the point
-halfway to its smallest value have at most 6 mantissa bits.
+few mantissa bits and not too large a bias; `applies` says which, and why. Each faster way has such
+a condition beside it. Outside of it the general path computes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,22 @@ _BLOCK = 1 << 14
 
 
 def applies(fmt: FloatFormat) -> bool:
-    """Whether the table decides: at most 8 bits, at most 5 of them mantissa."""
-    return fmt.width <= 8 and fmt.man_bits <= 5
+    """Whether the table decides a deterministic rounding to this format.
+
+    Take a word whose upper half is even. It and the words up to the next such word share two
+    entries of the table: the word itself has one, all words strictly between have the other. So the
+    table decides if every value where code or flags change, a threshold, is a word with an even
+    upper half, or beyond the largest float32. Thresholds are the format's values, the points
+    halfway between two of them, half the smallest, and the smallest normal.
+
+    Words with an even upper half are the normal float32 of at most 6 mantissa bits, and the
+    multiples of 2**-132 below 2**-126. Thresholds have at most M + 1 mantissa bits, so M <= 5 is
+    enough for the former. Their lowest bit is never below that of half a step at the bottom:
+    2**(-B-M), and 2**(-B-M-1) where exponent 0 is an ordinary binade. Where that is at least
+    2**-132, the latter holds too; where it is less, a value of the format itself is out of place.
+    """
+    lowest = -fmt.bias - fmt.man_bits - (fmt.zero_exp == "normal")
+    return fmt.width <= 8 and fmt.man_bits <= 5 and lowest >= -132
 
 
 @lru_cache(maxsize=64)
@@ -54,13 +68,13 @@ def quantize(
     overflow: str,
     table_builder: Builder,
 ) -> NDArray[np.uint8]:
-    """Codes of float32 values in a deterministic rounding; see `hfp8_hw.golden.quantize`."""
+    """Codes of float32 values in a deterministic rounding, for formats to which this `applies`."""
     table, _ = _codes(fmt, rounding, overflow, table_builder)
     contiguous = np.ascontiguousarray(x)
     out = np.empty(x.shape, np.uint8)
     words, codes = contiguous.reshape(-1).view(np.uint32), out.reshape(-1)
     compiled = jit.kernels(words.size)
-    if compiled is not None and rounding.mode == "RNE" and _binary32_reaches(fmt):
+    if compiled is not None and rounding.mode == "RNE" and nearest_applies(fmt):
         _nearest(compiled, words, codes, fmt, overflow)
         return out
     if compiled is not None:
@@ -98,9 +112,15 @@ def stochastic(
     rounding: Rounding,
     overflow: str,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-    """Codes and flags of SR(n) with a random word for each value; None without numba."""
+    """Codes and flags of SR(n) with a random word for each value; None where it does not apply.
+
+    It needs numba, a word for each value, and codes of 8 bits, as the sign is taken to bit 7. The
+    format's range does not matter: the kernel works on the 24-bit significand in int64. Left shifts
+    of it are by at most M places in rounding, and of the rest, which is below 2**drop, by n - drop;
+    in the gap below the smallest value |x| 2**(B+M+n) is below 2**(M+n+1), so all stay below 2**41.
+    """
     compiled = jit.kernels(x.size)
-    if compiled is None or rbits.shape != x.shape or fmt.width != 8 or not -80 <= fmt.bias <= 100:
+    if compiled is None or rbits.shape != x.shape or fmt.width != 8:
         return None
     words = np.ascontiguousarray(x).reshape(-1).view(np.uint32)
     random = np.ascontiguousarray(rbits).reshape(-1)
@@ -143,9 +163,20 @@ def _look_up(
             np.take(table, index[:n], out=out[start : start + n], mode="clip")
 
 
-def _binary32_reaches(fmt: FloatFormat) -> bool:
-    """Whether all thresholds that `_nearest` uses are normal binary32 numbers."""
-    return fmt.width == 8 and -80 <= fmt.bias <= 100
+def nearest_applies(fmt: FloatFormat) -> bool:
+    """Whether the arithmetic of `_nearest` gives RNE, where the table `applies`.
+
+    - The sign is taken to bit 7, so a code has 8 bits.
+    - From the smallest normal value up the mantissa is rounded where it stands, so that value has
+      to be a normal float32: 2**(1-B), or 2**-B (1 + 2**-M) in `normal` formats.
+    - An infinity takes part as the word of 2**128. Its code on the continued grid, (128 + B) 2**M,
+      has to lie beyond the largest one, or it would pass for a number.
+    - In `gradual` formats a constant 2**(24-B-M) is added, which has to be a normal float32. So it
+      is: the two conditions above leave B between -124 and 127.
+    - In others words are compared with half the smallest value, a float32 by the same conditions.
+    """
+    least = -fmt.bias if fmt.zero_exp == "normal" else 1 - fmt.bias
+    return fmt.width == 8 and least >= -126 and (128 + fmt.bias) << fmt.man_bits > fmt.max_code
 
 
 def _nearest(

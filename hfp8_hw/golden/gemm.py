@@ -1,12 +1,4 @@
-"""Matrix products at binary32 speed, where that is bit-exact.
-
-A sum of an accumulator value (p bits) and a product (at most p bits), computed in binary32 and
-then rounded to p bits to nearest, equals the exact sum rounded once if 2p + 2 <= 24: binary32 only
-drops bits where the smaller term lies more than 24 - p bits below the larger one, and there the
-exact sum is too close to a p-bit value to be near a tie. This needs every sum to be a normal
-number of the accumulator or zero, which `applies` checks from the data. The tests hold it against
-the general path.
-"""
+"""Matrix products at binary32 speed, where that is bit-exact; `applies` says where, and why."""
 
 from __future__ import annotations
 
@@ -33,19 +25,40 @@ def _lsb_and_bits(values: NDArray[np.float64]) -> tuple[int, int]:
     return int((parts.exp + trailing).min()), int((bit_length(parts.sig) - trailing).max())
 
 
-def applies(x: NDArray[np.float64], y: NDArray[np.float64], depth: int, acc: Accumulator) -> bool:
-    """Whether every sum of ``depth`` products of values in x and values in y is exact this way."""
+def applies(
+    x: NDArray[np.float64], y: NDArray[np.float64], depth: int, chunk: int, acc: Accumulator
+) -> bool:
+    """Whether sums of ``depth`` products of values in x and in y, in chunks, are exact this way.
+
+    A sum of an accumulator value (p bits) and a product (at most p bits), computed in binary32 and
+    then rounded to p bits to nearest, equals the exact sum rounded once if 2p + 2 <= 24: binary32
+    only drops bits where the smaller term lies more than 24 - p bits below the larger one, and
+    there the exact sum is too close to a p-bit value to be near a tie. That needs
+
+    - operands and products that are binary32 values: of the operands each has at most p bits, so
+      their lowest bits and magnitudes decide; of the products the range of the sums does.
+    - sums that are 0 or normal, in the accumulator and in binary32. All are multiples of the lowest
+      bit of any product, also after rounding, so this bit must not lie below.
+    - sums that never overflow. With every product at most T, a rounded sum of k of them is at most
+      k T (1 + 2**-p)**k. It is also at most 2 k T: the accumulator's value before an addition is
+      itself a candidate for the value after it, so rounding moves the sum by the product's
+      magnitude at most. Both hold again for the sums of chunks, for 4 k T in all.
+    """
     p = acc.fmt.man_bits + 1
     if acc.rounding.mode not in ("RNE", "RNA") or 2 * p + 2 > 24:
         return False
     if not (x.size and y.size and np.isfinite(x).all() and np.isfinite(y).all()):
         return False
     (low_x, bits_x), (low_y, bits_y) = _lsb_and_bits(x), _lsb_and_bits(y)
-    largest = float(np.abs(x).max() * np.abs(y).max()) * depth
+    top_x, top_y = float(np.abs(x).max()), float(np.abs(y).max())
+    operands = min(low_x, low_y) >= -149 and max(top_x, top_y) < 2.0**128
+    roundings = min(chunk, depth) + -(-depth // chunk)
+    growth = min(4.0, (1 + 2.0**-p) ** min(roundings, 2 << p))
     return (
-        bits_x + bits_y <= p
+        operands
+        and bits_x + bits_y <= p
         and 2.0 ** (low_x + low_y) >= max(acc.fmt.min_normal, 2.0**-126)
-        and largest * (1 + 2.0 ** (2 - p)) ** 2 <= min(acc.fmt.max, 2.0**127)
+        and top_x * top_y * depth * growth <= min(acc.fmt.max, 2.0**127)
     )
 
 

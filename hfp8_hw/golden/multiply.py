@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..formats import FloatFormat, parse_format
+from ..errors import ParameterError
+from ..formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_format
 from ..products import product_format
 from ..rounding import Rounding, check_overflow, parse_rounding
-from .blocks import blocks, broadcast_shape, optional
+from .arrays import check_flag
+from .blocks import as_arrays, blocks, broadcast_shape
 from .convert import pack_values
-from .operands import check_rbits, decode_operand, operand_formats
+from .operands import check_rbits, decode_operand, full_bias, operand_formats
 from .pack import code_dtype
 
 
@@ -84,7 +86,10 @@ def mul(
         As in `quantize`; ``overflow=None`` is ``saturate``, and ``special`` with
         ``out="exact"``, where only an infinite operand is an overflow.
     bias_a, bias_b : array_like of int, optional
-        Run-time biases of the operands.
+        Run-time biases of the operands. Where only one is given the other is the format's own.
+        With ``out="exact"`` both go from -16 to 47, as the exact format holds products of those.
+    mode_a, mode_b : array_like of int, optional
+        For each ``"HFP8"`` operand, and only for those.
     flags : bool
         Whether to return the flags too; invalid also marks 0 x Inf.
 
@@ -97,18 +102,23 @@ def mul(
     ParameterError
         For any argument that is not allowed.
     """
+    check_flag(flags)
     rounding = parse_rounding(rounding)
     exact = isinstance(out, str) and out == "exact"
     if exact:
         runtime = bias_a is not None or bias_b is not None
         fmt = product_format(operand_formats(fmt_a, "a"), operand_formats(fmt_b, "b"), runtime)
+        if runtime:
+            _check_reach(fmt_a, bias_a, mode_a, "a")
+            _check_reach(fmt_b, bias_b, mode_b, "b")
     else:
         fmt = parse_format(out, "out")
     if overflow is None:
         overflow = "special" if exact and fmt.has_nan else "saturate"
     overflow = check_overflow(overflow, fmt)
     random = check_rbits(rbits, rounding)
-    arrays = [np.asarray(a), np.asarray(b), *optional(bias_a, bias_b, mode_a, mode_b, random)]
+    given = {"bias_a": bias_a, "bias_b": bias_b, "mode_a": mode_a, "mode_b": mode_b}
+    arrays = [*as_arrays(a=a, b=b, **given), random]
     shape = broadcast_shape(*arrays)
     codes = np.empty(shape, code_dtype(fmt))
     marks = np.empty(shape, np.uint8)
@@ -118,3 +128,16 @@ def mul(
         done = pack_values(values, fmt, rounding, overflow, rbits=r, invalid=invalid)
         codes.reshape(-1)[where], marks.reshape(-1)[where] = done
     return (codes, marks) if flags else codes
+
+
+def _check_reach(fmt: Any, bias: Any, mode: Any, name: str) -> None:
+    """Refuse biases for which the exact format was not made; a missing one is the format's own."""
+    low, high = RUNTIME_BIAS_RANGE
+    used = full_bias(operand_formats(fmt, name), bias, mode, name)
+    outside = used[(used < low) | (used > high)]
+    if outside.size:
+        own = f"None, that is {outside.flat[0]}, the bias of {fmt}," if bias is None else None
+        raise ParameterError(
+            f"bias_{name}={own or outside.flat[0]} is not allowed with out='exact': "
+            f"integers from {low} to {high}; name an output format"
+        )

@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ParameterError
 from ..formats import BIAS_RANGE, FloatFormat, parse_operand
 from ..rounding import Rounding
+from .arrays import as_array, check_integers, check_reals
 from .bits import I64
+from .blocks import broadcast_shape
 from .pack import code_dtype
 
 _BLOCK = 1 << 15
@@ -34,7 +36,7 @@ def check_codes(codes: ArrayLike, fmt: FloatFormat, parameter: str) -> NDArray[A
     ParameterError
         If they are not integers or do not fit into the format's width.
     """
-    array = np.asarray(codes)
+    array = as_array(codes, parameter)
     if array.size == 0 and array.dtype.kind == "f":
         array = array.astype(np.uint8)
     if array.dtype.kind not in "ui":
@@ -50,27 +52,6 @@ def check_codes(codes: ArrayLike, fmt: FloatFormat, parameter: str) -> NDArray[A
             f"{fmt} codes are 0 to {top}"
         )
     return array.astype(code_dtype(fmt), copy=False)
-
-
-def check_integers(
-    values: Any, parameter: str, low: int, high: int, allowed: str, kinds: str = "ui"
-) -> NDArray[np.int64]:
-    """Integers within a range, as an array.
-
-    Raises
-    ------
-    ParameterError
-        If they are not; the text gives the first bad one, or the dtype.
-    """
-    array = np.asarray(values)
-    if array.dtype.kind not in kinds and array.size:
-        what = repr(values) if array.ndim == 0 else f"<dtype {str(array.dtype)!r}>"
-        raise ParameterError(f"{parameter}={what} is not allowed: {allowed}")
-    outside = (array < low) | (array > high)
-    if outside.any():
-        bad = int(array[outside].flat[0]) if array.ndim else int(array)
-        raise ParameterError(f"{parameter}={bad!r} is not allowed: {allowed}")
-    return array.astype(I64)
 
 
 def check_bias(bias: Any, parameter: str = "bias") -> NDArray[np.int64] | None:
@@ -99,15 +80,27 @@ def check_mode(mode: Any, parameter: str) -> NDArray[np.bool_]:
     return check_integers(mode, parameter, 0, 1, allowed, "uib").astype(bool)
 
 
+def argument(what: str, operand: str) -> str:
+    """What a public function calls the fmt, bias or mode of an operand."""
+    if operand == "src":
+        return "src" if what == "fmt" else f"src_{what}"
+    return what if operand == "codes" else f"{what}_{operand}"
+
+
 def decode_one(
     codes: ArrayLike, fmt: FloatFormat, bias: Any, parameter: str = "codes"
 ) -> NDArray[np.float64]:
-    """The exact values of codes in one format, with the format's bias or a run-time one."""
+    """The exact values of codes in one format, with the format's bias or a run-time one.
+
+    All are binary64 values, also on the way: biases go from -128 to 383, so magnitudes lie between
+    2**-405 and 2**384, and products of two between 2**-810 and 2**768.
+    """
     array = check_codes(codes, fmt, parameter)
     values = _look_up(array, fmt) if fmt.width <= 16 else _decode_wide(array, fmt)
-    biases = check_bias(bias, "bias" if parameter == "codes" else f"bias_{parameter}")
+    biases = check_bias(bias, argument("bias", parameter))
     if biases is None:
         return values
+    broadcast_shape(values, biases)
     return np.ldexp(values, fmt.bias - biases)
 
 
@@ -124,7 +117,7 @@ def _look_up(codes: NDArray[Any], fmt: FloatFormat) -> NDArray[np.float64]:
 
 def used_values(codes: ArrayLike, fmt: FloatFormat) -> NDArray[np.float64]:
     """The values that occur among codes of a format of up to 16 bits, each once."""
-    counts = np.bincount(np.asarray(codes).reshape(-1), minlength=1 << fmt.width)
+    counts = np.bincount(check_codes(codes, fmt, "codes").reshape(-1), minlength=1 << fmt.width)
     return value_table(fmt)[counts != 0]
 
 
@@ -167,17 +160,37 @@ def decode_operand(
     """Values of an operand that is in one format, or in either HFP8 format by ``mode``."""
     if len(formats) == 1:
         if mode is not None:
-            raise ParameterError(f"mode_{name} is not allowed: {name} is always {formats[0]}")
+            raise ParameterError(
+                f"{argument('mode', name)} is not allowed: {name} is always {formats[0]}"
+            )
         return decode_one(codes, formats[0], bias, name)
-    if mode is None:
-        raise ParameterError(f"mode_{name}=None is not allowed: {name} is HFP8, say 0 or 1")
+    modes = _modes(mode, name)
     first, second = (decode_one(codes, fmt, bias, name) for fmt in formats)
-    return np.where(check_mode(mode, f"mode_{name}"), second, first)
+    broadcast_shape(first, modes)
+    return np.where(modes, second, first)
+
+
+def _modes(mode: Any, name: str) -> NDArray[np.bool_]:
+    """The modes of an operand that is HFP8."""
+    if mode is None:
+        raise ParameterError(
+            f"{argument('mode', name)}=None is not allowed: {name} is HFP8, say 0 or 1"
+        )
+    return check_mode(mode, argument("mode", name))
+
+
+def full_bias(formats: Sequence[FloatFormat], bias: Any, mode: Any, name: str) -> NDArray[np.int64]:
+    """The bias of every code of an operand: the run-time one, or else its format's own."""
+    biases = check_bias(bias, argument("bias", name))
+    if biases is not None:
+        return biases
+    own = np.array([fmt.bias for fmt in formats])
+    return own[_modes(mode, name).astype(I64)] if len(formats) > 1 else own[0]
 
 
 def operand_formats(fmt: Any, name: str) -> tuple[FloatFormat, ...]:
     """The formats of an operand parameter such as ``fmt_a``."""
-    return parse_operand(fmt, f"fmt_{name}")
+    return parse_operand(fmt, argument("fmt", name))
 
 
 def real_values(
@@ -188,18 +201,4 @@ def real_values(
         return decode_operand(x, operand_formats(src, "src"), src_mode, src_bias, "src")
     if src_bias is not None or src_mode is not None:
         raise ParameterError("src_bias and src_mode are not allowed without src")
-    array = np.asarray(x)
-    if array.dtype.kind == "u":
-        raise ParameterError(
-            f"x has dtype {str(array.dtype)!r}, which is not allowed without src: "
-            "name the format of these codes, or convert them to float"
-        )
-    if array.dtype.kind in "cOSUMmb" or array.dtype.itemsize > 8:
-        raise ParameterError(
-            f"x has dtype {str(array.dtype)!r}, which is not allowed: real numbers"
-        )
-    with np.errstate(invalid="ignore"):  # signalling NaNs are NaNs
-        values = array.astype(np.float64)
-    if array.dtype.kind == "i" and array.size and np.abs(values).max() > 2.0**53:
-        raise ParameterError("x holds an integer beyond 2**53, which is not allowed")
-    return values
+    return check_reals(x, "x")

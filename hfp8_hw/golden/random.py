@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import check_int
 
 SEED_RANGE = (1, (1 << 32) - 1)
+MAX_LANES = 64
 
 
 JUMP = 1 << 26
@@ -24,6 +25,7 @@ def lane_seeds(seed: int, lanes: int) -> list[int]:
     Journal on Computing 20 (3), 2008, section 2).
     """
     check_int("seed", seed, *SEED_RANGE)
+    check_int("lanes", lanes, 1, MAX_LANES)
     shifts = np.arange(32, dtype=np.uint64)
 
     def bits(words: NDArray[Any]) -> NDArray[np.uint8]:
@@ -50,14 +52,15 @@ def xorshift32(seed: int, count: int) -> NDArray[np.uint32]:
     seed : int
         1 to 2**32 - 1; the word before the first.
     count : int
+        0 to 2**32 - 1.
 
     Raises
     ------
     ParameterError
-        For another seed.
+        For another seed or count.
     """
     word = check_int("seed", seed, *SEED_RANGE)
-    words = np.empty(count, np.uint32)
+    words = np.empty(check_int("count", count, 0, SEED_RANGE[1]), np.uint32)
     for k in range(count):
         word ^= word << 13 & 0xFFFFFFFF
         word ^= word >> 17

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import ParameterError, check_int
 from ..formats import SCALE_RANGE
+from .arrays import check_flag, check_switch
 
 
 def loss_scale(
@@ -28,7 +29,7 @@ def loss_scale(
 
     Parameters
     ----------
-    overflow : array_like of bool
+    overflow : array_like of bool, or of the integers 0 and 1
         For each step, along the first axis; other axes are independent.
     initial, floor, ceiling : int
         Exponents of two from -64 to 63, floor <= initial <= ceiling.
@@ -50,7 +51,8 @@ def loss_scale(
     check_int("ceiling", ceiling, floor, SCALE_RANGE[1])
     check_int("initial", initial, floor, ceiling)
     check_int("growth", growth, 1, 65536)
-    hit = np.asarray(overflow).astype(bool)
+    check_flag(flags)
+    hit = check_switch(overflow, "overflow")
     if not hit.ndim:
         raise ParameterError("shape () is not allowed: there is no axis of steps")
     scale = np.full(hit.shape[1:], initial, np.int64)

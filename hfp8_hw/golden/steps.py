@@ -42,6 +42,10 @@ def add_term(
     rbits: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """acc' = round(acc + term), element by element: (codes, flags)."""
+    if not odd_decides(acc):
+        return _step_many(
+            state, Products(terms.values[..., None], terms.invalid[..., None]), acc, rbits
+        )
     with np.errstate(invalid="ignore"):
         total = add_to_odd(state, terms.values)
     finite = np.isfinite(state) & np.isfinite(terms.values)
@@ -57,8 +61,22 @@ def add_term(
     return pack_values(total, acc.fmt, acc.rounding, acc.overflow, invalid=invalid, rbits=rbits)
 
 
+def odd_decides(acc: Accumulator) -> bool:
+    """Whether a sum rounded to odd in binary64 decides the accumulator's rounding.
+
+    So it does for a second rounding to at most 51 bits (`add_to_odd`). SR(n) looks at n bits below
+    the M + 1 that it keeps, and in the gap of `normal` formats at multiples of 2**-n of the
+    smallest value, which has M + 1 bits; every other rounding looks at one. Nothing leaves
+    binary64's range on the way: see `decode_one`.
+    """
+    return acc.fmt.man_bits + 1 + max(acc.rounding.sr_bits, 1) <= 51
+
+
 def _step_many(
-    state: NDArray[np.float64], terms: Products, acc: Accumulator
+    state: NDArray[np.float64],
+    terms: Products,
+    acc: Accumulator,
+    rbits: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     every = np.concatenate([state[..., None], terms.values], axis=-1)
     nan = np.isnan(every).any(axis=-1)
@@ -80,7 +98,7 @@ def _step_many(
         acc.rounding,
         acc.overflow,
         acc.fmt.bias,
-        None,
+        rbits,
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format
+from .arrays import check_flag
 from .operands import check_codes, value_table
 
 MAX_MAGNITUDE = 60
@@ -55,6 +56,7 @@ def to_fixed(x: ArrayLike, fmt: FloatFormat | str, *, flags: bool = False) -> An
     ParameterError
         For any argument that is not allowed.
     """
+    check_flag(flags)
     form = parse_format(fmt, "fmt")
     unit, bits = _grid(form)
     codes = check_codes(x, form, "x")

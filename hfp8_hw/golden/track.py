@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format
+from .arrays import check_flag, check_switch
 from .convert import decode, quantize
 
 
@@ -28,7 +29,7 @@ def quantize_tracked(
     ----------
     x : array_like of int
         Codes of ``src``: the first axis is time; with ``lanes`` above 1 the last one is the lanes.
-    clear : array_like of bool
+    clear : array_like of bool, or of the integers 0 and 1
         Whether to forget, before an element or all lanes of one time, what came before.
     flags : bool
         Must be True: the flags are part of what is kept.
@@ -50,7 +51,7 @@ def quantize_tracked(
     ParameterError
         For any argument that is not allowed.
     """
-    if not flags:
+    if not check_flag(flags):
         raise ParameterError(f"flags={flags!r} is not allowed: they are part of what is kept")
     source = parse_format(src, "src")
     codes, marks = quantize(x, fmt, src=src, flags=True, lanes=lanes, **rest)
@@ -64,7 +65,7 @@ def quantize_tracked(
     if lanes > 1:
         # The largest of numbers with a NaN among them is NaN for NumPy too.
         sizes, ored = sizes.max(axis=-1), np.bitwise_or.reduce(marks, axis=-1)
-    forget = np.asarray(clear).astype(bool)
+    forget = check_switch(clear, "clear")
     if lanes > 1 and forget.ndim == codes.ndim:
         forget = forget[..., 0]
     try:

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_int, shown
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, parse_rounding
-from .blocks import blocks, broadcast_shape, optional
+from .arrays import check_flag
+from .blocks import blocks, broadcast_shape
 from .convert import generated_bits, quantize
 from .dot import fma
 from .elementwise import add
 from .multiply import Products, products
-from .operands import check_rbits, decode_one
+from .operands import check_codes, check_rbits, decode_one
 from .pack import code_dtype
+from .random import SEED_RANGE
 from .steps import Accumulator, add_term
 
 
@@ -59,18 +61,34 @@ def weight_update(
     """
     wide = parse_format(acc, "acc")
     if not wide.has_neg_zero:
-        raise ParameterError(f"acc={acc!r} is not allowed: a format with -0")
-    w, r, u = np.broadcast_arrays(*(np.asarray(v) for v in (weight, residual, update)))
+        raise ParameterError(f"acc={shown(acc)} is not allowed: a format with -0")
+    check_flag(flags)
+    _check_accumulator(wide, acc)
+    narrow, chosen = parse_format(fmt, "fmt"), parse_rounding(rounding)
+    if chosen.mode == "SR":
+        raise ParameterError(
+            f"rounding={str(chosen)!r} is not allowed for weight_update: a deterministic one"
+        )
+    w = check_codes(weight, narrow, "weight")
+    r, u = check_codes(residual, wide, "residual"), check_codes(update, wide, "update")
+    w, r, u = (np.broadcast_to(v, broadcast_shape(w, r, u)) for v in (w, r, u))
 
     def negative(codes: Any) -> Any:
         return codes.astype(np.int64) ^ wide.sign_mask
 
-    before = add(quantize(w, wide, src=fmt, overflow="special"), r, wide)
+    before = add(quantize(w, wide, src=narrow, overflow="special"), r, wide)
     target = add(before, negative(u), wide)
-    codes, marks = quantize(target, fmt, src=wide, rounding=rounding, flags=True)
-    kept = quantize(codes, wide, src=fmt, overflow="special")
+    codes, marks = quantize(target, narrow, src=wide, rounding=chosen, flags=True)
+    kept = quantize(codes, wide, src=narrow, overflow="special")
     left = add(target, negative(kept), wide)
     return (codes, left, marks) if flags else (codes, left)
+
+
+def _check_accumulator(fmt: FloatFormat, given: Any) -> None:
+    if not fmt.has_nan:
+        raise ParameterError(
+            f"acc={shown(given)} is not allowed: it has no Inf or NaN for sums that overflow"
+        )
 
 
 def sgd_update(
@@ -118,11 +136,16 @@ def sgd_update(
     """
     narrow, wide = parse_format(fmt, "fmt"), parse_format(acc, "acc")
     chosen = parse_rounding(rounding)
-    given = [np.asarray(v) for v in (weight, momentum, gradient, rate, decay)]
+    check_flag(flags)
+    _check_accumulator(wide, acc)
+    check_int("seed", seed, *SEED_RANGE)
+    others = {"momentum": momentum, "gradient": gradient, "rate": rate, "decay": decay}
+    given = [check_codes(weight, narrow, "weight")]
+    given += [check_codes(codes, wide, name) for name, codes in others.items()]
     shape = broadcast_shape(*given)
     if random is not None:
         rbits = generated_bits(random, seed, chosen, shape, rbits)
-    arrays = [*given, *optional(check_rbits(rbits, chosen))]
+    arrays = [*given, check_rbits(rbits, chosen)]
     codes, marks = np.empty(shape, code_dtype(narrow)), np.empty(shape, np.uint8)
     moved = np.empty(shape, code_dtype(wide))
     for where, (w, v, g, eta, mu, r) in blocks(shape, *arrays):

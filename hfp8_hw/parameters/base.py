@@ -6,10 +6,12 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from typing import Any, ClassVar
 
-from ..errors import ParameterError, check_choice, check_int
+from ..errors import ParameterError, check_choice, check_int, shown
 from ..formats import FloatFormat
+from ..rounding import Rounding
 
 BIASES = ("static", "runtime")
 MAX_NAME = 100
@@ -50,7 +52,7 @@ class UnitParameters:
             For an unknown name or a value that is not allowed.
         """
         known = {f.name: f for f in fields(cls)}
-        values = {}
+        values: dict[str, Any] = {}
         for name, value in given.items():
             if name not in known:
                 raise ParameterError(
@@ -62,6 +64,10 @@ class UnitParameters:
                     value = int(value, 10)
                 except ValueError:
                     raise ParameterError(f"{name}={value!r} is not allowed: an integer") from None
+            if not isinstance(value, int | str | FloatFormat | Rounding):
+                raise ParameterError(
+                    f"{name}={shown(value)} is not allowed: an integer, or the name of a value"
+                )
             values[name] = value
         return cls(**values)
 
@@ -105,9 +111,25 @@ class UnitParameters:
         return self.stages
 
     @property
-    def interval(self) -> int:
-        """Clocks between inputs, if the output is never stalled."""
+    def interval(self) -> int | Fraction:
+        """Clocks from one item to the next, of one long sum if the unit sums.
+
+        That is with an input always offered and the output always taken.
+        """
         return 1
+
+    @property
+    def sum_interval(self) -> int | None:
+        """Clocks from one sum's end to the next, at the least; None: the unit does not sum."""
+        return None
+
+    @property
+    def lsb(self) -> int | None:
+        """Exponent of the lowest bit of a fixed-point result; None: the result is no such number.
+
+        With run-time biases, before these are subtracted.
+        """
+        return None
 
     @property
     def top(self) -> str:

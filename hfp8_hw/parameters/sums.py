@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
 from ..fixed import FixedPoint, add_clocks, fixed_point, serial_clocks
 from ..formats import HFP8, FloatFormat, parse_format
+from ..products import exponent_range
 from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
 from .base import Ports, check_runtime, parameter
 from .product import TwoOperandParameters
@@ -28,7 +30,7 @@ class MacParameters(TwoOperandParameters):
     """A running sum of products; see `hfp8_hw.golden.dot`."""
 
     unit: ClassVar[str] = "mac"
-    summary: ClassVar[str] = "sum of products, floating-point or exact, one product a clock"
+    summary: ClassVar[str] = "sum of products, floating-point or exact"
     golden: ClassVar[str] = "hfp8_hw.golden:dot"
     max_stages: ClassVar[int] = 4
 
@@ -69,7 +71,7 @@ class MacParameters(TwoOperandParameters):
         if self.interleave > 1 and self.is_exact:
             raise ParameterError(
                 f"interleave={self.interleave!r} is not allowed for semantics={self.semantics!r}: "
-                "1, as an exact sum takes an item every clock by itself"
+                "1, as an exact sum needs no turns to take an item every clock"
             )
         if self.drop and not self.is_exact:
             raise ParameterError(
@@ -168,23 +170,64 @@ class MacParameters(TwoOperandParameters):
                 return rate
         return 4
 
-    @property
-    def interval(self) -> int:
-        """Clocks an item, in a long sum: more than 1 where chunks are too short to be rounded."""
+    def sum_clocks(self, items: int) -> int:
+        """Clocks from the end of one sum of ``items`` items to that of the next, in steady state.
+
+        That is with an input always offered, the output always taken and all sums of one length.
+        With ``interleave`` it is the mean over the sums that take turns.
+        """
+        if self.is_fixed or self.semantics not in ("chunked", "exact", "exact_chunk"):
+            return items
+        chunks = -(-items // self.chunk_clocks)
+        # Where a chunk's first item ends the sum, two ends meet, and the second one waits a clock.
+        meeting = items + (items % self.chunk_clocks == 1)
         if self.semantics == "chunked":
-            return 2 if self.chunk == 1 else 1
-        if self.semantics != "exact_chunk":
-            return 1
-        return -(-self.rest // self.chunk_clocks)
+            return meeting if self.first_waits else items + chunks
+        serial = serial_clocks(self.fixed, self.rate)
+        if self.semantics == "exact":
+            # The rounder's input is held until the result is out.
+            return max(items, serial + 1)
+        # Of the two steps of the back end, the second also puts a sum out.
+        return max(meeting, chunks * (serial - 1), chunks * add_clocks(self.acc_format) + 1)
 
     @property
-    def rest(self) -> int:
-        """Clocks from one end of a chunk (or an exact sum) to the next that never make it wait."""
-        if not self.is_exact or self.is_fixed:
+    def interval(self) -> int | Fraction:
+        """Clocks an item in a long sum: more than 1 where the ends of chunks cost clocks."""
+        if self.semantics not in ("chunked", "exact_chunk"):
             return 1
-        clocks = serial_clocks(self.fixed, self.rate)
-        add = add_clocks(self.acc_format) if self.semantics == "exact_chunk" else 0
-        return max(clocks, add)
+        one, two = self.sum_clocks(self.chunk_clocks), self.sum_clocks(2 * self.chunk_clocks)
+        mean = Fraction(two - one, self.chunk_clocks)
+        return int(mean) if mean.denominator == 1 else mean
+
+    @property
+    def sum_interval(self) -> int:
+        """Clocks from one sum's end to the next, at the least: those of sums of one item."""
+        return self.sum_clocks(1)
+
+    @cached_property
+    def first_waits(self) -> bool:
+        """Whether a chunk's first product can wait for the adder (``chunked``).
+
+        So it is where every product but those that overflow is a number of the accumulator's
+        format, and those become the same special number.
+        """
+        fmt, runtime = self.acc_format, self.bias == "runtime"
+        operands = (self.a_formats, self.b_formats)
+        bits = sum(max(f.man_bits for f in formats) + 1 for formats in operands)
+        ranges = [[exponent_range(f, runtime) for f in formats] for formats in operands]
+        low = sum(min(r[0] for r in of_one) for of_one in ranges)
+        high = sum(max(r[1] for r in of_one) for of_one in ranges) + 1
+        if self.chunk == 1 or bits > fmt.man_bits + 1 or low + fmt.bias < 1:
+            return False
+        if high + fmt.bias < fmt.max_code >> fmt.man_bits:
+            return True
+        special = fmt.inf_code is not None or fmt.nan_code is not None
+        nearest = self.rounding_mode.mode in ("RNE", "RNA")
+        return special and self.overflow == "special" and nearest
+
+    @property
+    def lsb(self) -> int | None:
+        return self.fixed.lsb if self.is_fixed else None
 
     @property
     def sums(self) -> int:

@@ -11,7 +11,7 @@ from rtl_gen.package import Package
 
 from ..stimulus.sum_bounds import largest, smallest
 
-_REGISTER = r"(?!held_)(?:o_y(?:_\d+)?|(?:\w+_)?(?:code|total|first)|part)"
+_REGISTER = r"(?!held_)(?:o_y(?:_held)?|(?:\w+_)?(?:code|total|first)|part)"
 """Names of what holds a code of the accumulator's format; ``held_total`` is in fixed point, however
 wide it is."""
 
@@ -36,12 +36,12 @@ def likely(package: Package) -> list[str]:
     without a leading bit."""
     text = package.verilog
     exp = re.search(r"reg \[(\d+):0\] (normalised_exp);", text)
-    parts = re.findall(r"reg (?:\[(\d+):0\] )?(normalised_sig(?:_\d+)?);", text)
+    parts = re.findall(r"reg (?:\[(\d+):0\] )?(normalised_sig(?:_bit(\d+)|_\d+to(\d+))?);", text)
     if package.manifest["parameters"].get("semantics") != "dotN" or exp is None or not parts:
         return []
-    # Yosys cuts the significand where bits are the same; the lowest part has the plain name.
+    # Yosys cuts the significand where bits are the same; the parts' names tell which they are.
     bits = []
-    for top, name in sorted(parts, key=lambda part: len(part[1])):
+    for top, name, *_ in sorted(parts, key=lambda part: int(part[2] or part[3] or 0)):
         bits += [f"{name}[{k}]" for k in range(int(top) + 1)] if top else [name]
     value, lowest = f"$signed({exp[2]})", round(math.log2(smallest(package))) + len(bits) - 1
     most = 1 << int(exp[1])

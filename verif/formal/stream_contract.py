@@ -17,6 +17,8 @@ progress
 
 from __future__ import annotations
 
+from math import ceil
+
 from rtl_gen.package import Package
 
 from ..stimulus.ports import Field, payload
@@ -71,7 +73,7 @@ def bound(package: Package) -> int:
     # the back end, behind it, and as many as fit into the stages.
     chunk = chunk_of(manifest)
     ahead = 2 + -(-(int(parameters["stages"]) + int(parameters["segments"]) + 6) // chunk)
-    return usual + 8 + ahead * chunk * int(manifest["interval"])
+    return usual + 8 + ahead * chunk * ceil(manifest["interval"])
 
 
 def _joined(fields: list[Field]) -> str:

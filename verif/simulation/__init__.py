@@ -2,6 +2,7 @@
 
 `simulate` is the one way to run a simulator: one of the `simulators` that are installed, with the
 `harness` around the unit, the cocotb `bench`, and an `object_cache` that makes builds quick.
-On top of it: `verify` (our vectors, for all `configurations`), and `compare` and `run_arrays` (the
-user's arrays). `code_coverage` reads what Verilator counted. May import `stimulus`.
+On top of it: `verify` (our vectors, for all `configurations`), and `compare`, `user_arrays` and
+`run_arrays` (the user's tensors). `code_coverage` reads what Verilator counted. May import
+`stimulus`.
 """

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.errors import ParameterError
 from hfp8_hw.formats import parse_operand
-from hfp8_hw.golden import decode, quantize
+from hfp8_hw.golden import decode
 from hfp8_hw.parameters import unit_parameters
 from hfp8_hw.rounding import FLAGS
 from rtl_gen.package import Package
 
-from ..stimulus.reference import code_width, golden_call, is_signed, signed
-from .run_arrays import apply
+from ..stimulus.reference import golden_call, signed
+from .run_arrays import Applied, apply
+from .user_arrays import Prepared, merged
 
 
 @dataclass
@@ -28,11 +28,16 @@ class Comparison:
     -------
     elements, mismatches : int
         Results compared, and how many differ in code or flags.
+    may_wrap : int
+        Sums of more than ``terms`` products, which ``acc=fixed`` may wrap.
     max_abs, max_rel, sqnr_db : float or None
         Error of the RTL's values against binary64 arithmetic on the inputs as given, over the
-        results that are finite in both; None where there is none, SQNR also if there is no error.
+        results that are finite in both; None where there is none or binary64 has no number for
+        it, SQNR also if there is no error.
     flags : dict
         How often each flag was set.
+    first : dict or None
+        The first mismatch: its index in the array of results, its inputs, expected and got.
     """
 
     unit: str
@@ -41,6 +46,7 @@ class Comparison:
     via: str
     elements: int
     mismatches: int
+    may_wrap: int
     max_abs: float | None
     max_rel: float | None
     sqnr_db: float | None
@@ -54,97 +60,37 @@ class Comparison:
         return asdict(self)
 
 
-def data_names(package: Package) -> tuple[list[str], list[str]]:
-    """The arrays a unit needs, and those it takes besides."""
-    inputs = [
-        port
-        for port in merged(package.manifest)["ports"]
-        if port["dir"] == "in" and port["role"] in ("data", "config")
-    ]
-    needed = [p["name"][2:] for p in inputs if "format" in p]
-    return needed, [p["name"][2:] for p in inputs if "format" not in p]
-
-
-def merged(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest as if the ports of an argument that has several were one: ``i_a``."""
-    golden, ports = manifest["golden"], {p["name"]: p for p in manifest["ports"]}
-    fed: dict[str, str] = {}
-    for argument, port in golden["inputs"].items():
-        if isinstance(port, list):
-            ports[f"i_{argument}"] = {**ports[port[0]], "name": f"i_{argument}"}
-            for name in port:
-                del ports[name]
-        fed[argument] = f"i_{argument}" if isinstance(port, list) else port
-    return {**manifest, "ports": list(ports.values()), "golden": {**golden, "inputs": fed}}
-
-
 def compare(
-    package: Package, arrays: Mapping[str, NDArray[Any]], simulator: str, seed: int
+    package: Package,
+    given: Prepared,
+    simulator: str,
+    seed: int,
+    run: Callable[..., Applied] = apply,
 ) -> Comparison:
     """Run arrays through a unit and through its golden function.
 
     Parameters
     ----------
-    arrays : mapping of ndarray
-        ``x``, or ``a`` and ``b``: floats, which the golden model quantizes first (RNE), or
-        unsigned codes. Optional: ``mode``, ``mode_a``, ``mode_b`` (0 by default), ``bias``,
-        ``bias_a``, ``bias_b`` (the format's by default), ``rbits`` (seeded random by default).
+    given : Prepared
+        From `verif.simulation.user_arrays.prepare` for the same package.
     seed : int
-        Of random bits that are not given.
+        Of the bench.
+    run : callable
+        What puts arrays through the unit: `verif.simulation.run_arrays.apply`.
 
     Raises
     ------
-    ParameterError
-        For missing or unknown arrays, wrong dtypes or shapes.
+    ParameterError, ToolMissing, SimulationError
+        As `verif.simulation.run_arrays.apply`.
     """
-    outputs = package.manifest["golden"]["outputs"]
-    if outputs != ["o_y", "o_flags"]:
-        raise ParameterError(
-            f"unit={package.manifest['unit']!r} is not allowed with the outputs {outputs!r}: "
-            "compare takes units that put out one code and its flags"
-        )
-    if not any("format" in port for port in package.manifest["ports"] if port["dir"] == "in"):
-        raise ParameterError(
-            f"unit={package.manifest['unit']!r} is not allowed: it takes no numbers to compare"
-        )
-    if any("encoding" in port for port in package.manifest["ports"] if port["dir"] == "out"):
-        raise ParameterError(
-            f"unit={package.manifest['unit']!r} is not allowed: it puts out fixed-point operands, "
-            "and compare takes units that put out codes"
-        )
-    needed, optional = data_names(package)
-    if package.manifest["golden"]["arguments"].get("random"):
-        raise ParameterError(
-            "random='xorshift32' is not allowed for compare: which word an element gets depends on "
-            "the order of the whole run; use random='input'"
-        )
-    for name in needed:
-        if name not in arrays:
-            raise ParameterError(
-                f"inputs={sorted(arrays)!r} is not allowed: {package.manifest['unit']} needs the "
-                f"arrays {', '.join(needed)}"
-            )
-    for name in arrays:
-        if name not in (*needed, *optional):
-            raise ParameterError(
-                f"array {name!r} is not allowed: {package.manifest['unit']} takes "
-                f"{', '.join((*needed, *optional))}"
-            )
     manifest = merged(package.manifest)
     ports = {port["name"]: port for port in manifest["ports"]}
-    rest = _rest(package, arrays, needed, optional, seed)
-    codes: dict[str, NDArray[Any]] = {}
-    reals: dict[str, NDArray[np.float64]] = {}
-    for name in needed:
-        port = ports[f"i_{name}"]
-        codes[name], reals[name] = _codes(name, arrays[name], port, rest, arrays)
-    done = apply(package, simulator, {**codes, **rest}, seed)
-    given = {f"i_{name}": value for name, value in {**codes, **rest}.items()}
-    function, arguments = golden_call(manifest, given)
-    want_codes, want_flags = function(**arguments)
-    wrong = (done.codes != want_codes) | (done.flags != want_flags)
-    values = _values(package, done.codes, ports["o_y"], rest)
-    statistics = _errors(values, _reference(package, reals))
+    done = run(package, simulator, given.inputs, seed)
+    with np.errstate(all="ignore"):
+        want = expected(package, given)
+        wrong = (done.codes != want[0]) | (done.flags != want[1])
+        values = _values(package, done.codes, ports["o_y"], given.inputs)
+        statistics = _errors(values, _reference(package, given))
     return Comparison(
         unit=package.manifest["unit"],
         parameters=package.manifest["parameters"],
@@ -152,135 +98,98 @@ def compare(
         via="cocotb",
         elements=int(wrong.size),
         mismatches=int(wrong.sum()),
+        may_wrap=given.may_wrap,
         flags={name: int((done.flags >> k & 1).sum()) for k, name in enumerate(FLAGS)},
         seconds=done.outcome.seconds,
-        first=done.outcome.first,
+        first=_first(wrong, given, want, done),
         **statistics,
     )
 
 
+def expected(package: Package, given: Prepared) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Codes and flags that the golden model has for the arrays, one for each result."""
+    values = {f"i_{name}": value for name, value in given.inputs.items()}
+    function, arguments = golden_call(merged(package.manifest), values)
+    codes, flags = function(**arguments)
+    return codes, flags
+
+
+def _first(
+    wrong: NDArray[np.bool_],
+    given: Prepared,
+    want: tuple[NDArray[Any], NDArray[Any]],
+    done: Applied,
+) -> dict[str, Any] | None:
+    """The first mismatch, in the user's terms."""
+    if not wrong.any():
+        return None
+    k = int(np.argmax(wrong))
+    return {
+        "index": [int(n) for n in np.unravel_index(k, given.shape)],
+        "inputs": {name: (v[k] if v.ndim else v).tolist() for name, v in given.inputs.items()},
+        "expected": {"y": int(want[0][k]), "flags": int(want[1][k])},
+        "got": {"y": int(done.codes[k]), "flags": int(done.flags[k])},
+    }
+
+
 def _values(
-    package: Package, codes: NDArray[Any], port: dict[str, Any], rest: dict[str, NDArray[Any]]
+    package: Package, codes: NDArray[Any], port: dict[str, Any], inputs: dict[str, NDArray[Any]]
 ) -> NDArray[np.float64]:
     """What the results are worth: codes of a format, or fixed point."""
     if "format" in port:
-        return decode(codes, parse_operand(port["format"])[0])
+        own = package.manifest["golden"]["inputs"].get("bias") == "i_bias"
+        bias = inputs["bias"] if own else None
+        return decode(codes, parse_operand(port["format"])[0], bias=bias)
     fixed = unit_parameters(package.manifest["unit"], package.manifest["parameters"]).fixed
     unit = fixed.lsb
     for name in ("bias_a", "bias_b"):
-        if name in rest:
+        if name in inputs:
             # One bias a sum: that of its first item.
-            bias = rest[name] if rest[name].ndim == 0 else rest[name][..., 0]
-            unit = unit - bias
+            unit = unit - (inputs[name] if inputs[name].ndim == 0 else inputs[name][:, 0])
     return np.ldexp(signed(codes, port["width"]).astype(np.float64), unit)
 
 
-def _rest(
-    package: Package,
-    arrays: Mapping[str, NDArray[Any]],
-    needed: list[str],
-    optional: list[str],
-    seed: int,
-) -> dict[str, NDArray[Any]]:
-    """Modes, biases and random bits: given, or by default."""
-    ports = {port["name"]: port for port in merged(package.manifest)["ports"]}
-    rng = np.random.default_rng(seed)
-    rest: dict[str, NDArray[Any]] = {}
-    for name in optional:
-        width = ports[f"i_{name}"]["width"]
-        if name in arrays:
-            given = np.asarray(arrays[name])
-            low, high = (-(1 << width - 1), (1 << width - 1) - 1) if is_signed(name) else (
-                0, (1 << width) - 1)  # fmt: skip
-            if given.dtype.kind not in "uib" or (
-                given.size and not low <= int(given.min()) <= int(given.max()) <= high
-            ):
-                raise ParameterError(
-                    f"array {name!r} is not allowed: integers from {low} to {high}"
-                )
-            rest[name] = given.astype(np.int64)
-        elif name == "rbits":
-            shape = np.broadcast_shapes(*(np.shape(arrays[n]) for n in needed))
-            rest[name] = rng.integers(0, 1 << width, shape)
-        elif name.startswith("mode") or name == "scale":
-            rest[name] = np.zeros((), np.int64)
-        else:
-            rest[name] = np.array(_own_bias(package, name), np.int64)
-    return rest
-
-
-def _own_bias(package: Package, name: str) -> int:
-    """The bias that a run-time bias input replaces."""
-    ports = {port["name"]: port for port in merged(package.manifest)["ports"]}
-    operand = name.replace("bias_", "i_") if name != "bias" else "i_x"
-    if name == "bias" and package.manifest["unit"] == "quantizer":
-        operand = "o_y"
-    return parse_operand(ports[operand]["format"])[0].bias
-
-
-def _codes(
-    name: str,
-    values: NDArray[Any],
-    port: dict[str, Any],
-    rest: dict[str, NDArray[Any]],
-    arrays: Mapping[str, NDArray[Any]],
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Codes for the unit, and the real numbers that the user meant."""
-    formats = parse_operand(port["format"])
-    mode = rest.get(f"mode_{name}", rest.get("mode")) if len(formats) > 1 else None
-    bias = rest.get(f"bias_{name}")
-    if values.dtype.kind == "u":
-        if values.size and int(values.max()) >= 1 << code_width(port):
-            raise ParameterError(
-                f"array {name!r} holds the code {int(values.max())!r}, which is not allowed: "
-                f"{port['format']} codes have {code_width(port)} bits"
-            )
-        return values, decode(values, port["format"], mode=mode, bias=bias)
-    if values.dtype.kind != "f":
-        raise ParameterError(
-            f"array {name!r} has dtype {str(values.dtype)!r}, which is not allowed: floats, or "
-            "unsigned codes"
-        )
-    shape = np.broadcast_shapes(*(v.shape for v in (values, mode, bias) if v is not None))
-    per_format = [
-        quantize(
-            np.broadcast_to(values, shape),
-            fmt,
-            bias=bias,
-            overflow="special" if fmt.has_nan else "saturate",
-        )
-        for fmt in formats
-    ]
-    codes = per_format[0] if mode is None else np.where(mode != 0, per_format[1], per_format[0])
-    return codes, np.asarray(values, np.float64)
-
-
-def _reference(package: Package, reals: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+def _reference(package: Package, given: Prepared) -> NDArray[np.float64]:
     """The same operation in binary64 on the numbers as the user gave them."""
-    with np.errstate(all="ignore"):
-        match package.manifest["unit"]:
-            case "relu":
-                return np.maximum(reals["x"], 0.0)
-            case "fp_add":
-                return reals["a"] + reals["b"]
-            case "fp_max":
-                return np.maximum(reals["a"], reals["b"])
-        if "x" in reals:
-            return reals["x"]
-        product = reals["a"] * reals["b"]
-        return product.sum(axis=-1) if package.manifest["golden"]["sum"] else product
+    reals = given.reals
+    match package.manifest["unit"]:
+        case "relu":
+            return np.maximum(reals["x"], 0.0)
+        case "fp_add":
+            return reals["a"] + reals["b"]
+        case "fp_max":
+            return np.maximum(reals["a"], reals["b"])
+    if "x" in reals:
+        return np.ldexp(reals["x"], given.inputs.get("scale", np.zeros((), np.int64)))
+    product = reals["a"] * reals["b"]
+    return product.sum(axis=-1) if package.manifest["golden"]["sum"] else product
 
 
 def _errors(values: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[str, Any]:
-    values, reference = np.broadcast_arrays(values, reference)
     finite = np.isfinite(values) & np.isfinite(reference)
     value, wanted = values[finite], reference[finite]
     error = np.abs(value - wanted)
     relative = error[wanted != 0] / np.abs(wanted[wanted != 0])
-    noise, signal = float((error**2).sum()), float((wanted**2).sum())
     return {
-        "max_abs": float(error.max()) if error.size else None,
-        "max_rel": float(relative.max()) if relative.size else None,
-        "sqnr_db": 10 * float(np.log10(signal / noise)) if noise > 0 and signal > 0 else None,
+        "max_abs": _greatest(error),
+        "max_rel": _greatest(relative),
+        "sqnr_db": _ratio_db(wanted, error),
         "not_finite": int((~finite).sum()),
     }
+
+
+def _greatest(values: NDArray[np.float64]) -> float | None:
+    top = float(values.max()) if values.size else np.inf
+    return top if np.isfinite(top) else None
+
+
+def _ratio_db(signal: NDArray[np.float64], noise: NDArray[np.float64]) -> float | None:
+    """The ratio of two energies; None if either is 0. Squares neither over- nor underflow."""
+    energies, exponents = [], []
+    for values in (signal, noise):
+        if not values.any():
+            return None
+        exponents.append(int(np.frexp(np.abs(values).max())[1]))
+        energies.append(float((np.ldexp(values, -exponents[-1]) ** 2).sum()))
+    doubled = 20 * float(np.log10(2.0)) * (exponents[0] - exponents[1])
+    return 10 * float(np.log10(energies[0] / energies[1])) + doubled

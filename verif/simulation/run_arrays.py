@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw.errors import ParameterError
+from hfp8_hw.formats import parse_operand
+from hfp8_hw.golden import decode
 from rtl_gen.package import Package
 
 from ..errors import SimulationError
@@ -47,6 +49,29 @@ def apply(
         As `verif.simulation.simulate.run`; also if a result is missing or the stream contract is
         broken.
     """
+    phases, shape = arrange(package, arrays)
+    outcome = run(package, simulator, phases, seed=seed)
+    if outcome.error:
+        raise SimulationError(f"{simulator}: the stream contract is broken: {outcome.error}")
+    return Applied(*collect(outcome.outputs, shape), outcome)
+
+
+def collect(
+    outputs: list[dict[str, NDArray[Any]]], shape: tuple[int, ...]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Codes and flags in the shape of the results, from what came out in each phase."""
+    rows = int(np.prod(shape, dtype=np.int64))
+    codes, flags = (
+        np.concatenate([part[port] for part in outputs]).reshape(-1)[:rows].reshape(shape)
+        for port in ("o_y", "o_flags")
+    )
+    return codes, flags
+
+
+def arrange(
+    package: Package, arrays: dict[str, NDArray[Any]]
+) -> tuple[list[Phase], tuple[int, ...]]:
+    """What goes to the ports, transfer by transfer, and the shape of the results; as `apply`."""
     framed = package.manifest["golden"]["sum"] is not None
     try:
         shape = np.broadcast_shapes(*(v.shape for v in arrays.values()))
@@ -62,10 +87,11 @@ def apply(
         raise ParameterError(f"shape {shape!r} is not allowed: there is nothing to compute")
     groups = -(-rows // LANES)
     widths = {port["name"]: port["width"] for port in package.manifest["ports"]}
-    flat: dict[str, NDArray[np.int64]] = {}
-    for name, values in arrays.items():
-        wide = np.broadcast_to(values, shape).reshape(rows, depth).astype(np.int64)
-        flat |= _by_port(package, name, wide)
+    wide = {
+        name: np.broadcast_to(values, shape).reshape(rows, depth).astype(np.int64)
+        for name, values in arrays.items()
+    }
+    flat = _by_port(package, wide)
     depth = next(iter(flat.values())).shape[1]
     turns = package.manifest["golden"]["sum"]["interleave"] if framed else 1
     groups = -(-groups // turns) * turns
@@ -75,48 +101,70 @@ def apply(
         # Sums that take turns: consecutive groups, item by item.
         dealt = padded.reshape(groups // turns, turns, LANES, depth).transpose(0, 3, 1, 2)
         columns[port] = dealt.reshape(groups // turns, depth * turns, LANES)
-    phases = _phases(columns, groups // turns, depth, turns, framed)
-    outcome = run(package, simulator, phases, seed=seed)
-    if outcome.error:
-        raise SimulationError(f"{simulator}: the stream contract is broken: {outcome.error}")
-    code, flag = (
-        np.concatenate([part[port] for part in outcome.outputs]).reshape(-1)[:rows]
-        for port in ("o_y", "o_flags")
-    )
-    return Applied(code.reshape(out_shape), flag.reshape(out_shape), outcome)
+    return _phases(columns, groups // turns, depth, turns, framed), out_shape
 
 
 def _by_port(
-    package: Package, name: str, values: NDArray[np.int64]
+    package: Package, fields: dict[str, NDArray[np.int64]]
 ) -> dict[str, NDArray[np.int64]]:
-    """(rows, items) of an input field, for the port or ports that take it.
+    """(rows, items) of every input field, for the port or ports that take it.
 
-    A unit with several products a clock takes that many items at once; zeros fill the last clock.
+    A unit with several products a clock takes that many items at once; the last clock is filled up.
     """
     fed = package.manifest["golden"]["inputs"]
     lanes = max((len(port) for port in fed.values() if isinstance(port, list)), default=1)
     if lanes == 1:
-        return {f"i_{name}": values}
-    rows, depth = values.shape
-    clocks = -(-depth // lanes)
+        return {f"i_{name}": values for name, values in fields.items()}
+    rows, depth = fields["a"].shape
     semantics = package.manifest["parameters"].get("semantics")
     if depth % lanes and semantics in ("fmma", "dotN"):
         raise ParameterError(
             f"{depth} products a sum are not allowed for semantics={semantics!r}, which rounds "
             f"{lanes} at a time: a multiple of {lanes}"
         )
-    if isinstance(fed.get(name), list):
-        padded = np.pad(values, ((0, 0), (0, clocks * lanes - depth)))
-        items = padded.reshape(rows, clocks, lanes)
-        return {port: items[:, :, k] for k, port in enumerate(fed[name])}
-    padded = np.pad(values, ((0, 0), (0, clocks * lanes - depth)), mode="edge")
-    items = padded.reshape(rows, clocks, lanes)
-    if (items != items[:, :, :1]).any():
-        raise ParameterError(
-            f"array {name!r} is not allowed: it changes within {lanes} items, which "
-            f"{package.manifest['unit']} takes in one clock"
-        )
-    return {f"i_{name}": items[:, :, 0]}
+    found: dict[str, NDArray[np.int64]] = {}
+    for name, values in _filled(package, fields, -depth % lanes).items():
+        items = values.reshape(rows, -1, lanes)
+        if isinstance(fed.get(name), list):
+            found |= {port: items[:, :, k] for k, port in enumerate(fed[name])}
+            continue
+        if (items != items[:, :, :1]).any():
+            raise ParameterError(
+                f"array {name!r} is not allowed: it changes within {lanes} items, which "
+                f"{package.manifest['unit']} takes in one clock"
+            )
+        found[f"i_{name}"] = items[:, :, 0]
+    return found
+
+
+def _filled(
+    package: Package, fields: dict[str, NDArray[np.int64]], count: int
+) -> dict[str, NDArray[np.int64]]:
+    """Fields with ``count`` more items a row, which leave every exact sum as it is.
+
+    They are zeros, of the sign of a row's last product if that is a zero: a sum of zeros of one
+    sign keeps it.
+    """
+    if count == 0:
+        return fields
+    ports = {port["name"]: port for port in package.manifest["ports"]}
+    last = []
+    for name in ("a", "b"):
+        mode = fields[f"mode_{name}"][:, -1] if f"mode_{name}" in fields else None
+        last.append(decode(fields[name][:, -1], ports[f"i_{name}0"]["format"], mode=mode))
+    with np.errstate(invalid="ignore"):
+        product = last[0] * last[1]
+    formats = parse_operand(ports["i_a0"]["format"])
+    # Some formats have no -0: a negative number times +0 is -0 with all of them.
+    negative = formats[0].sign_mask | 1 << max(fmt.man_bits for fmt in formats)
+    fill = {
+        "a": np.where((product == 0) & np.signbit(product), negative, 0)[:, None],
+        "b": np.zeros((len(product), 1), np.int64),
+    }
+    return {
+        name: np.hstack([values, np.repeat(fill.get(name, values[:, -1:]), count, axis=1)])
+        for name, values in fields.items()
+    }
 
 
 def _phases(

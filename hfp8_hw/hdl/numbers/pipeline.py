@@ -61,7 +61,7 @@ class Pipeline:
         return self._crossed[name]
 
     def _cross(self, name: str) -> Register:
-        valid = Signal(name=f"{name}_valid")
+        valid = Signal(name=f"{name}_valid", attrs={"stage": name})
         with self.m.If(self.ready):
             self.m.d.sync += valid.eq(self.valid)
         self.valid = valid
@@ -69,7 +69,9 @@ class Pipeline:
         def register(label: str, value: Amaranth) -> Amaranth:
             if is_const(value):
                 return value
-            held = Signal(value.shape(), name=f"{name}_{label}", reset_less=True)
+            held = Signal(
+                value.shape(), name=f"{name}_{label}", reset_less=True, attrs={"stage": name}
+            )
             with self.m.If(self.ready):
                 self.m.d.sync += held.eq(value)
             return held

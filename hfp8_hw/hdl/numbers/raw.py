@@ -122,6 +122,7 @@ def with_offset(m: Module, raw: Raw, offset: int, name: str) -> Raw:
         m.d.comb += exp.eq(shifted_exp(raw, offset))
     else:
         exp = plus(raw.exp, offset - raw.offset, high.bit_length())
+        exp = wire(m, exp, f"{name}_offset_exp")
     return replace(raw, exp=exp, offset=offset)
 
 

@@ -179,8 +179,8 @@ class _SetUp:
     ) -> _SetUp:
         """Choose between a number on its place on the grid and special results."""
         fmt = rounder.fmt
-        special = any_of(raw.nan, raw.inf, raw.zero)
-        plain = ~special
+        special = wire(m, any_of(raw.nan, raw.inf, raw.zero), f"{name}_special")
+        plain = wire(m, ~special, f"{name}_plain")
         over: Amaranth = Const(0, 1)
         if not is_const(place.huge) or not is_const(place.full):
             over = wire(m, any_of(place.huge, place.full & place.up) & plain, f"{name}_over")
@@ -188,7 +188,8 @@ class _SetUp:
         value: Amaranth = Const(0, fmt.width - 1)
         if place.gap is not None:
             gap = place.gap
-            value = Mux(place.gap_up.any() & plain, fmt.min_code, 0)[: fmt.width - 1]
+            gap_up = wire(m, place.gap_up.any() & plain, f"{name}_smallest")
+            value = Mux(gap_up, fmt.min_code, 0)[: fmt.width - 1]
         nan_code = fmt.max_code if fmt.nan_code is None else fmt.nan_code
         nan, sign = raw.nan, raw.sign
         if not is_const(over):
@@ -203,6 +204,7 @@ class _SetUp:
         if not is_const(raw.nan):
             value = Mux(raw.nan, nan_code & fmt.mag_mask, value)
             sign = Mux(raw.nan, int(nan_code > fmt.mag_mask), sign)
+        value = wire(m, value, f"{name}_special_mag")
         forced = wire(m, any_of(special, over, gap), f"{name}_forced")
         base = place.base if is_const(forced) else Mux(forced, value, place.base)
         base = wire(m, base[: fmt.width - 1], f"{name}_set_up")
@@ -210,11 +212,12 @@ class _SetUp:
         if not fmt.has_neg_zero:
             # The sign bit alone is NaN there.
             sign = sign & any_of(base.any(), up, nan)
-        overflow = any_of(over, raw.inf)
+        overflow = wire(m, any_of(over, raw.inf), f"{name}_overflow")
         inexact = place.inexact if is_const(place.inexact) else place.inexact & plain
+        inexact = wire(m, inexact, f"{name}_rounded")
         underflow: Amaranth = Const(0, 1)
         if not is_const(place.tiny) and not is_const(place.inexact):
-            underflow = place.tiny & inexact
+            underflow = wire(m, place.tiny & inexact, f"{name}_underflow")
         bad = any_of(invalid, raw.nan if fmt.nan_code is None else Const(0, 1))
         flags = Cat(overflow, underflow, any_of(inexact, overflow), bad)
         zero = raw.zero

@@ -52,9 +52,9 @@ def keep_largest(
     flags: Sequence[Amaranth],
 ) -> None:
     """The registers of ``amax`` and ``sticky``, which are the pipeline's last too."""
-    largest = Signal(fmt.width - 1, name="largest")
-    seen = Signal(4, name="sticky")
-    seen_nan = Signal(name="largest_nan")
+    largest = Signal(fmt.width - 1, name="largest", attrs={"stage": "track"})
+    seen = Signal(4, name="sticky", attrs={"stage": "track"})
+    seen_nan = Signal(name="largest_nan", attrs={"stage": "track"})
     before = wire(m, Mux(clear, 0, largest)[: fmt.width - 1], "largest_before")
     now = larger(m, (Size(before, seen_nan & ~clear), size), "largest_now")
     marks = flags[0]

@@ -51,7 +51,10 @@ def unpack(
         prefix = name if len(formats) == 1 else f"{name}{k}"
         readings.append(_unpack_one(m, code, fmt, prefix, loose))
     if bias is None:
-        readings = [with_offset(m, raw, offset, name) for raw in readings]
+        readings = [
+            with_offset(m, raw, offset, name if len(readings) == 1 else f"{name}{k}")
+            for k, raw in enumerate(readings)
+        ]
     else:
         # Exponent fields, from which the bias is subtracted below.
         readings = [
@@ -84,7 +87,7 @@ def _unpack_one(m: Module, code: Amaranth, fmt: FloatFormat, name: str, loose: b
     sign = code[fmt.width - 1]
     low, high = exponent_range(fmt)
     field_zero = wire(m, field == 0, f"{name}_field_zero")
-    man_zero = man == 0
+    man_zero = wire(m, man == 0, f"{name}_man_zero")
     mag = code[: fmt.width - 1]
 
     zero = field_zero if fmt.zero_exp == "flush" else wire(m, field_zero & man_zero, f"{name}_zero")
@@ -131,7 +134,7 @@ def specials(
             return never, never
         case "ieee":
             ones = wire(m, mag[fmt.man_bits :].all(), f"{name}_exp_ones")
-            man_zero = mag[: fmt.man_bits] == 0
+            man_zero = wire(m, mag[: fmt.man_bits] == 0, f"{name}_fraction_zero")
             return wire(m, ones & ~man_zero, f"{name}_nan"), wire(m, ones & man_zero, f"{name}_inf")
         case "fn" | "dl":
             return wire(m, mag.all(), f"{name}_nan"), never

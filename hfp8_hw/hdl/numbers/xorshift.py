@@ -42,7 +42,7 @@ def xorshift32(m: Module, advance: Amaranth, seed: int, name: str = "random") ->
     Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (14), 2003, section 3. Reset
     starts again from the first word of the seed.
     """
-    word = Signal(32, init=_step(seed), name=f"{name}_word")
+    word = Signal(32, init=_step(seed), name=f"{name}_word", attrs={"stage": "random"})
     mixed = wire(m, word ^ Cat(Const(0, 13), word[:-13]), f"{name}_13")
     mixed = wire(m, mixed ^ Cat(mixed[17:], Const(0, 17)), f"{name}_17")
     with m.If(advance):

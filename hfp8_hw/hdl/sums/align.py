@@ -123,7 +123,8 @@ def in_fixed_point(m: Module, x: Scaled, scale: Scale, name: str) -> Scaled:
     """What `shifted_by_word` gave with all of the shift done: ``sig`` on the operand's grid."""
     word = len(x.sig) - scale.bits + 1
     places = range(scale.low // word, -(-(scale.high + 1) // word))
-    sig = _at_one_of(m, x.sig, x.shift, places, word, name)[scale.low : scale.high + scale.bits]
+    sig = _at_one_of(m, x.sig, x.shift, places, word, name)
+    sig = sig[scale.low + scale.tail : scale.high + scale.bits]
     return replace(x, sig=wire(m, sig, f"{name}_fixed"), shift=Const(0, 1))
 
 

@@ -47,12 +47,16 @@ class Snapshots:
         name: str,
     ) -> None:
         count = len(bits)
-        history = Signal(keep - 1, name=f"{name}_history")
-        lost = Signal(name=f"{name}_lost")
-        taken = Signal(keep - 1 + count, name=f"{name}_taken", reset_less=True)
-        taken_lost = Signal(name=f"{name}_taken_lost", reset_less=True)
-        where = Signal(position.shape(), name=f"{name}_where", reset_less=True)
-        self.found = Signal(name=f"{name}_found")
+        history = Signal(keep - 1, name=f"{name}_history", attrs={"stage": name})
+        lost = Signal(name=f"{name}_lost", attrs={"stage": name})
+        taken = Signal(
+            keep - 1 + count, name=f"{name}_taken", reset_less=True, attrs={"stage": name}
+        )
+        taken_lost = Signal(name=f"{name}_taken_lost", reset_less=True, attrs={"stage": name})
+        where = Signal(
+            position.shape(), name=f"{name}_where", reset_less=True, attrs={"stage": name}
+        )
+        self.found = Signal(name=f"{name}_found", attrs={"stage": name})
         window = Cat(history, bits)
         with m.If(enable):
             m.d.sync += [history.eq(window[count:]), lost.eq(lost | window[:count].any())]
@@ -82,7 +86,7 @@ def serial_add(
     m: Module, x: Amaranth, y: Amaranth, subtract: Amaranth, clear: Amaranth, name: str
 ) -> Amaranth:
     """The next bit of ``x + y`` or ``x - y``, bits lowest first; ``clear`` before the first."""
-    carry = Signal(name=f"{name}_carry")
+    carry = Signal(name=f"{name}_carry", attrs={"stage": name})
     lent = x ^ subtract
     m.d.sync += carry.eq(~clear & ((lent & y) | (carry & (lent | y))))
     return wire(m, x ^ y ^ carry, f"{name}_bit")
@@ -92,7 +96,9 @@ def serial_magnitude(
     m: Module, bits: Amaranth, negative: Amaranth, clear: Amaranth, enable: Amaranth, name: str
 ) -> Amaranth:
     """The next bits of ``-bits`` where ``negative``, lowest first; ``clear`` before the first."""
-    passed = Signal(name=f"{name}_passed")  # a 1 has passed: from here on bits are inverted
+    passed = Signal(
+        name=f"{name}_passed", attrs={"stage": name}
+    )  # a 1 has passed: from here on bits are inverted
     out = []
     inverting: Amaranth = passed
     for bit in bits:

@@ -127,7 +127,7 @@ def fixed_sum(
             end, done = stage("end", end), stage("done", done)
         m.d.comb += clear.eq(pipe.ready & (entering_first | (pipe.valid & end)))
         size = cuts[k + 1] - cuts[k]
-        running = Signal(size, name=f"sum{k}")
+        running = Signal(size, name=f"sum{k}", attrs={"stage": "sum"})
         total = Signal(size + 1, name=f"sum{k}_next")
         part = bits[:size]
         if item.addend.magnitude:
@@ -146,12 +146,17 @@ def _count(
     m: Module, chunk: int, first: Amaranth, last: Amaranth, clear: Amaranth, update: Amaranth
 ) -> tuple[Amaranth, Amaranth]:
     """(end of the chunk, in a sum's first chunk)."""
-    opening = Signal(init=1, name="opening")
+    opening = Signal(init=1, name="opening", attrs={"stage": "sum"})
     now_opening = wire(m, first | opening, "now_opening")
     end: Amaranth = Const(1, 1)
     if chunk > 1:
         # Counts down to -1 at the chunk's last item, so that its end is one bit.
-        left = Signal(signed((chunk - 1).bit_length() + 1), init=chunk - 2, name="left")
+        left = Signal(
+            signed((chunk - 1).bit_length() + 1),
+            init=chunk - 2,
+            name="left",
+            attrs={"stage": "sum"},
+        )
         end = wire(m, last | left[-1], "chunk_end")
         with m.If(clear):
             m.d.sync += left.eq(chunk - 2)
@@ -166,7 +171,7 @@ def _so_far(m: Module, flag: Amaranth, clear: Amaranth, update: Amaranth, name: 
     """Whether ``flag`` was set in any item of the sum so far, this one included."""
     if is_const(flag):
         return flag
-    seen = Signal(name=f"{name}_seen")
+    seen = Signal(name=f"{name}_seen", attrs={"stage": "sum"})
     now = wire(m, flag | seen, f"{name}_now")
     with m.If(clear):
         m.d.sync += seen.eq(0)

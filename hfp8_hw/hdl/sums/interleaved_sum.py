@@ -53,7 +53,12 @@ class Slot:
             if p.chunk > 1:
                 names["taken"] = (p.chunk - 1).bit_length()
         self.state = {
-            name: Signal(width, name=f"slot_{name}", reset_less=name not in CONTROL)
+            name: Signal(
+                width,
+                name=f"slot_{name}",
+                reset_less=name not in CONTROL,
+                attrs={"stage": "slot"},
+            )
             for name, width in names.items()
         }
         self.carried: dict[str, Amaranth] = {}
@@ -102,9 +107,10 @@ class Slot:
     ) -> tuple[Amaranth, Raw, Raw]:
         state, p = self.state, self.parameters
         full, closing, partial = state["full"], state["closing"], state["partial"]
-        waits = p.chunk > 1 and _can_wait(p, product)
+        waits = p.first_waits
         # A sum that is given up takes a round to clear.
-        clear = wire(m, offered & first & partial & ~full, "give_up")
+        begins = wire(m, offered & first, "begins")
+        clear = wire(m, begins & partial & ~full, "give_up")
         taken = wire(m, Mux(full, ~last if waits else 0, ~(first & partial)), "can_take")
         have = wire(m, offered & taken, "got")
 
@@ -114,13 +120,14 @@ class Slot:
         y = select(m, full, total, item, "y")
 
         # A sum may also be given up between two chunks, where there is nothing to clear.
-        seen = Mux(~state["dirty"] | (offered & first & ~full), 0, state["seen"])
+        seen = Mux(~state["dirty"] | (begins & ~full), 0, state["seen"])
+        seen = wire(m, seen, "seen_before")
         if waits:
             lost, bad = self._wait(m, product, invalid, have & full)
             seen = seen | Cat(lost, Const(0, 1), lost, bad)
         end: Amaranth = Const(1, 1)
         if p.chunk > 1:
-            end = last | (state["taken"] == p.chunk - 1)
+            end = wire(m, last | (state["taken"] == p.chunk - 1), "chunk_end")
             self.carried["taken"] = Mux(clear | (have & ~full & end), 0, state["taken"] + have)
             self.carried["taken"] = self.carried["taken"][: len(state["taken"])]
         self.carried |= {
@@ -130,8 +137,8 @@ class Slot:
             "full": have & ~full & end,
             "closing": last,
             "flushed": full,
-            "total_set": ~(offered & first) & Mux(full, ~closing, state["total_set"]),
-            "dirty": ~clear & ~(full & (closing | (offered & first))),
+            "total_set": ~begins & Mux(full, ~closing, state["total_set"]),
+            "dirty": ~clear & ~(full & (closing | begins)),
             "final": full & closing,
             "bad": invalid if is_const(invalid) else invalid & have & ~full,
         }
@@ -166,7 +173,9 @@ class Slot:
         for name, value in late.items():
             if not is_const(value):
                 self.carried[f"late_{name}"] = value & waits
-                self.state[f"late_{name}"] = late[name] = Signal(name=f"slot_late_{name}")
+                self.state[f"late_{name}"] = late[name] = Signal(
+                    name=f"slot_late_{name}", attrs={"stage": "slot"}
+                )
         return late["lost"], late["bad"]
 
     def after(self, carried: dict[str, Amaranth], rounded: Rounded) -> dict[str, Amaranth]:
@@ -190,18 +199,6 @@ class Slot:
         return self.state["total" if self.chunked else "code"]
 
 
-def _can_wait(p: MacParameters, product: Raw) -> bool:
-    """Whether every product but those that overflow is a number of the accumulator's format, and
-    those become the same special number."""
-    fmt = p.acc_format
-    if len(product.sig) > fmt.man_bits + 1 or product.low + fmt.bias < 1:
-        return False
-    if product.high + fmt.bias < fmt.max_code >> fmt.man_bits:
-        return True
-    special = fmt.inf_code is not None or fmt.nan_code is not None
-    return special and p.overflow == "special" and p.rounding_mode.mode in ("RNE", "RNA")
-
-
 def _too_large(m: Module, raw: Raw, fmt: FloatFormat) -> Amaranth:
     """Whether a number of no more bits than the format's is above its largest."""
     last, most = fmt.max_code >> fmt.man_bits, fmt.max_code & ((1 << fmt.man_bits) - 1)
@@ -219,8 +216,8 @@ def _zero_if(m: Module, condition: Amaranth, raw: Raw, name: str) -> Raw:
     """+0 under a condition."""
     return replace(
         raw,
-        nan=raw.nan if is_const(raw.nan) else raw.nan & ~condition,
-        inf=raw.inf if is_const(raw.inf) else raw.inf & ~condition,
+        nan=raw.nan if is_const(raw.nan) else wire(m, raw.nan & ~condition, f"{name}_nan"),
+        inf=raw.inf if is_const(raw.inf) else wire(m, raw.inf & ~condition, f"{name}_inf"),
         zero=wire(m, raw.zero | condition, f"{name}_zero"),
         sign=wire(m, raw.sign & ~condition, f"{name}_sign"),
     )
@@ -230,8 +227,8 @@ def _nothing_unless(m: Module, condition: Amaranth, raw: Raw, sign: Amaranth, na
     """A number, or what leaves every number of that sign as it is."""
     return replace(
         raw,
-        nan=raw.nan if is_const(raw.nan) else raw.nan & condition,
-        inf=raw.inf if is_const(raw.inf) else raw.inf & condition,
+        nan=raw.nan if is_const(raw.nan) else wire(m, raw.nan & condition, f"{name}_nan"),
+        inf=raw.inf if is_const(raw.inf) else wire(m, raw.inf & condition, f"{name}_inf"),
         zero=wire(m, raw.zero | ~condition, f"{name}_zero"),
         sign=wire(m, Mux(condition, raw.sign, sign), f"{name}_sign"),
     )

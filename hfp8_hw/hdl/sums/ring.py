@@ -51,7 +51,9 @@ class Ring:
     def _register(self, name: str, label: str, value: Amaranth, reset: bool) -> Amaranth:
         if is_const(value):
             return value
-        held = Signal(value.shape(), name=f"{name}_{label}", reset_less=not reset)
+        held = Signal(
+            value.shape(), name=f"{name}_{label}", reset_less=not reset, attrs={"stage": name}
+        )
         with self.m.If(self._move):
             self.m.d.sync += held.eq(value)
         return held
@@ -67,7 +69,7 @@ def turns(m: Module, move: Amaranth, accept: Amaranth, slots: int) -> Amaranth:
 
     Items go to the slots in turn, so after one that came late all others are late as well.
     """
-    late = Signal(range(slots), name="late")
+    late = Signal(range(slots), name="late", attrs={"stage": "turn"})
     with m.If(move):
         m.d.sync += late.eq(Mux(accept | (late == slots - 1), 0, late + 1))
     return late == 0

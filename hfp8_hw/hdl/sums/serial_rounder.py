@@ -93,13 +93,17 @@ class SerialTotal:
         # Positions count on the scale of the accumulator's exponent field.
         offset = self.rounder.fmt.bias
         lsb = self.fixed.lsb + offset
-        busy, done = Signal(name="serial_busy"), Signal(name="serial_done")
+        busy, done = (
+            Signal(name=f"serial_{name}", attrs={"stage": "serial"}) for name in ("busy", "done")
+        )
         m.d.comb += take.eq(item.valid & ~busy & (~done | ready))
 
         def keep(name: str, value: Amaranth | None) -> Amaranth:
             if value is None or is_const(value):
                 return value
-            held = Signal(value.shape(), name=f"serial_{name}", reset_less=True)
+            held = Signal(
+                value.shape(), name=f"serial_{name}", reset_less=True, attrs={"stage": "serial"}
+            )
             with m.If(take):
                 m.d.sync += held.eq(value)
             return held
@@ -115,8 +119,10 @@ class SerialTotal:
         )
         negative = keep("negative", item.total[-1])
 
-        left = Signal(count * rate, name="serial_left", reset_less=True)
-        position = Signal(range_shape(lsb, lsb + count * rate), name="serial_position")
+        left = Signal(count * rate, name="serial_left", reset_less=True, attrs={"stage": "serial"})
+        position = Signal(
+            range_shape(lsb, lsb + count * rate), name="serial_position", attrs={"stage": "serial"}
+        )
         padded = Cat(item.total, item.total[-1].replicate(rate))[: count * rate]
         m.d.sync += left.eq(Mux(take, padded, left[rate:]))
         with m.If(take):
@@ -160,7 +166,9 @@ class SerialTotal:
         def register(name: str, value: Amaranth) -> Amaranth:
             if is_const(value):
                 return value
-            held = Signal(value.shape(), name=f"round_{name}", reset_less=True)
+            held = Signal(
+                value.shape(), name=f"round_{name}", reset_less=True, attrs={"stage": "round"}
+            )
             m.d.sync += held.eq(value)
             return held
 
@@ -175,15 +183,18 @@ class SerialTotal:
         self, m: Module, done: Amaranth, ready: Amaranth, raw: Raw, invalid: Amaranth, o: Any
     ) -> None:
         """Sums one by one: round, and put out."""
-        waiting, valid = Signal(name="rounding"), Signal(name="o_held")
-        placed = Signal(name="rounding_placed")
+        waiting, valid = (
+            Signal(name="rounding", attrs={"stage": "round"}),
+            Signal(name="o_held", attrs={"stage": "output"}),
+        )
+        placed = Signal(name="rounding_placed", attrs={"stage": "round"})
         free = ~valid | o.ready
         code, flags = self._round(m, raw, invalid)
         # The number stays where it is until its code is put out.
         m.d.comb += ready.eq(waiting & free)
         m.d.sync += [placed.eq(done & ~ready), waiting.eq(placed & ~ready)]
-        y = Signal(len(code), name="o_y_held", reset_less=True)
-        y_flags = Signal(4, name="o_flags_held", reset_less=True)
+        y = Signal(len(code), name="o_y_held", reset_less=True, attrs={"stage": "output"})
+        y_flags = Signal(4, name="o_flags_held", reset_less=True, attrs={"stage": "output"})
         with m.If(o.ready):
             m.d.sync += valid.eq(0)
         with m.If(ready):
@@ -203,16 +214,16 @@ class SerialTotal:
     ) -> None:
         """Steps 2 and 3."""
         fmt = self.rounder.fmt
-        total = Signal(fmt.width, name="total")
-        part = Signal(fmt.width, name="part", reset_less=True)
-        seen = Signal(4, name="total_flags")
-        now_first = Signal(name="total_first", reset_less=True)
-        now_last = Signal(name="total_last", reset_less=True)
+        total = Signal(fmt.width, name="total", attrs={"stage": "total"})
+        part = Signal(fmt.width, name="part", reset_less=True, attrs={"stage": "total"})
+        seen = Signal(4, name="total_flags", attrs={"stage": "total"})
+        now_first = Signal(name="total_first", reset_less=True, attrs={"stage": "total"})
+        now_last = Signal(name="total_last", reset_less=True, attrs={"stage": "total"})
         names = (
             "idle", "part0", "part", "compare", "distance", "load", "add", "sum", "total0", "total",
             "out",
         )  # fmt: skip
-        state = Signal(len(names), init=1, name="total_state")
+        state = Signal(len(names), init=1, name="total_state", attrs={"stage": "total"})
         at = {name: state[k] for k, name in enumerate(names)}
 
         def go(name: str) -> Any:
@@ -282,7 +293,7 @@ class SerialTotal:
         y = unpack_scaled(m, part, (fmt,), sizes, name="part", explicit=True)
         if not possible:
             y = replace(y, nan=Const(0, 1), inf=Const(0, 1))
-        swap = Signal(name="total_swap", reset_less=True)
+        swap = Signal(name="total_swap", reset_less=True, attrs={"stage": "total"})
         with m.If(at["compare"]):
             m.d.sync += swap.eq(less(total[:-1], part[:-1]))
         large = wire(m, Mux(swap, y.shift, x.shift), "large_shift")
@@ -291,19 +302,26 @@ class SerialTotal:
         # `place` counts up to 0, where the larger operand's lowest bit joins in; the smaller one's
         # joins before, by the difference of the exponents. Beyond `farthest` it is sticky anyway.
         farthest = digits + 3
-        place = Signal(range_shape(-farthest - 1, digits + 1), name="place")
-        before = Signal(range_shape(-1 << len(x.shift), 0), name="place_before", reset_less=True)
+        place = Signal(
+            range_shape(-farthest - 1, digits + 1), name="place", attrs={"stage": "total"}
+        )
+        before = Signal(
+            range_shape(-1 << len(x.shift), 0),
+            name="place_before",
+            reset_less=True,
+            attrs={"stage": "total"},
+        )
         m.d.sync += before.eq(small + Cat(~large, Const(1, 1)))  # small - large - 1
         finished = place == digits
         load, step = at["load"], at["add"]
-        moving = Signal(name="small_moving", reset_less=True)
+        moving = Signal(name="small_moving", reset_less=True, attrs={"stage": "total"})
         least = (1 << (len(before) - 1)) - farthest
         with m.If(load):
             m.d.sync += moving.eq(~at_least(Cat(before[:-1], ~before[-1]), least))
         with m.Elif(place == before[: len(place)].as_signed()):
             m.d.sync += moving.eq(1)
-        bits_x = Signal(digits, name="total_bits", reset_less=True)
-        bits_y = Signal(digits, name="part_bits", reset_less=True)
+        bits_x = Signal(digits, name="total_bits", reset_less=True, attrs={"stage": "total"})
+        bits_y = Signal(digits, name="part_bits", reset_less=True, attrs={"stage": "total"})
         joined = ~place[-1]
         with m.If(load):
             m.d.sync += place.eq(-farthest)
@@ -325,7 +343,7 @@ class SerialTotal:
             low = max(low, self.fixed.lsb)
         # The sum's exponent field: the larger operand's, and how far its top bit moved.
         exp = Signal(range_shape(low + fmt.bias, high + fmt.bias), name="total_exp")
-        base = Signal(len(large), name="large_held", reset_less=True)
+        base = Signal(len(large), name="large_held", reset_less=True, attrs={"stage": "total"})
         m.d.sync += base.eq(large)
         m.d.comb += exp.eq(base + (shots.exp - (digits - 1)))
         nan, clash, infinite = any_of(x.nan, y.nan), Const(0, 1), any_of(x.inf, y.inf)

@@ -35,7 +35,7 @@ class _Converter(StreamUnit):
         dst_bias: bool,
         src_bias: bool,
     ) -> None:
-        self.parameters = parameters
+        self.parameters = self.checked(parameters)
         rounding = parameters.rounding_mode
         lanes = getattr(parameters, "lanes", 1)
         self._tags = [str(k) for k in range(lanes)] if lanes > 1 else [""]
@@ -206,8 +206,11 @@ class Quantizer(_Converter):
         transfer included; NaN if there was one) and ``sticky`` (the flags since then, ORed)
     """
 
+    units = ("quantizer",)
+
     def __init__(self, parameters: QuantizerParameters) -> None:
-        super().__init__(parameters, dst_bias=parameters.bias == "runtime", src_bias=False)
+        bias = self.checked(parameters).bias
+        super().__init__(parameters, dst_bias=bias == "runtime", src_bias=False)
 
 
 class Convert(_Converter):
@@ -221,6 +224,8 @@ class Convert(_Converter):
     i : stream of ``x`` (code of ``src``), ``mode`` (``src=HFP8``), ``rbits`` (``SR(n)``, n bits)
     o : stream of ``y`` (code of ``dst``), ``flags`` (overflow, underflow, inexact, invalid)
     """
+
+    units = ("convert",)
 
     def __init__(self, parameters: ConvertParameters) -> None:
         super().__init__(parameters, dst_bias=False, src_bias=False)
@@ -239,5 +244,8 @@ class Dequantizer(_Converter):
     o : stream of ``y`` (code of ``dst``), ``flags`` (overflow, underflow, inexact, invalid)
     """
 
+    units = ("dequantizer",)
+
     def __init__(self, parameters: DequantizerParameters) -> None:
-        super().__init__(parameters, dst_bias=False, src_bias=parameters.bias == "runtime")
+        bias = self.checked(parameters).bias
+        super().__init__(parameters, dst_bias=False, src_bias=bias == "runtime")

@@ -28,12 +28,14 @@ class FpAdd(StreamUnit):
     o : stream of ``y`` (code of ``fmt``), ``flags`` (overflow, underflow, inexact, invalid)
     """
 
+    units = ("fp_add",)
+
     _CUTS = (
         "output", "sum", "operands", "normalised", "align", "aligned", "ordered", "coarse", "input",
     )  # fmt: skip
 
     def __init__(self, parameters: FpAddParameters) -> None:
-        self.parameters = parameters
+        self.parameters = self.checked(parameters)
         shape = FloatShape(parameters.format)
         super().__init__({"a": shape, "b": shape}, result_fields(parameters.format))
 
@@ -59,7 +61,7 @@ class _Ordered(StreamUnit):
     _NAMES: tuple[str, ...]
 
     def __init__(self, parameters: FpMaxParameters | ReluParameters) -> None:
-        self.parameters = parameters
+        self.parameters = self.checked(parameters)
         shape = FloatShape(parameters.format)
         super().__init__(dict.fromkeys(self._NAMES, shape), result_fields(parameters.format))
 
@@ -96,6 +98,8 @@ class FpMax(_Ordered):
     o : stream of ``y`` (code of ``fmt``), ``flags`` (always 0)
     """
 
+    units = ("fp_max",)
+
     _NAMES = ("a", "b")
 
     def _choose(self, m: Module, codes: list[Amaranth], fmt: FloatFormat) -> Amaranth:
@@ -117,6 +121,8 @@ class Relu(_Ordered):
     i : stream of ``x`` (code of ``fmt``)
     o : stream of ``y`` (code of ``fmt``), ``flags`` (always 0)
     """
+
+    units = ("relu",)
 
     _NAMES = ("x",)
 

@@ -44,8 +44,11 @@ class ExactMac(StreamUnit):
         inexact, invalid; each ORed over all roundings of the sum)
     """
 
+    units = ("mac", "dot")
+    semantics = ("exact", "exact_chunk")
+
     def __init__(self, parameters: MacParameters) -> None:
-        self.parameters = p = parameters
+        self.parameters = p = self.checked(parameters)
         inputs = two_operand_fields(p) | {"first": unsigned(1), "last": unsigned(1)}
         if p.is_fixed:
             outputs = {"y": unsigned(p.fixed.width), "flags": unsigned(4)}
@@ -91,7 +94,7 @@ class ExactMac(StreamUnit):
     ) -> None:
         """Hold finished sums, and put them out or hand them to the back end."""
         p, o = self.parameters, self.o
-        valid = Signal(name="held_valid")
+        valid = Signal(name="held_valid", attrs={"stage": "held"})
         taken = Signal(name="held_taken")
         # The back end takes its time anyway: there the stall need not wait for `taken`.
         full = valid & ~taken if p.is_fixed else valid
@@ -108,7 +111,9 @@ class ExactMac(StreamUnit):
         def held(name: str, value: Amaranth) -> Amaranth:
             if is_const(value):
                 return value
-            register = Signal(value.shape(), name=f"held_{name}", reset_less=True)
+            register = Signal(
+                value.shape(), name=f"held_{name}", reset_less=True, attrs={"stage": "held"}
+            )
             with m.If(capture):
                 m.d.sync += register.eq(value)
             return register

@@ -39,6 +39,9 @@ class PairDot(Mac):
         ORed over all roundings of the sum)
     """
 
+    units = ("dot",)
+    semantics = ("fmma",)
+
     @property
     def _cuts(self) -> tuple[str, ...]:
         return (
@@ -129,6 +132,9 @@ class WideDot(Mac):
     o : stream of ``y`` (code of ``acc``), ``flags`` (overflow, underflow, inexact, invalid; each
         ORed over all roundings of the sum)
     """
+
+    units = ("dot",)
+    semantics = ("dotN",)
 
     @property
     def _cuts(self) -> tuple[str, ...]:

@@ -24,8 +24,10 @@ class LossScale(StreamUnit):
         step)
     """
 
+    units = ("loss_scale",)
+
     def __init__(self, parameters: LossScaleParameters) -> None:
-        self.parameters = parameters
+        self.parameters = self.checked(parameters)
         super().__init__({"overflow": unsigned(1)}, {"y": unsigned(7), "flags": unsigned(4)})
 
     def elaborate(self, platform: Any) -> Module:
@@ -33,8 +35,8 @@ class LossScale(StreamUnit):
         p = self.parameters
         pipe = Pipeline(m, self.i.valid, ("output",))
         overflow = self.i.payload.overflow
-        scale = Signal(signed(7), init=p.initial, name="scale")
-        left = Signal(range(p.growth), init=p.growth - 1, name="left")
+        scale = Signal(signed(7), init=p.initial, name="scale", attrs={"stage": "scale"})
+        left = Signal(range(p.growth), init=p.growth - 1, name="left", attrs={"stage": "scale"})
         after = Signal(signed(7), name="after")
         m.d.comb += after.eq(scale)
         with m.If(overflow):

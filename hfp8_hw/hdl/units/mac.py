@@ -76,13 +76,16 @@ class Mac(StreamUnit):
         ORed over all roundings of the sum)
     """
 
+    units = ("mac",)
+    semantics = ("fma", "chunked")
+
     @property
     def _cuts(self) -> tuple[str, ...]:
         """Where the stages ahead of the loop are cut: most valuable first."""
         return ("product", "unpack", "input")
 
     def __init__(self, parameters: MacParameters) -> None:
-        self.parameters = parameters
+        self.parameters = self.checked(parameters)
         inputs = two_operand_fields(parameters)
         inputs |= {"first": unsigned(1), "last": unsigned(1)}
         super().__init__(inputs, result_fields(parameters.acc_format))

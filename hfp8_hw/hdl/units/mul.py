@@ -88,8 +88,10 @@ class Mul(StreamUnit):
     o : stream of ``y`` (code of ``out``), ``flags`` (overflow, underflow, inexact, invalid)
     """
 
+    units = ("mul", "fp_mul")
+
     def __init__(self, parameters: MulParameters | FpMulParameters) -> None:
-        self.parameters = parameters
+        self.parameters = self.checked(parameters)
         inputs = two_operand_fields(parameters)
         if parameters.rounding_mode.mode == "SR":
             inputs["rbits"] = unsigned(parameters.rounding_mode.sr_bits)

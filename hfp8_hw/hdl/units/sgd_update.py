@@ -47,8 +47,10 @@ class SgdUpdate(StreamUnit):
         the weight's rounding: overflow, underflow, inexact, invalid)
     """
 
+    units = ("sgd_update",)
+
     def __init__(self, parameters: SgdUpdateParameters) -> None:
-        self.parameters = p = parameters
+        self.parameters = p = self.checked(parameters)
         narrow, wide = FloatShape(p.format), FloatShape(p.acc_format)
         inputs: dict[str, ShapeLike] = {"weight": narrow}
         inputs |= dict.fromkeys(("momentum", "gradient", "rate", "decay"), wide)

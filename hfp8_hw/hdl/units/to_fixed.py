@@ -31,8 +31,10 @@ class ToFixed(StreamUnit):
     o : stream of ``y`` (magnitude, sign, NaN, infinity: `FixedShape`), ``flags`` (always 0)
     """
 
+    units = ("to_fixed",)
+
     def __init__(self, parameters: ToFixedParameters) -> None:
-        self.parameters = parameters
+        self.parameters = self.checked(parameters)
         outputs = {"y": FixedShape(parameters.format), "flags": unsigned(4)}
         super().__init__({"x": FloatShape(parameters.format)}, outputs)
 

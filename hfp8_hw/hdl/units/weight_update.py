@@ -43,8 +43,10 @@ class WeightUpdate(StreamUnit):
         weight's rounding: overflow, underflow, inexact, invalid)
     """
 
+    units = ("weight_update",)
+
     def __init__(self, parameters: WeightUpdateParameters) -> None:
-        self.parameters = p = parameters
+        self.parameters = p = self.checked(parameters)
         narrow, wide = FloatShape(p.format), FloatShape(p.acc_format)
         super().__init__(
             {"weight": narrow, "residual": wide, "update": wide},
