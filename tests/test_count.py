@@ -178,7 +178,7 @@ def test_a_step_of_a_sum_is_proved(given: dict[str, Any]) -> None:
 FAULTS = [
     # (line, what it becomes, the property that fails)
     ("wire y_up =", "  wire y_up = 1'b0;", "arithmetic"),
-    ("if (move) slot_seen <=", "    if (move) slot_seen <= 4'd0;", "arithmetic"),
+    ("if (ready) slot_seen <=", "    if (ready) slot_seen <= 4'd0;", "arithmetic"),
     ("assign i_ready =", "  assign i_ready = 1'b1;", "pipeline"),
     ("if (rst) slot_partial <=", "    if (rst) slot_partial <= 1'b1;", "pipeline"),
 ]
