@@ -13,10 +13,11 @@ from .convert import (
     DequantizerParameters,
     QuantizerParameters,
 )
+from .dot import DotParameters
 from .elementwise import FpAddParameters, FpMaxParameters, FpMulParameters, ReluParameters
+from .mac import MacParameters
 from .product import MulParameters, TwoOperandParameters
 from .scaling import LossScaleParameters
-from .sums import DotParameters, MacParameters
 from .to_fixed import ToFixedParameters
 from .update import SgdUpdateParameters, WeightUpdateParameters
 
