@@ -135,9 +135,9 @@ def test_a_search_of_all_states_proves_streams() -> None:
     ("old", "new", "part"),
     [
         # What ends a sum is lost in the back end: no result comes.
-        ("if (held_taken) serial_last <=", "    serial_last <= 1'b0;", "result"),
+        ("if (serial_take) serial_last <=", "    serial_last <= 1'b0;", "result"),
         # Every chunk gives a result.
-        ("if (held_taken) serial_last <=", "    serial_last <= 1'b1;", "count"),
+        ("if (serial_take) serial_last <=", "    serial_last <= 1'b1;", "count"),
         # Nothing is ever taken.
         ("assign i_ready =", "  assign i_ready = 1'b0;", "accept"),
     ],
