@@ -19,7 +19,7 @@ def warnings(verilog: str, top: str) -> list[str]:
         (Path(scratch) / "unit.v").write_text(verilog)
         script = f"read_verilog unit.v; hierarchy -check -top {top}; check -assert"
         output = run("yosys", ["-p", script], Path(scratch))
-    return [line for line in output.splitlines() if re.match(r"\s*Warning:", line)]
+    return [line for line in output.splitlines() if re.search(r"\bWarning:", line)]
 
 
 def cells(verilog: str, top: str, command: str = "synth_ice40") -> dict[str, int]:

@@ -199,3 +199,11 @@ def test_float_shape_knows_its_format() -> None:
     assert Const.cast(shape.const(0x7E)).value == 0x7E
     with pytest.raises(ParameterError, match="code=256 is not allowed"):
         shape.const(256)
+
+
+def test_yosys_warnings_are_seen_where_they_name_a_file() -> None:
+    """Yosys begins some of them with a file and a line."""
+    text = "module u(input wire a, output wire y);\n  wire [1:0] w = {2{a}};\n"
+    text += "  assign y = w[5];\nendmodule\n"
+    (found,) = yosys.warnings(text, "u")
+    assert found.startswith("unit.v:3: Warning: Range select out of bounds")
