@@ -172,9 +172,9 @@ def _row(
     }
 
 
-@click.group("bench")
+@click.group("bench", short_help="Measure the golden model's speed, or area and clock.")
 def bench_command() -> None:
-    """Measure speed, against named packages in the same run."""
+    """Measure the golden model's speed, or the units' area and clock."""
 
 
 @bench_command.command("golden")
@@ -224,7 +224,9 @@ def _under(update: Callable[[str], None], head: str) -> Callable[[str], None]:
 @click.option("--row", "names", multiple=True, help="Only this row; may be repeated.")
 @click.option("--json", "path", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the figures as JSON.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1), help="Placements at a time; default all cores.")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Number of parallel placements.  [default: cores]"
+)
 def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: int | None) -> int:
     """The table of LUTs and clocks, beside open peers.
 

@@ -87,7 +87,11 @@ def _check_report(report: Path, inputs: Path) -> None:
         raise ParameterError(f"report={str(report)!r} is not allowed: it has the inputs")
 
 
-@click.command("compare", cls=UnitCommand)
+@click.command(
+    "compare",
+    cls=UnitCommand,
+    short_help="Compare the RTL with the golden model on your own arrays.",
+)
 @click.argument("unit", required=False)
 @click.option("--inputs", type=click.Path(path_type=Path), required=True,
               help="NumPy .npz file with your arrays, see above.")  # fmt: skip
@@ -99,7 +103,13 @@ def _check_report(report: Path, inputs: Path) -> None:
     help="How the RTL is run; cocotb is the only way so far.",
 )
 @seed_option
-@click.option("--report", type=click.Path(path_type=Path), help="Write the figures as JSON.")
+@click.option(
+    "--json",
+    "--report",
+    "report",
+    type=click.Path(path_type=Path),
+    help="Write the figures as JSON.",
+)
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with parameters.")
 @parameter_options
 def compare_command(

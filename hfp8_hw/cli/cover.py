@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-@click.command("cover", cls=UnitCommand)
+@click.command(
+    "cover", cls=UnitCommand, short_help="Measure what the vectors of 'hfp8 verify' cover."
+)
 @click.argument("units", nargs=-1)
 @seed_option
 @click.option("--timeout", type=click.IntRange(1, 86400), default=30, show_default=True,
               help="Seconds for each proof that something cannot occur.")  # fmt: skip
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the results as JSON.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1, 256), help="Runs at a time.  [default: cores]")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), help="Number of parallel runs.  [default: cores]"
+)
 @parameter_options
 def cover_command(
     units: tuple[str, ...],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from verif.demo.demo import Report
 
 
-@click.command("demo")
+@click.command("demo", short_help="Run a trained network through generated hardware.")
 @sim_option
 @click.option("--images", type=click.IntRange(1, 180), default=180, show_default=True,
               help="Held-out images to infer.")  # fmt: skip

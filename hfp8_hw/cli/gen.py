@@ -44,19 +44,22 @@ def _described(unit: str, field: Field[Any]) -> dict[str, Any]:
 @click.argument("unit", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def list_command(unit: str | None, as_json: bool) -> None:
-    """Units, their parameters with defaults, and the format catalogue; or one UNIT alone."""
+    """List the units and the formats, or the parameters of one UNIT."""
     units = tuple(UNITS) if unit is None else (check_choice("unit", unit, UNITS),)
     if as_json:
         click.echo(json.dumps(_catalogue(units), indent=2))
         return
     formatter = click.get_current_context().make_formatter()
-    for name in units:
-        write_parameters(name, formatter)
-        with formatter.indentation():
-            formatter.write_text(f"With the defaults: {unit_parameters(name, {}).timing_text}.")
-    click.echo(formatter.getvalue().strip())
     if unit is None:
+        with formatter.section("Units ('hfp8 list UNIT' shows a unit's parameters)"):
+            formatter.write_dl([(name, cls.summary) for name, cls in UNITS.items()])
+        click.echo(formatter.getvalue().strip() + "\n")
         _formats()
+        return
+    write_parameters(unit, formatter)
+    with formatter.indentation():
+        formatter.write_text(f"With the defaults: {unit_parameters(unit, {}).timing_text}.")
+    click.echo(formatter.getvalue().strip())
 
 
 def _formats() -> None:
@@ -71,23 +74,28 @@ def _formats() -> None:
             f"{facts['exp_bits']},{facts['man_bits']},{facts['bias']}",
             facts["zero_exp"],
             facts["specials"],
-            f"{facts['max']:.10g}",
+            f"{facts['max']:.6g}",
             f"{facts['min']:.6g}",
         )
     console.print(table)
     console.print(
         "Any other format: a literal such as E3M4B5:flush:fn "
-        "(exponent bits, mantissa bits, bias, exponent field 0, specials).",
+        "(exponent bits, mantissa bits, bias, exponent field 0, specials). "
+        "HFP8 as an operand's format means HFP8_FWD or HFP8_BWD, as a mode input says.",
         markup=False, highlight=False,
     )  # fmt: skip
 
 
-@click.command("gen", cls=UnitCommand)
+@click.command(
+    "gen", cls=UnitCommand, short_help="Generate a unit: Verilog, manifest, FuseSoC core."
+)
 @click.argument("unit", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("."),
               show_default=True, help="Folder for the three files.")  # fmt: skip
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with parameters.")
-@click.option("--name", help="Name of the module and the files.")
+@click.option(
+    "--name", help="Name of the module and the files.  [default: the unit and its parameters]"
+)
 @parameter_options
 def gen_command(
     unit: str | None, output: Path, config: Path | None, name: str | None, **options: Any

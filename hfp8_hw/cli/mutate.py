@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from verif.mutation.mutate import Verdict
 
 
-@click.command("mutate", cls=UnitCommand)
+@click.command(
+    "mutate", cls=UnitCommand, short_help="Plant faults in a unit and count how many are found."
+)
 @click.argument("unit")
 @click.option("--count", type=click.IntRange(1, 4000), default=300, show_default=True,
               help="Faults to plant.")  # fmt: skip

@@ -75,7 +75,7 @@ class UnitCommand(click.Command):
         if not units:
             with formatter.section("Parameters"):
                 formatter.write_text(
-                    f"Each unit has parameters of its own, given as --NAME VALUE. "
+                    f"Each unit has parameters of its own, given as --PARAMETER VALUE. "
                     f"'{ctx.command_path} UNIT --help' shows them. The units: {', '.join(UNITS)}."
                 )
 
@@ -159,5 +159,5 @@ sim_option = click.option(
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True,
-    help="Of everything random.",
+    help="Seed of everything that is random.",
 )  # fmt: skip

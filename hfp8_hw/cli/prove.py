@@ -16,7 +16,7 @@ from .options import UnitCommand, check_folder, given, parameter_options
 from .verify import plan
 
 
-@click.command("prove", cls=UnitCommand)
+@click.command("prove", cls=UnitCommand, short_help="Prove properties of units for all inputs.")
 @click.argument("units", nargs=-1)
 @click.option(
     "--property", "properties", metavar="NAME[,NAME]",

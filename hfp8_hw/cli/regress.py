@@ -12,11 +12,11 @@ from .options import check_folder, progress_bar
 from .verify import show_table, write_json, write_junit
 
 
-@click.command("regress")
+@click.command("regress", short_help="Run a matrix of verification runs on Dask.")
 @click.option("--matrix", type=click.Path(path_type=Path, dir_okay=False, exists=True),
               help="TOML file; by default the matrix that comes with the package.")  # fmt: skip
 @click.option("--smoke", is_flag=True, help="Only the first configuration of each unit.")
-@click.option("--jobs", type=click.IntRange(1, 256), help="Workers.  [default: cores]")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Number of workers.  [default: cores]")
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask scheduler.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="JUnit XML report.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),

@@ -30,14 +30,18 @@ if TYPE_CHECKING:
 _SAVE_EVERY = 5.0
 
 
-@click.command("sweep", cls=UnitCommand)
+@click.command(
+    "sweep", cls=UnitCommand, short_help="Drive every input of a unit through a compiled model."
+)
 @click.argument("units", nargs=-1)
 @click.option(
     "--range", "extent", metavar="all|N",
     help="Every input, or N sampled transfers.  [default: all if at most 2^34, else 2^24]",
 )  # fmt: skip
 @seed_option
-@click.option("--jobs", type=click.IntRange(1, 256), help="Processes.  [default: cores]")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), help="Number of parallel processes.  [default: cores]"
+)
 @click.option("--restart", is_flag=True, help="Forget what an interrupted run had done.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first mismatch.")
 @click.option(

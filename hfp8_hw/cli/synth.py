@@ -13,14 +13,18 @@ from rich.table import Table
 from .options import UnitCommand, configured, parameter_options
 
 
-@click.command("synth", cls=UnitCommand)
+@click.command(
+    "synth", cls=UnitCommand, short_help="Synthesise, place and route: LUTs, flip-flops, Fmax."
+)
 @click.argument("unit", required=False)
 @click.option("--device", default="ecp5-85k", show_default=True,
               help="ecp5-85k, ice40-up5k, ice40-hx8k or gowin-gw2a-18.")  # fmt: skip
 @click.option("--seeds", type=int, default=3, show_default=True, help="Placements, 1 to 32.")
 @click.option("--dsp", is_flag=True, help="Let Yosys use DSP blocks.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write this file.")
-@click.option("--jobs", type=click.IntRange(1), help="Placements at a time; default all cores.")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Number of parallel placements.  [default: cores]"
+)
 @click.option("--path", "show_path", is_flag=True, help="Print the critical path too.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with parameters.")
 @parameter_options

@@ -60,7 +60,7 @@ def plan(units: tuple[str, ...], options: dict[str, Any]) -> list[tuple[str, dic
     help="Write the results as JSON.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), help="Simulations at a time.  [default: cores]"
+    "--jobs", type=click.IntRange(1, 256), help="Number of parallel simulations.  [default: cores]"
 )
 @parameter_options
 def verify_command(

@@ -73,7 +73,8 @@ def weight_update(
         )
     if chosen.mode == "SR":
         raise ParameterError(
-            f"rounding={str(chosen)!r} is not allowed for weight_update: a deterministic one"
+            f"rounding={str(chosen)!r} is not allowed for weight_update: "
+            "choose a deterministic rounding"
         )
     w = check_codes(weight, narrow, "weight")
     r, u = check_codes(residual, wide, "residual"), check_codes(update, wide, "update")

@@ -239,8 +239,7 @@ class UnitParameters:
 ROUNDED = "RNE, RNA, RTZ, RUP, RDN, RTO, or SR(n) with n random bits"
 DETERMINISTIC = "RNE, RNA, RTZ, RUP, RDN or RTO"
 OVERFLOW = (
-    "What becomes of a result that is too large, and of an infinity: the largest number of the "
-    "format, or its Inf or NaN."
+    "What an overflow or an infinity becomes: the largest number of the format, or its Inf or NaN."
 )
 SPECIAL = "saturate, or special if the format has an Inf or a NaN"
 """Wordings of `parameter` that several units share."""
@@ -250,7 +249,7 @@ def stages(default: int, most: int) -> Any:
     """The field of the number of stages."""
     return parameter(
         default,
-        "Number of register stages; more of them make a faster clock and a longer latency.",
+        "Number of register stages. More of them allow a faster clock and add latency.",
         values=f"1 to {most}" if most > 1 else "1",
     )
 

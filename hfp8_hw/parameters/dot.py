@@ -27,7 +27,7 @@ class DotParameters(MacParameters):
 
     stages: int = parameter(
         0,
-        "Number of register stages; more of them make a faster clock and a longer latency.",
+        "Number of register stages. More of them allow a faster clock and add latency.",
         values="0 for the default, or 2 to 6 for exact sums, to 7 with align=dsp; 1 to 10 for "
         "fmma; 1 to 9 for dotN of 2 lanes, and one more for each doubling of lanes",
         shown="4 for exact sums, otherwise as many as are allowed",

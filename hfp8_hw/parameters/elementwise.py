@@ -135,7 +135,7 @@ class FpMaxParameters(_Ordered):
     """The larger of two; see `hfp8_hw.golden.maximum`."""
 
     unit: ClassVar[str] = "fp_max"
-    summary: ClassVar[str] = "the larger of two numbers; NaN if either is"
+    summary: ClassVar[str] = "the larger of two numbers; NaN if either is NaN"
     golden: ClassVar[str] = "hfp8_hw.golden:maximum"
 
     @property
@@ -148,7 +148,7 @@ class ReluParameters(_Ordered):
     """The positive part; see `hfp8_hw.golden.relu`."""
 
     unit: ClassVar[str] = "relu"
-    summary: ClassVar[str] = "a number if positive, else +0; NaN if it is"
+    summary: ClassVar[str] = "a positive number as it is, +0 for a negative one; NaN stays NaN"
     golden: ClassVar[str] = "hfp8_hw.golden:relu"
 
     @property

@@ -46,7 +46,7 @@ class MacParameters(TwoOperandParameters):
 
     stages: int = parameter(
         0,
-        "Number of register stages; more of them make a faster clock and a longer latency.",
+        "Number of register stages. More of them allow a faster clock and add latency.",
         values="0 for the default, or 1 to 4; for exact sums 2 to 6, to 7 with align=dsp",
         shown="3; for exact sums 4, with align=dsp as many as are allowed",
     )
@@ -162,7 +162,8 @@ class MacParameters(TwoOperandParameters):
         rounding = parse_rounding(self.rounding)
         if rounding.mode == "SR":
             raise ParameterError(
-                f"rounding={self.rounding!r} is not allowed for an accumulator: a deterministic one"
+                f"rounding={self.rounding!r} is not allowed for an accumulator: "
+                "choose a deterministic rounding"
             )
         self._set(rounding=str(rounding))
         check_overflow(self.overflow, self.acc_format)

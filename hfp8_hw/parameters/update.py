@@ -71,7 +71,8 @@ class WeightUpdateParameters(_Update):
             )
         if self.rounding_mode.mode == "SR":
             raise ParameterError(
-                f"rounding={self.rounding!r} is not allowed for weight_update: a deterministic one"
+                f"rounding={self.rounding!r} is not allowed for weight_update: "
+                "choose a deterministic rounding"
             )
         self._set(rounding=str(self.rounding_mode))
 
