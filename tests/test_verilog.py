@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hfp8_hw.parameters import unit_parameters
-from rtl_gen import header, names
+from rtl_gen import header, net_names
 from rtl_gen.netlist import Netlist
 from rtl_gen.package import Package, generate
 from rtl_gen.ports import Port, meaning
@@ -161,7 +161,7 @@ def test_names_follow_the_source() -> None:
     }
     design = {"modules": {"u": {"ports": ports, "cells": cells, "netnames": nets}}}
     netlist = Netlist(json.dumps(design), "u", ["clk", "x", "y"])
-    names.name_cells(netlist, reserved={"wire"})
+    net_names.name_cells(netlist, reserved={"wire"})
     found = {cell.kind: (cell.name, cell.origin) for cell in netlist.cells}
     assert found == {
         "$not": ("word_2to1", "source"),

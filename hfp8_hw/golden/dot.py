@@ -48,7 +48,8 @@ def accumulator(acc: Any, rounding: Any, overflow: Any) -> Accumulator:
     chosen = default_rounding(fmt) if rounding is None else parse_rounding(rounding)
     if chosen.mode == "SR":
         raise ParameterError(
-            f"rounding={str(chosen)!r} is not allowed for an accumulator: a deterministic one"
+            f"rounding={str(chosen)!r} is not allowed for an accumulator: "
+            "choose a deterministic rounding"
         )
     return Accumulator(fmt, chosen, check_overflow(overflow, fmt))
 

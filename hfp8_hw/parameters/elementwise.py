@@ -35,7 +35,8 @@ class _Rounded(UnitParameters):
         rounding = parse_rounding(self.rounding)
         if rounding.mode == "SR":
             raise ParameterError(
-                f"rounding={self.rounding!r} is not allowed for {self.unit}: a deterministic one"
+                f"rounding={self.rounding!r} is not allowed for {self.unit}: "
+                "choose a deterministic rounding"
             )
         self._set(rounding=str(rounding))
         check_overflow(self.overflow, self.format)
