@@ -214,7 +214,7 @@ def highlights() -> str:
     real = len(states) - states.count("equivalent")
     timed = [r for r in _total("golden", "rows") if r["engine"] == "numba" and r["ratio"]]
     ratios = [r["ratio"] for r in timed if r["job"].startswith("quantize")]
-    simulated = f"{vectors:,} results, those of each simulator counted; {wrong} mismatches"
+    simulated = f"{vectors:,} results, both simulators together; {wrong} mismatches"
     rows = [
         ("simulated on Icarus and Verilator", simulated, "`hfp8 verify`, 15 minutes"),
         (

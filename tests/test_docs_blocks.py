@@ -30,6 +30,7 @@ NEVER_RUN = {
     ("README.md", "python3 -m venv .venv && . .venv/bin/activate && pip install -e '.[sim]'"):
         "the network",
     ("docs/tutorial.md", "python3 -m venv .venv && . .venv/bin/activate"): "the network",
+    ("docs/howto/verify.md", "pip install -e '.[sim,formal,regress,report]'"): "the network",
     ("docs/howto/synthesise.md", "pip install -e '.[synth]'"): "the network",
 }  # fmt: skip
 """By page and first line."""
