@@ -15,7 +15,7 @@ from svg import AMBER, BLUE, GREEN, PALE, box, path, picture, text
 
 RESULTS = Path(__file__).parent / "results"
 GROUPS = (
-    ("convert", ("quantizer", "dequantizer", "convert", "to_fixed")),
+    ("change the format", ("quantizer", "dequantizer", "convert", "to_fixed")),
     ("multiply, sum", ("mul", "mac", "dot")),
     ("elementwise", ("fp_add", "fp_mul", "fp_max", "relu")),
     ("train", ("weight_update", "sgd_update", "loss_scale")),
@@ -42,7 +42,7 @@ def svg() -> str:
     parameters = [
         f"{len(UNITS)} units",
         f"{len(CATALOGUE)} formats by name,",
-        "or any you write down",
+        "or any you describe",
         f"{len(DETERMINISTIC) + 1} roundings",
     ]
     checks = [
@@ -54,24 +54,24 @@ def svg() -> str:
     ]
     golden = ["NumPy: every bit and flag,", "held against exact rationals"]
     package = ["NAME.v: Verilog-2005", "NAME.json: manifest", "NAME.core: FuseSoC"]
-    design = ["put it into Verilog,", "Amaranth or FuseSoC;", "figures for ECP5 and iCE40"]
+    design = ["put it into Verilog,", "Amaranth or FuseSoC;", "hfp8 synth: LUTs, clock"]
     parts = [
         *block(16, 104, 158, 118, AMBER, "parameters", parameters),
-        *block(222, 16, 286, 84, BLUE, "golden model", golden),
-        *block(222, 128, 286, 188, GREEN, "Amaranth units", []),
-        *block(548, 172, 158, 100, GREEN, "Verilog package", package),
+        *block(222, 16, 302, 84, BLUE, "golden model", golden),
+        *block(222, 128, 302, 188, GREEN, "Amaranth units", []),
+        *block(556, 172, 158, 100, GREEN, "Verilog package", package),
         *block(748, 16, 200, 142, BLUE, "the same bits?", checks),
         *block(748, 198, 200, 104, AMBER, "your design", design),
         path([(174, 146), (198, 146), (198, 58), (220, 58)], end=True),
         path([(174, 180), (198, 180), (198, 222), (220, 222)], end=True),
-        path([(508, 222), (546, 222)], end=True),
-        path([(508, 58), (746, 58)], end=True),
-        path([(706, 206), (728, 206), (728, 112), (746, 112)], end=True),
-        path([(706, 246), (746, 246)], end=True),
-        text(628, 50, "codes and flags", 12, fill=PALE),
+        path([(524, 222), (554, 222)], end=True),
+        path([(524, 58), (746, 58)], end=True),
+        path([(714, 206), (731, 206), (731, 112), (746, 112)], end=True),
+        path([(714, 246), (746, 246)], end=True),
+        text(635, 50, "codes and flags", 12, fill=PALE),
     ]
     for k, (name, members) in enumerate(GROUPS):
         y = 174 + 36 * k
-        parts.append(text(365, y, name, 11, fill=PALE))
-        parts.append(text(365, y + 16, ", ".join(members), 11, mono=True))
+        parts.append(text(373, y, name, 11, fill=PALE))
+        parts.append(text(373, y + 16, ", ".join(members), 11, mono=True))
     return picture(964, 332, "Parameters make a golden model and Verilog; both are compared", parts)

@@ -214,7 +214,7 @@ def highlights() -> str:
     real = len(states) - states.count("equivalent")
     timed = [r for r in _total("golden", "rows") if r["engine"] == "numba" and r["ratio"]]
     ratios = [r["ratio"] for r in timed if r["job"].startswith("quantize")]
-    simulated = f"{vectors:,} results, {wrong} mismatches"
+    simulated = f"{vectors:,} results, both simulators together; {wrong} mismatches"
     rows = [
         ("simulated on Icarus and Verilator", simulated, "`hfp8 verify`, 15 minutes"),
         (
@@ -225,8 +225,8 @@ def highlights() -> str:
         ("sampled sums and updates", f"{sums:,} transfers, {differing} mismatches",
          "`hfp8 sweep UNIT`, 6 minutes for 10^9 of `mac`"),
         ("stream behaviour proved", f"{proved} of {len(streams)} configurations",
-         "`hfp8 prove UNIT`, seconds a property"),
-        ("planted faults found", f"{states.count('killed')} of {real}",
+         "`hfp8 prove UNIT`, seconds per property"),
+        ("planted faults found", f"{states.count('killed')} of {real} (seed 1)",
          "`hfp8 mutate UNIT`, a minute for 300 faults"),
         *(_synthesised(name) for name in COMPARED),
         (

@@ -21,7 +21,7 @@ from hfp8_hw import ParameterError, parse_format
 from hfp8_hw.formats import parse_operand
 from hfp8_hw.golden import scalar
 from hfp8_hw.parameters import unit_parameters
-from hfp8_hw.rounding import parse_rounding
+from hfp8_hw.rounding import FLAGS, parse_rounding
 from rtl_gen.package import Package, generate
 from verif.simulation import compare as comparing
 from verif.simulation.compare import Comparison, compare
@@ -126,7 +126,7 @@ def check_whole(name: str, arrays: Arrays) -> Prepared:
 
 def as_applied(unit: Package, simulator: str, given: Arrays, seed: int) -> Applied:
     """In place of a simulation: the golden model, transfer by transfer."""
-    return Applied(*streamed(unit, Prepared((), given, {}, 0)), Outcome(1, 0, 0.1))
+    return Applied(*streamed(unit, Prepared((), given, {}, 0, {})), Outcome(1, 0, 0.1))
 
 
 def golden_comparison(name: str, arrays: Arrays) -> Comparison:
@@ -369,6 +369,27 @@ def test_numbers_far_beyond_the_format_leave_no_warning_and_the_right_figures() 
     tiny = golden_comparison("fp_add", {"a": np.array([3e-320, 1.0]), "b": np.array([0.0, 0.0])})
     assert tiny.max_abs == 3e-320 and tiny.max_rel == 1.0 and tiny.sqnr_db == pytest.approx(
         20 * (math.log10(1.0) - math.log10(3e-320)), rel=1e-3)  # fmt: skip
+
+
+def test_flags_of_rounding_the_inputs_are_counted() -> None:
+    """By hand. The largest number of HFP8_FWD is 30, that of HFP8_BWD 98304."""
+
+    def counted(name: str, arrays: Arrays) -> list[int]:
+        flags = golden_comparison(name, arrays).flags
+        assert list(flags) == [*FLAGS, *(f"input {flag}" for flag in FLAGS)]
+        return [flags[f"input {flag}"] for flag in ("overflow", "underflow", "inexact", "invalid")]
+
+    ones, a = np.ones(3), np.array([3000.0, 0.3, 1.0])
+    assert counted("mac", {"a": a, "b": ones}) == [1, 0, 2, 0]
+    # What is broadcast counts as often as it is used; codes are not rounded.
+    assert counted("mac", {"a": a, "b": np.ones((5, 3))}) == [5, 0, 10, 0]
+    assert counted("mac", {"a": np.zeros(3, np.uint8), "b": np.ones(3)}) == [0, 0, 0, 0]
+    # Those of the format that the mode chooses: 3072 is a number of HFP8_BWD.
+    modes = {"mode_a": np.array(1), "mode_b": np.array(0)}
+    assert counted("mac", {"a": np.array([3072.0, 1e-9]), "b": np.array([1.0, 1e9])} | modes) == [
+        1, 1, 2, 0]  # fmt: skip
+    # A format without NaN.
+    assert counted("mac fixed", {"a": np.array([np.nan, 1e-3]), "b": np.ones(2)}) == [0, 1, 1, 1]
 
 
 def test_errors_count_scales_and_run_time_biases() -> None:

@@ -126,6 +126,21 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (ROOT / page.parent / target).exists(), target
 
 
+def test_plain_pages_name_what_the_site_shows() -> None:
+    """GitHub carries out no directive: the commands, functions and links are there in words."""
+    docs = ROOT / "docs"
+    commands = re.findall(r"^\| `hfp8 (\w+)` \|", (docs / "reference/cli.md").read_text(), re.M)
+    assert sorted(commands) == sorted(cli.commands)
+    text = (docs / "reference" / "golden.md").read_text()
+    named = set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| `.*? \|", text, re.M))))
+    assert named == {name for name in golden.__all__ if callable(getattr(golden, name))}
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        for body in re.findall(r"^```{toctree}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            for entry in re.findall(r"^[\w/-]+$", body, re.MULTILINE):
+                assert f"]({entry}.md)" in text, (page, entry)
+
+
 def test_the_readme_is_short() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert len(lines) <= 150

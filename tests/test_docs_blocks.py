@@ -27,10 +27,11 @@ EXAMPLES = [name for name in NAMES if name.startswith("docs/examples/")]
 
 NEVER_RUN = {
     ("README.md", "make demo"): "tests/test_cli.py runs the demo",
-    ("README.md", "python3 -m venv .venv && . .venv/bin/activate && pip install '.[sim]'"):
+    ("README.md", "python3 -m venv .venv && . .venv/bin/activate && pip install -e '.[sim]'"):
         "the network",
     ("docs/tutorial.md", "python3 -m venv .venv && . .venv/bin/activate"): "the network",
-    ("docs/howto/synthesise.md", "pip install '.[synth]'"): "the network",
+    ("docs/howto/verify.md", "pip install -e '.[sim,formal,regress,report]'"): "the network",
+    ("docs/howto/synthesise.md", "pip install -e '.[synth]'"): "the network",
 }  # fmt: skip
 """By page and first line."""
 

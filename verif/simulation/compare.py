@@ -35,7 +35,8 @@ class Comparison:
         results that are finite in both; None where there is none or binary64 has no number for
         it, SQNR also if there is no error.
     flags : dict
-        How often each flag was set.
+        How often each flag was set: by the unit, and, as ``input overflow`` and so on, when the
+        golden model rounded the values given to the formats of the inputs.
     first : dict or None
         The first mismatch: its index in the array of results, its inputs, expected and got.
     """
@@ -99,7 +100,8 @@ def compare(
         elements=int(wrong.size),
         mismatches=int(wrong.sum()),
         may_wrap=given.may_wrap,
-        flags={name: int((done.flags >> k & 1).sum()) for k, name in enumerate(FLAGS)},
+        flags={name: int((done.flags >> k & 1).sum()) for k, name in enumerate(FLAGS)}
+        | {f"input {name}": count for name, count in given.flags.items()},
         seconds=done.outcome.seconds,
         first=_first(wrong, given, want, done),
         **statistics,

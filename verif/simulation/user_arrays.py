@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.formats import FloatFormat, parse_operand
 from hfp8_hw.golden import decode, quantize
+from hfp8_hw.rounding import FLAGS
 from rtl_gen.package import Package
 
 from ..stimulus.reference import code_width, is_signed
@@ -40,12 +41,17 @@ class Prepared:
         For each input with a format the real numbers that the user gave, in binary64.
     may_wrap : int
         Sums of more than ``terms`` products, which ``acc=fixed`` may wrap.
+    flags : dict of int
+        How often each flag was set when values were rounded to the formats of the inputs. An
+        element that is broadcast counts as often as it is used; codes that are taken as they are
+        have no flags.
     """
 
     shape: tuple[int, ...]
     inputs: dict[str, NDArray[Any]]
     reals: dict[str, NDArray[np.float64]]
     may_wrap: int
+    flags: dict[str, int]
 
 
 def merged(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +129,7 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
     if package.manifest["parameters"].get("semantics") in ("exact", "exact_chunk"):
         _check_biases(inputs)
     reals: dict[str, NDArray[np.float64]] = {}
+    rounded = np.zeros(len(FLAGS), np.int64)
     fed_by = {port: argument for argument, port in manifest["golden"]["inputs"].items()}
     with np.errstate(all="ignore"):
         for name in needed:
@@ -133,8 +140,10 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
                 if fed_by.get(f"i_{word}") != "bias"
             }
             source = _format(name, arrays)
-            inputs[name], reals[name] = _codes(name, wide[name], ports[name], source, **own)
-    return Prepared(shape[:-1] if framed else shape, inputs, reals, may_wrap)
+            inputs[name], reals[name], raised = _codes(name, wide[name], ports[name], source, **own)
+            rounded += [int((raised >> k & 1).sum()) for k in range(len(FLAGS))]
+    flags = {name: int(count) for name, count in zip(FLAGS, rounded, strict=True)}
+    return Prepared(shape[:-1] if framed else shape, inputs, reals, may_wrap, flags)
 
 
 def _check_unit(package: Package) -> None:
@@ -273,15 +282,16 @@ def _codes(
     source: str | None,
     mode: NDArray[Any] | None = None,
     bias: NDArray[Any] | None = None,
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Codes for the unit, and the real numbers that the user meant."""
+) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[Any]]:
+    """Codes for the unit, the real numbers that the user meant, and the flags of rounding them."""
     formats = parse_operand(port["format"])
     mode = mode if len(formats) > 1 else None
     if source is not None or values.dtype.kind == "u":
         named = formats if source is None else parse_operand(source)
         bits = _bits(name, values, source or port["format"], named[0])
         if named == formats:
-            return bits, decode(bits, port["format"], mode=mode, bias=bias)
+            own = decode(bits, port["format"], mode=mode, bias=bias)
+            return bits, own, np.zeros(bits.shape, np.uint8)
         if len(named) > 1:
             raise ParameterError(
                 f"{name}_format={source!r} is not allowed: {name} is {port['format']}, and only an "
@@ -293,11 +303,17 @@ def _codes(
     else:
         raise ParameterError(_refused_dtype(name, values))
     per_format = [
-        quantize(reals, fmt, bias=bias, overflow="special" if fmt.has_nan else "saturate")
+        quantize(
+            reals, fmt, bias=bias, overflow="special" if fmt.has_nan else "saturate", flags=True
+        )
         for fmt in formats
     ]
-    codes = per_format[0] if mode is None else np.where(mode != 0, per_format[1], per_format[0])
-    return codes, reals
+    codes, flags = per_format[0]
+    if mode is not None:
+        codes, flags = (
+            np.where(mode != 0, second, first) for first, second in zip(*per_format, strict=True)
+        )
+    return codes, reals, flags
 
 
 def _refused_dtype(name: str, values: NDArray[Any]) -> str:
