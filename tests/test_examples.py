@@ -32,7 +32,7 @@ COMMANDS = {
 
 def environment() -> dict[str, str]:
     """That of a user in the virtual environment; objects of Verilator's library are kept."""
-    (objcache,) = (ROOT / "verif").rglob("objcache.py")
+    (objcache,) = (ROOT / "verif").rglob("object_cache.py")
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     library = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH", "")) if p)
     return os.environ | {

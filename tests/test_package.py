@@ -101,7 +101,7 @@ def test_fusesoc_reads_the_core(tmp_path: Path) -> None:
         ),
         ("quantizer", {"scale": "4"}, "scale='4' is not allowed: one of none, runtime"),
         ("mac", {"acc": "fixed"}, "acc='fixed' is not allowed for semantics='chunked'"),
-        ("mac", {"semantics": "exact", "acc": "fixed"}, "the sum needs 81 bits, at most 62"),
+        ("mac", {"semantics": "exact", "acc": "fixed"}, "the sum needs 79 bits, at most 62"),
         (
             "mac",
             {"semantics": "exact", "stages": 1},

@@ -120,10 +120,9 @@ class UnitParameters:
                     value = int(value, 10)
                 except ValueError:
                     raise ParameterError(f"{name}={value!r} is not allowed: an integer") from None
+            wanted = "an integer" if known[name].type == "int" else "a name"
             if value is not None and not isinstance(value, int | str | FloatFormat | Rounding):
-                raise ParameterError(
-                    f"{name}={shown(value)} is not allowed: an integer, or the name of a value"
-                )
+                raise ParameterError(f"{name}={shown(value)} is not allowed: {wanted}")
             values[name] = value
         return cls(**values)
 

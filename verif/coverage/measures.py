@@ -171,7 +171,7 @@ def _beyond(package: Package, acc: FloatFormat) -> set[str]:
             if acc.value(last) < step or acc.value(first) > top:
                 found.add(name)
     formats = [fmt for name in ("a", "b") for fmt in Port(package, name).formats]
-    saturates = package.manifest["parameters"]["overflow"] == "saturate"
+    saturates = package.manifest["parameters"].get("overflow") == "saturate"
     overflows = top > acc.max and not saturates
     infinite = any(fmt.has_inf for fmt in formats)
     if saturates or not (infinite or (overflows and acc.has_inf)):

@@ -66,7 +66,7 @@ def bound(package: Package) -> int:
     if manifest["golden"]["sum"] is None:
         return usual
     if parameters["semantics"] != "exact_chunk":
-        turns = int(parameters["interleave"])
+        turns = int(parameters.get("interleave", 1))
         # Items that come with pauses between them each wait for their turn.
         return 2 * usual + 8 + (int(parameters["stages"]) * turns if turns > 1 else 0)
     # Chunks of sums that were given up, and of its own, are rounded before a sum's last one: in
@@ -90,7 +90,7 @@ def problem(package: Package, part: str) -> Problem:
     if package.manifest["golden"]["sum"] is not None:
         put += " && i_last"
         # Results in flight.
-        most = int(parameters["stages"]) + 2 * int(parameters["interleave"]) + 6
+        most = int(parameters["stages"]) + 2 * int(parameters.get("interleave", 1)) + 6
     checks = ""
     if part in ("count", "result"):
         # Wider than what it counts: so BDDs stay smaller than where it may wrap.

@@ -58,7 +58,7 @@ def joints(package: Package, rng: np.random.Generator, lanes: int) -> Vectors | 
     own = sides(package)[1]
     found = [_frames(package, own, parse_operand(acc)[0], chunk, rng, lanes)]
     if parameters["bias"] == "runtime":
-        small = _smaller(own, parse_operand(acc)[0], int(parameters["drop"]))
+        small = _smaller(own, parse_operand(acc)[0], int(parameters.get("drop", 0)))
         found.append(_frames(package, small, parse_operand(acc)[0], chunk, rng, lanes))
     frames = [frame for some in found for frame in some]
     if not frames:

@@ -51,14 +51,20 @@ class Singles(Sequence[range]):
         return range(self._all[index], self._all[index] + 1)
 
 
+USUAL_CHUNK = 64
+"""How long sums are made around, in transfers, where the unit itself has no length."""
+
+
 def chunk_of(manifest: dict[str, Any]) -> int:
-    """Transfers in a chunk of an accumulating unit."""
+    """Transfers in a chunk of an accumulating unit; `USUAL_CHUNK` in one that has no chunks."""
     parameters = manifest["parameters"]
+    if "chunk" not in parameters:
+        return USUAL_CHUNK
     return max(1, int(parameters["chunk"]) // int(parameters.get("lanes", 1)))
 
 
 def chunked(manifest: dict[str, Any]) -> bool:
-    """Whether a unit sums in chunks; others have a parameter for them that means nothing."""
+    """Whether a unit sums in chunks."""
     return manifest["parameters"].get("semantics") in ("chunked", "exact_chunk")
 
 

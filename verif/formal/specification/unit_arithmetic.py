@@ -84,11 +84,15 @@ class _Decoded(_Value):
         return lines
 
 
+_NEVER_ROUNDED = "RNE"
+"""What the one rounder is told in units whose results are exact; any rounding does."""
+
+
 def _rounder(
     fmt: FloatFormat, arguments: dict[str, Any], scale: int, width: int, random: str | None
 ) -> list[str]:
     """The instance that rounds ``neg, nan, inf, invalid, mag`` to ``y`` and ``flags``."""
-    rounding = parse_rounding(arguments["rounding"])
+    rounding = parse_rounding(arguments.get("rounding", _NEVER_ROUNDED))
     special = fmt.inf_code if fmt.inf_code is not None else fmt.nan_code
     nan = fmt.max_code if fmt.nan_code is None else fmt.nan_code
     facts = {
@@ -136,13 +140,16 @@ def specification(package: Package) -> str:
     names = {p["name"] for p in inputs}
     if unit in ("quantizer", "dequantizer", "convert") and names == {"i_x"}:
         src = parse_operand(ports["i_x"]["format"])
-        rounding = parse_rounding(arguments["rounding"])
+        rounding = parse_rounding(arguments.get("rounding", _NEVER_ROUNDED))
         if len(src) == 1 and out.max_code < thresholds.MOST_STEPS:
             text = thresholds.specification(src[0], out, rounding, arguments["overflow"], "steps")
             head = _head(inputs, out)
             return f"{text}{head}  steps s(.x(i_x), .y(y), .flags(flags));\nendmodule\n"
     body = _Body(manifest, names, out)
-    lines = body.unary() if "i_x" in names else body.binary(unit == "fp_add", arguments["rounding"])
+    if "i_x" in names:
+        lines = body.unary()
+    else:
+        lines = body.binary(unit == "fp_add", arguments.get("rounding", _NEVER_ROUNDED))
     random = "i_rbits" if "i_rbits" in names else None
     lines += _rounder(out, arguments, body.scale, body.width, random)
     return _head(inputs, out) + "\n".join(lines) + "\nendmodule\n"
