@@ -87,6 +87,8 @@ def _timing(parameters: Any) -> list[str]:
     latency = "depends on the data and on what came before"
     if parameters.latency is not None:
         latency = _clocks(parameters.latency)
+        # A sum that ends while its last but one chunk is still being added waits for it.
+        latency += " or more" if parameters.framed else ""
     least = getattr(parameters, "sum_interval", None)
     lines = [
         f"Latency:       {latency}, from taking the {what} to o_valid",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -41,9 +42,13 @@ class Package:
         Raises
         ------
         OSError
-            If the folder cannot be made or written to.
+            If the folder cannot be made or written to. Where one of the files cannot be because a
+            folder has its name, none is written.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        for name in self.files():
+            if (folder / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(folder / name))
         paths = []
         for name, text in self.files().items():
             path = folder / name
@@ -53,15 +58,37 @@ class Package:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file by renaming a finished temporary one, so that nobody sees half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a file by renaming a finished temporary one, so that nobody sees half of it.
+
+    A link is followed. What is no regular file, such as a pipe or a device, is written to and not
+    replaced.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; it names ``path`` and not the temporary file.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_bytes(content)
+            return
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        _replace(target, content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _replace(target: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise

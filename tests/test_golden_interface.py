@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hfp8_hw import CATALOGUE, ParameterError, parse_format
+from hfp8_hw import CATALOGUE, ParameterError, golden, parse_format
 from hfp8_hw.golden import decode, dot, fma, jit, matmul, mul, quantize
 
 from .conftest import EIGHT_BIT
@@ -192,3 +192,18 @@ def test_nan_into_a_format_without_one() -> None:
     codes, flags = quantize([np.nan, -np.nan], "HFP8_FWD", flags=True)
     assert codes.tolist() == [0x7F, 0x7F] and flags.tolist() == [8, 8]
     assert CATALOGUE["HFP8_FWD"].value(0x7F) == 30
+
+
+@pytest.mark.parametrize(
+    ("rbits", "said"),
+    [
+        ([], r"shapes \(0,\), \(2,\) are not allowed"),
+        ([1, 2, 3], r"shapes \(3,\), \(2,\) are not allowed"),
+        ([[1, 2], [3, 4]], r"rbits of shape \(2, 2\) is not allowed: it must broadcast to \(2,\)"),
+        ([[1], [2]], r"rbits of shape \(2, 1\) is not allowed"),
+    ],
+)
+def test_random_bits_that_do_not_fit_an_update(rbits: object, said: str) -> None:
+    w = [1, 2]
+    with pytest.raises(ParameterError, match=said):
+        golden.sgd_update(w, w, w, w, w, rbits=rbits)

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -207,3 +208,37 @@ def test_yosys_warnings_are_seen_where_they_name_a_file() -> None:
     text += "  assign y = w[5];\nendmodule\n"
     (found,) = yosys.warnings(text, "u")
     assert found.startswith("unit.v:3: Warning: Range select out of bounds")
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    write_whole(tmp_path / "link.json", b"new")
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "real.json").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_whole(tmp_path / "pipe", b"through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    write_whole(Path(os.devnull), b"gone")
+    assert Path(os.devnull).is_char_device()
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "folder", tmp_path / "missing" / "a.json"):
+        with pytest.raises(OSError, match=rf"{re.escape(str(path))}'$"):
+            write_whole(path, b"x")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_package_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    made = generate(unit_parameters("relu", {"fmt": "E4M3FN"}), "r")
+    (tmp_path / "r.core").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"r\.core'$"):
+        made.write(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["r.core"]

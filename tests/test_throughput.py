@@ -13,6 +13,7 @@ import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.sim import Simulator
 
+from hfp8_hw.errors import ParameterError
 from hfp8_hw.hdl import create
 from hfp8_hw.parameters import UNITS, MacParameters, unit_parameters
 from verif.simulation.configurations import MATRIX
@@ -125,3 +126,6 @@ def test_the_examples_on_the_page() -> None:
     assert [dot.sum_clocks(n) for n in (64, 8, 65)] == [64, 40, 80]
     half = unit_parameters("mac", {"acc": "FP16", "chunk": 8})
     assert half.interval == Fraction(9, 8) and half.timing["interval"] == 1.125
+    for items in (0, -1, 1.5, "a", True):
+        with pytest.raises(ParameterError, match=r"items=.* is not allowed: an integer from 1 to"):
+            mac.sum_clocks(items)

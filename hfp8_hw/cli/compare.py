@@ -81,8 +81,6 @@ def _why(error: Exception) -> str:
 def _check_report(report: Path, inputs: Path) -> None:
     """Refuse a report that could not be written, before anything is simulated."""
     check_folder("report", report)
-    if report.is_dir():
-        raise ParameterError(f"report={str(report)!r} is not allowed: it is a folder")
     if report.exists() and inputs.exists() and report.samefile(inputs):
         raise ParameterError(f"report={str(report)!r} is not allowed: it has the inputs")
 

@@ -126,9 +126,13 @@ def configured(
 
 
 def check_folder(option: str, path: Path | None) -> None:
-    """Raise ParameterError if a file is to be written where there is no folder."""
-    if path is not None and not path.resolve().parent.is_dir():
+    """Raise ParameterError if a file is to be written where there is no folder, or a folder."""
+    if path is None:
+        return
+    if not path.resolve().parent.is_dir():
         raise ParameterError(f"{option}={str(path)!r} is not allowed: there is no such folder")
+    if path.is_dir():
+        raise ParameterError(f"{option}={str(path)!r} is not allowed: it is a folder")
 
 
 def progress_bar(console: Console) -> Progress:

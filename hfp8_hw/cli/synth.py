@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from .options import UnitCommand, configured, parameter_options
+from .options import UnitCommand, check_folder, configured, parameter_options
 
 
 @click.command(
@@ -48,6 +48,7 @@ def synth_command(
     from fpga.synth import synthesise
     from rtl_gen.package import generate, write_whole
 
+    check_folder("json", json_path)
     parameters, name = configured(unit, options, config)
     title = check_device(device).title
     console = Console()

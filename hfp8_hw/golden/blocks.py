@@ -26,7 +26,7 @@ def broadcast_shape(*arrays: NDArray[Any] | None) -> tuple[int, ...]:
     shapes = [a.shape for a in arrays if a is not None]
     try:
         return np.broadcast_shapes(*shapes)
-    except ValueError:
+    except (ValueError, RuntimeError):  # RuntimeError: more axes than NumPy can have.
         words = ", ".join(map(repr, shapes))
         raise ParameterError(f"shapes {words} are not allowed: they do not broadcast") from None
 

@@ -152,7 +152,12 @@ def sgd_update(
     shape = broadcast_shape(*given)
     if random is not None:
         rbits = generated_bits(random, seed, chosen, shape, rbits)
-    arrays = [*given, check_rbits(rbits, chosen)]
+    drawn = check_rbits(rbits, chosen)
+    if drawn is not None and broadcast_shape(drawn, np.empty(shape, np.uint8)) != shape:
+        raise ParameterError(
+            f"rbits of shape {drawn.shape} is not allowed: it must broadcast to {shape}"
+        )
+    arrays = [*given, drawn]
     codes, marks = np.empty(shape, code_dtype(narrow)), np.empty(shape, np.uint8)
     moved = np.empty(shape, code_dtype(wide))
     for where, (w, v, g, eta, mu, r) in blocks(shape, *arrays):

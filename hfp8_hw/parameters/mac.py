@@ -266,7 +266,13 @@ class MacParameters(TwoOperandParameters):
 
         That is with an input always offered, the output always taken and all sums of one length.
         With ``interleave`` it is the mean over the sums that take turns.
+
+        Raises
+        ------
+        ParameterError
+            Unless ``items`` is an integer from 1 to 2**53.
         """
+        check_int("items", items, 1, 1 << 53)
         if self.is_fixed or self.semantics not in ("chunked", "exact", "exact_chunk"):
             return items
         if self.semantics == "exact":

@@ -98,6 +98,8 @@ def load(paths: Iterable[Path]) -> Run:
                 f"run={str(path)!r} is not allowed: not written by --json of hfp8 verify, "
                 "regress, sweep, prove, mutate, cover or synth"
             )
+    if not all(isinstance(tool, str) for tool in run.tools):
+        raise ParameterError("run is not allowed: its tools are not names and versions")
     run.tools = list(dict.fromkeys(run.tools))
     return run
 
