@@ -24,6 +24,15 @@ TILES = ((64, 128), (128, 64), (128, 32), (256, 16))
 layers have them: a block computes what is beyond the edge too."""
 
 Defines = tuple[tuple[str, int], ...]
+
+PLAIN: Defines = (("ROWS", 64), ("COLS", 64), ("STEP", 0), ("ADDS", 0))
+"""For the kernels that do not depend on them."""
+
+ADDS = (1, 2, 0)
+"""By STEP of ``gemm.cu``: which of the GPU's units add half. Per product the integer unit (64 a
+clock) then has 1.5, 2 and all operations, the multipliers (128) 1.5, 2 and 1; with 0 for all three
+it had 2, 3 and more, which bounds an H200 to 8.4 and 5.6 x 10**12 products a second."""
+
 Grid = tuple[int, int, int]
 Launch = Callable[[str, Defines, Grid, Grid, list[Any]], None]
 """Run a kernel: its name, the macros it is compiled with, grid, block, arguments."""
@@ -70,8 +79,11 @@ def matmul(
     chunk: int,
     exact: bool,
     launch: Launch = _launch,
+    adds: int | None = None,
 ) -> Tensor:
     """Codes of the product of a (..., m, k) and b (..., k, n), leading axes alike, none empty.
+
+    ``adds`` overrides `ADDS`, for measuring; ``launch`` is what runs a kernel.
 
     Each operand is packed once and read k by k. Which of the two a kernel calls ``a`` is free, as
     products commute and the order of the sums is the same: the longer side takes the rows of a
@@ -86,23 +98,24 @@ def matmul(
         limits = exact_limits(fmt_a, fmt_b, chunk) if exact else None
     m, n, depth = left.shape[1], right.shape[1], left.shape[2]
     tile = (64, 64) if exact else min(TILES, key=lambda t: _up(m, t[0]) * _up(n, t[1]))
-    defines: Defines = (("ROWS", tile[0]), ("COLS", tile[1]),
-                        ("STEP", step(fmt_a, fmt_b, chunk)))  # fmt: skip
+    how = step(fmt_a, fmt_b, chunk)
+    units = ADDS[how] if adds is None else adds
+    defines = (("ROWS", tile[0]), ("COLS", tile[1]), ("STEP", how), ("ADDS", units))
     padded = _up(chunk, DEPTH)
     deep = depth // chunk * padded + _up(depth % chunk, DEPTH)
-    x, bad_x = _pack(left, fmt_a, tile[0], deep, chunk, True, defines, launch)
-    y, bad_y = _pack(right, fmt_b, tile[1], deep, chunk, False, defines, launch)
+    x, bad_x = _pack(left, fmt_a, tile[0], deep, chunk, True, launch)
+    y, bad_y = _pack(right, fmt_b, tile[1], deep, chunk, False, launch)
     batch = max(len(left), len(right))
     out = torch.empty(batch, *shape[-2:], dtype=torch.int16, device=a.device)
     strides = (1, shape[-1]) if swap else (shape[-1], 1)
     args: list[Any] = [x, y, bad_x, bad_y, out, m, n, x.shape[2], y.shape[2], deep, padded,
                        *strides, len(left), len(right)]  # fmt: skip
-    grid = (y.shape[2] // tile[1], x.shape[2] // tile[0], batch)
+    grid = (_up(n, tile[1]) // tile[1], _up(m, tile[0]) // tile[0], batch)
     if exact:
         assert limits is not None
-        launch("exact_gemm", defines, grid, (256, 1, 1), [*args, *_exponents(limits)])
+        launch("exact_gemm", PLAIN, grid, (256, 1, 1), [*args, *_exponents(limits)])
     else:
-        launch("rounded_gemm", defines, grid, (tile[0] * tile[1] // 64, 1, 1), args)
+        launch("rounded_gemm", defines, grid, (tile[0] * tile[1] // 64, 1, 1), [*args, 1])
     return out.reshape(shape)
 
 
@@ -131,18 +144,22 @@ def _table(fmt: FloatFormat, device: torch.device) -> Tensor:
 
 
 def _pack(
-    codes: Tensor, fmt: FloatFormat, unit: int, deep: int, chunk: int, negative: bool,
-    defines: Defines, launch: Launch,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+    codes: Tensor,
+    fmt: FloatFormat,
+    unit: int,
+    deep: int,
+    chunk: int,
+    negative: bool,
+    launch: Launch,
+) -> tuple[Tensor, Tensor]:
     """Values (batch, k, rows), padded, and the marks of rows with NaN or infinities."""
     batch, rows, depth = codes.shape
-    wide = _up(rows, unit)
-    wide = _up(wide, 32)
+    wide = _up(rows, math.lcm(unit, 32))
     out = torch.empty(batch, deep, wide, dtype=torch.float32, device=codes.device)
     bad = torch.zeros(batch, wide, dtype=torch.int32, device=codes.device)
-    stride = codes.stride()
+    by_batch, by_row, by_k = codes.stride()
     args: list[Any] = [codes, _table(fmt, codes.device), out, bad, rows, depth, wide, deep, chunk,
-                       _up(chunk, DEPTH), stride[1], stride[2], stride[0], int(negative)]  # fmt: skip
+                       _up(chunk, DEPTH), by_row, by_k, by_batch, int(negative)]  # fmt: skip
     grid = (wide // 32, -(-deep // 32), batch)
-    launch("pack", defines, grid, (32, 8, 1), args)
+    launch("pack", PLAIN, grid, (32, 8, 1), args)
     return out, bad
