@@ -130,8 +130,22 @@ def seconds(run: Callable[[], Any], repeats: int = 5) -> float:
     return statistics.median(spent)
 
 
+def replayed(run: Callable[[], Any]) -> float:
+    """Seconds on the GPU alone: the launches recorded once and replayed, as training would do."""
+    run()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return seconds(graph.replay)
+
+
 def timings(device: str) -> list[Callable[[], Row]]:
-    """The kernels, PyTorch's FP32 product and the loop of PyTorch's operations, by shape."""
+    """The kernels, PyTorch's FP32 product and the loop of PyTorch's operations, by shape.
+
+    ``seconds`` is the whole product on the GPU, ``pack_seconds`` the part of it that unpacks the
+    operands, ``eager_seconds`` the time with launches from Python.
+    """
     jobs: list[Callable[[], Row]] = []
     torch.backends.cuda.matmul.allow_tf32 = False
 
@@ -141,22 +155,20 @@ def timings(device: str) -> list[Callable[[], Row]]:
         b = random_codes(pair[1], (k, n), 2, "any", device)
         row: Row = {"what": label, "how": how, "formats": pair, "shape": size}
         formats = parse_format(pair[0]), parse_format(pair[1])
-        if how == "torch fp32":
-            x, y = codes.decode(a, formats[0]), codes.decode(b, formats[1])
-            x, y = x.nan_to_num(), y.nan_to_num()
-            row["seconds"] = seconds(lambda: x @ y)
-        elif how == "torch loop":
+        if how == "torch loop":
             row["seconds"] = seconds(lambda: matmul(a, b, *pair, kernel=False), 1)
+        elif how == "torch fp32":
+            x, y = codes.decode(a, formats[0]), codes.decode(b, formats[1])
+            row["seconds"] = replayed(lambda: x @ y)
         else:
-            semantics = "exact_chunk" if how == "exact_chunk" else "chunked"
+            exact, chunk = how == "exact_chunk", min(64, k)
             adds = int(how[-1]) if how.startswith("adds") else None
-            chunk = min(64, k)
-
-            def run() -> Tensor:
-                return gemm.matmul(a, b, *formats, chunk, how == "exact_chunk", adds=adds)
-
-            row["seconds"] = seconds(run)
+            semantics = "exact_chunk" if exact else "chunked"
+            run = partial(gemm.matmul, a, b, *formats, chunk, exact, adds=adds)
             row["compared"], row["different"] = sampled(a, b, run(), pair, semantics, 64, 3)
+            row["eager_seconds"] = seconds(run)
+            row["pack_seconds"] = replayed(partial(gemm.packed, a, b, *formats, chunk))
+            row["seconds"] = replayed(run)
         row["products_per_second"] = m * n * k / row["seconds"]
         return row
 

@@ -119,6 +119,16 @@ def matmul(
     return out.reshape(shape)
 
 
+def packed(
+    a: Tensor, b: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int
+) -> tuple[Tensor, Tensor]:
+    """What `matmul` does first, for measuring: both operands of (m, k) times (k, n), packed."""
+    deep = a.shape[-1] // chunk * _up(chunk, DEPTH) + _up(a.shape[-1] % chunk, DEPTH)
+    x, _ = _pack(_flat(a), fmt_a, 64, deep, chunk, True, _launch)
+    y, _ = _pack(_flat(b.transpose(-1, -2)), fmt_b, 64, deep, chunk, False, _launch)
+    return x, y
+
+
 def _up(count: int, unit: int) -> int:
     return -(-count // unit) * unit
 
