@@ -7,6 +7,8 @@ VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/.ready-all
 TRAIN := $(VENV)/.ready-train
+# The version that the tests run with; where a GPU is, any from 2.11 will do.
+TORCH := torch==2.13.0
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test test-all test-train bench lint docs clean icarus browser
@@ -24,7 +26,7 @@ test-all: $(READY) icarus browser ## everything, the heavy sweeps too
 	@$(RUN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 	@$(RUN)/hfp8 verify
 
-test-train: $(TRAIN) ## the PyTorch twin; installs torch (once)
+test-train: $(TRAIN) ## the PyTorch twin; installs PyTorch, once
 	@$(RUN)/python -m pytest -n auto tests/train $(ARGS)
 
 bench: $(READY) ## LUTs and clocks against the committed ones; the golden model's speed
@@ -59,7 +61,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 $(TRAIN): $(READY)
-	@$(RUN)/python -m pip install -q --disable-pip-version-check -e '.[train]'
+	@$(RUN)/python -m pip install -q --disable-pip-version-check -e '.[train]' '$(TORCH)'
 	@touch $@
 
 icarus:
