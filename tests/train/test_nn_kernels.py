@@ -101,6 +101,27 @@ def test_rounded_tiny_values(host: gemm.Launch) -> None:
     assert got.shape == (len(left), len(left))
 
 
+def test_blocks_that_do_not_share_out_the_chunks(
+    host: gemm.Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where there are enough blocks; NaN, and sums that overflow between chunks."""
+    monkeypatch.setattr(gemm, "ENOUGH", 1)
+    a, b = codes(FWD, (70, 200), 1), codes(FWD, (200, 130), 2)
+    check(host, a, b, FWD, FWD)
+    a, b = codes(BWD, (70, 200), 1, specials=True), codes(FWD, (200, 65), 2)
+    check(host, a, b, BWD, FWD)
+    top = np.full((3, 6400), CATALOGUE[BWD].max_code, np.uint8)
+    want = check(host, top, np.full((6400, 2), CATALOGUE[FWD].max_code, np.uint8), BWD, FWD)
+    assert (want == 0x7FFF).all()
+
+
+def test_how_chunks_are_shared_out() -> None:
+    assert gemm._chunks_a_block(64, 2048) == 64
+    assert gemm._chunks_a_block(98, 5) == 1
+    assert gemm._chunks_a_block(1568, 2) == 6
+    assert gemm._chunks_a_block(1, 2) == 1
+
+
 def test_overflow_between_chunks(host: gemm.Launch) -> None:
     a = np.full((3, 6400), CATALOGUE[BWD].max_code, np.uint8)
     a[1, 3200:] |= 0x80

@@ -15,6 +15,9 @@
 // ADDS says which unit adds half of the last place: the one for integers (0), which cuts off and
 // compares too and does 64 operations a clock where there are 128 of `fmaf`; the multipliers (2), by
 // x * one + half with a `one` that the compiler does not know; or both in turn (1).
+//
+// With SPLIT 1 the blocks share out the chunks too, `span` steps of k each: a weight's gradient has
+// few sums, of very many products. Each chunk's sum goes to `parts`, and `join` adds them in order.
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -104,20 +107,27 @@ static __device__ __forceinline__ void fetch(
     copies_begin();
 }
 
-// out[i * stride_row + j * stride_col] = sum over k of a[k][i] b[k][j], i < rows, j < cols.
+// With SPLIT 0: out[i * stride_row + j * stride_col] = sum over k of a[k][i] b[k][j], i < rows, j < cols.
 extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) rounded_gemm(
-    const float *a, const float *b, const int *bad_a, const int *bad_b, short *out, int rows,
-    int cols, int rows_padded, int cols_padded, int depth, int chunk, int stride_row,
-    int stride_col, int batches_a, int batches_b, int one) {
+    const float *a, const float *b, const int *bad_a, const int *bad_b, short *out, float *parts,
+    int rows, int cols, int rows_padded, int cols_padded, int depth, int chunk, int stride_row,
+    int stride_col, int batches_a, int batches_b, int one, int span) {
     __shared__ __align__(16) float tile_a[2][DEPTH][ROWS];
     __shared__ __align__(16) float tile_b[2][DEPTH][COLS];
+#if SPLIT
+    const int splits = (depth + span - 1) / span, batch = blockIdx.z / splits;
+    const int first = blockIdx.z % splits * span;
+    const int last = first + span < depth ? first + span : depth;
+#else
     __shared__ float total[64][THREADS];
+    const int batch = blockIdx.z, first = 0, last = depth;
+#endif
     const int tid = threadIdx.x, lane = tid % 32, warp = tid / 32;
     const int across = COLS / 8 < 8 ? COLS / 8 : 8, warps_across = COLS / 8 / across;
     const int tx = warp % warps_across * across + lane % across;
     const int ty = warp / warps_across * (32 / across) + lane / across;
     const int row0 = blockIdx.y * ROWS, col0 = blockIdx.x * COLS;
-    const size_t batch_a = blockIdx.z % batches_a, batch_b = blockIdx.z % batches_b;
+    const size_t batch_a = batch % batches_a, batch_b = batch % batches_b;
     a += batch_a * depth * rows_padded + row0;
     b += batch_b * depth * cols_padded + col0;
 
@@ -125,18 +135,21 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) rounded_gem
 #pragma unroll
     for (int i = 0; i < 64; i++) {
         part[i / 8][i % 8] = 0.0f;
+#if !SPLIT
         total[i][tid] = 0.0f;
+#endif
     }
 #if STEP == 1
     bool noticed = false;
 #endif
-    int begun = 0;
-    fetch(tile_a[0], tile_b[0], a, b, rows_padded, cols_padded, tid);
-    for (int k0 = 0, now = 0; k0 < depth; k0 += DEPTH, now ^= 1) {
+    int begun = first;
+    fetch(tile_a[0], tile_b[0], a + (size_t)first * rows_padded, b + (size_t)first * cols_padded,
+          rows_padded, cols_padded, tid);
+    for (int k0 = first, now = 0; k0 < last; k0 += DEPTH, now ^= 1) {
         copies_end();
         __syncthreads();
         int next = k0 + DEPTH;
-        if (next < depth)
+        if (next < last)
             fetch(tile_a[now ^ 1], tile_b[now ^ 1], a + (size_t)next * rows_padded,
                   b + (size_t)next * cols_padded, rows_padded, cols_padded, tid);
 #pragma unroll
@@ -161,7 +174,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) rounded_gem
 #endif
                 }
         }
-        if (next - begun < chunk && next < depth) continue;
+        if (next - begun < chunk && next < last) continue;
 #if STEP == 1
         if (noticed) {
 #pragma unroll
@@ -181,6 +194,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) rounded_gem
             noticed = false;
         }
 #endif
+#if SPLIT
+        size_t place = (size_t)batch * ((depth + chunk - 1) / chunk) + begun / chunk;
+        float *to = parts + place * rows * cols;
+#pragma unroll
+        for (int i = 0; i < 64; i++) {
+            int row = row0 + PLACE(ty, ROWS / 2, i / 8), col = col0 + PLACE(tx, COLS / 2, i % 8);
+            if (row < rows && col < cols) to[(size_t)row * cols + col] = part[i / 8][i % 8];
+            part[i / 8][i % 8] = 0.0f;
+        }
+        begun = next;
+    }
+}
+#else
         begun = next;
 #pragma unroll
         for (int i = 0; i < 64; i++) {
@@ -203,6 +229,25 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) rounded_gem
                     encode(total[i * 8 + j][tid], bad || bad_b[batch_b * cols_padded + col]);
         }
     }
+}
+#endif
+
+extern "C" __global__ void join(
+    const float *parts, const int *bad_a, const int *bad_b, short *out, int rows, int cols,
+    int rows_padded, int cols_padded, int chunks, int stride_row, int stride_col, int batches_a,
+    int batches_b) {
+    int place = blockIdx.x * 128 + threadIdx.x, batch = blockIdx.z;
+    if (place >= rows * cols) return;
+    int row = place / cols, col = place % cols;
+    parts += (size_t)batch * chunks * rows * cols + place;
+    float total = 0.0f;
+#pragma unroll 8
+    for (int c = 0; c < chunks; c++)
+        total = round_any(__fadd_rn(total, parts[(size_t)c * rows * cols]));
+    bool bad = bad_a[(size_t)(batch % batches_a) * rows_padded + row] ||
+               bad_b[(size_t)(batch % batches_b) * cols_padded + col];
+    out[(size_t)batch * rows * cols + (size_t)row * stride_row + (size_t)col * stride_col] =
+        encode(total, bad);
 }
 
 static __device__ __forceinline__ double two_to(int exponent) {

@@ -19,13 +19,16 @@ from ..limits import Exact, chunk_limits, exact_limits
 DEPTH = 8
 """Steps of k that the kernels take at once."""
 
+ENOUGH = 264
+"""Blocks that keep an H100 or H200 busy: two for each of the 132 multiprocessors."""
+
 TILES = ((64, 128), (128, 64), (128, 32), (256, 16))
 """Rows and columns of a block's sums. The narrow ones are for few columns, as a network's first
 layers have them: a block computes what is beyond the edge too."""
 
 Defines = tuple[tuple[str, int], ...]
 
-PLAIN: Defines = (("ROWS", 64), ("COLS", 64), ("STEP", 0), ("ADDS", 0))
+PLAIN: Defines = (("ROWS", 64), ("COLS", 64), ("STEP", 0), ("ADDS", 0), ("SPLIT", 0))
 """For the kernels that do not depend on them."""
 
 ADDS = (1, 2, 0)
@@ -100,7 +103,6 @@ def matmul(
     tile = (64, 64) if exact else min(TILES, key=lambda t: _up(m, t[0]) * _up(n, t[1]))
     how = step(fmt_a, fmt_b, chunk)
     units = ADDS[how] if adds is None else adds
-    defines = (("ROWS", tile[0]), ("COLS", tile[1]), ("STEP", how), ("ADDS", units))
     padded = _up(chunk, DEPTH)
     deep = depth // chunk * padded + _up(depth % chunk, DEPTH)
     x, bad_x = _pack(left, fmt_a, tile[0], deep, chunk, True, launch)
@@ -108,15 +110,34 @@ def matmul(
     batch = max(len(left), len(right))
     out = torch.empty(batch, *shape[-2:], dtype=torch.int16, device=a.device)
     strides = (1, shape[-1]) if swap else (shape[-1], 1)
-    args: list[Any] = [x, y, bad_x, bad_y, out, m, n, x.shape[2], y.shape[2], deep, padded,
-                       *strides, len(left), len(right)]  # fmt: skip
-    grid = (_up(n, tile[1]) // tile[1], _up(m, tile[0]) // tile[0], batch)
-    if exact:
-        assert limits is not None
-        launch("exact_gemm", PLAIN, grid, (256, 1, 1), [*args, *_exponents(limits)])
-    else:
-        launch("rounded_gemm", defines, grid, (tile[0] * tile[1] // 64, 1, 1), [*args, 1])
+    sizes = (m, n, x.shape[2], y.shape[2])
+    rest = (*strides, len(left), len(right))
+    across, down = _up(n, tile[1]) // tile[1], _up(m, tile[0]) // tile[0]
+    if limits is not None:
+        args: list[Any] = [x, y, bad_x, bad_y, out, *sizes, deep, padded, *rest]
+        launch("exact_gemm", PLAIN, (across, down, batch), (256, 1, 1),
+               [*args, *_exponents(limits)])  # fmt: skip
+        return out.reshape(shape)
+    chunks = -(-depth // chunk)
+    each = _chunks_a_block(chunks, across * down * batch)
+    split = int(each < chunks)
+    parts = torch.empty((batch, chunks, m, n) if split else 1, device=a.device)
+    defines = (("ROWS", tile[0]), ("COLS", tile[1]), ("STEP", how), ("ADDS", units),
+               ("SPLIT", split))  # fmt: skip
+    grid = (across, down, batch * -(-chunks // each))
+    args = [x, y, bad_x, bad_y, out, parts, *sizes, deep, padded, *rest, 1, each * padded]
+    launch("rounded_gemm", defines, grid, (tile[0] * tile[1] // 64, 1, 1), args)
+    if split:
+        args = [parts, bad_x, bad_y, out, *sizes, chunks, *rest]
+        launch("join", PLAIN, (-(-m * n // 128), 1, batch), (128, 1, 1), args)
     return out.reshape(shape)
+
+
+def _chunks_a_block(chunks: int, blocks: int) -> int:
+    """How many chunks a block sums: all, unless the blocks are too few to fill a GPU."""
+    if blocks >= ENOUGH or chunks == 1:
+        return chunks
+    return -(-chunks // min(chunks, -(-2 * ENOUGH // blocks)))
 
 
 def packed(
