@@ -1,4 +1,4 @@
-"""What runs on the GPU: CUDA C++, compiled at run time by NVRTC through PyTorch.
+"""What runs on the GPU: CUDA C++, compiled at run time.
 
-`gemm` launches ``gemm.cu``. May import `codes`, `limits` and `sums`.
+`gemm` launches ``gemm.cu``, which `nvrtc` compiles. May import `codes`, `limits` and `sums`.
 """

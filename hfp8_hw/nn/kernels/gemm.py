@@ -15,6 +15,7 @@ from torch import Tensor
 from ...formats import FloatFormat
 from ...golden.operands import value_table
 from ..limits import Exact, chunk_limits, exact_limits
+from . import nvrtc
 
 DEPTH = 8
 """Steps of k that the kernels take at once."""
@@ -52,7 +53,7 @@ def _compiled(name: str, defines: Defines, device: int) -> Any:
     """A kernel compiled for a device: by NVRTC, which comes with PyTorch, so nothing else has to be
     installed; a second or two, once a process."""
     with torch.cuda.device(device):
-        return torch.cuda._compile_kernel(source(defines), name)
+        return nvrtc.kernel(source(defines), name)
 
 
 def _launch(name: str, defines: Defines, grid: Grid, block: Grid, args: list[Any]) -> None:
