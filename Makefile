@@ -6,9 +6,12 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/.ready-all
+TRAIN := $(VENV)/.ready-train
+# The version that the tests run with; where a GPU is, any from 2.11 will do.
+TORCH := torch==2.13.0
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-all bench lint docs clean icarus browser
+.PHONY: help demo test test-all test-train bench lint docs clean icarus browser
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -22,6 +25,9 @@ test: $(READY) icarus browser ## unit tests and simulations, about what CI runs
 test-all: $(READY) icarus browser ## everything, the heavy sweeps too
 	@$(RUN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 	@$(RUN)/hfp8 verify
+
+test-train: $(TRAIN) ## the PyTorch twin; installs PyTorch, once
+	@$(RUN)/python -m pytest -n auto tests/train $(ARGS)
 
 bench: $(READY) ## LUTs and clocks against the committed ones; the golden model's speed
 	@$(RUN)/hfp8 bench units
@@ -52,6 +58,10 @@ $(READY): pyproject.toml
 	  { echo "python3 has no venv; install it, for example with 'apt-get install python3-venv'" >&2; exit 1; }
 	@echo "installing into $(VENV) (once, a few minutes)"
 	@$(RUN)/python -m pip install -q --disable-pip-version-check -e '.[test,lint]'
+	@touch $@
+
+$(TRAIN): $(READY)
+	@$(RUN)/python -m pip install -q --disable-pip-version-check -e '.[train]' '$(TORCH)'
 	@touch $@
 
 icarus:

@@ -18,6 +18,7 @@ OUTSIDE_VERIF = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "rtl_gen"}
 NUMBERS = PARAMETERS | {"hfp8_hw.hdl.numbers"}
 SUMS = NUMBERS | {"hfp8_hw.hdl.sums"}
 UNITS = SUMS | {"hfp8_hw.hdl.units"}
+TWIN = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "hfp8_hw.nn"}
 
 ALLOWED = {
     "hfp8_hw/golden": FORMATS | {"hfp8_hw.golden"},
@@ -25,6 +26,8 @@ ALLOWED = {
     "hfp8_hw/hdl/numbers": NUMBERS,
     "hfp8_hw/hdl/sums": SUMS,
     "hfp8_hw/hdl/units": UNITS,
+    "hfp8_hw/nn": TWIN,
+    "hfp8_hw/nn/kernels": TWIN,
     "rtl_gen": PARAMETERS | {"hfp8_hw", "hfp8_hw.hdl", "rtl_gen"},
     "verif": OUTSIDE_VERIF | {"verif"},
     "verif/stimulus": OUTSIDE_VERIF | STIMULUS,
@@ -93,8 +96,8 @@ def test_imports_point_one_way(folder: str) -> None:
 
 
 def test_every_folder_has_its_rule() -> None:
-    folders = {path.parent.relative_to(ROOT).as_posix() for name in ("verif", "hfp8_hw/hdl")
-               for path in files(name)}  # fmt: skip
+    names = ("verif", "hfp8_hw/hdl", "hfp8_hw/nn")
+    folders = {path.parent.relative_to(ROOT).as_posix() for name in names for path in files(name)}
     assert folders <= set(ALLOWED)
 
 
@@ -115,6 +118,13 @@ def test_golden_and_hardware_do_not_know_each_other(folder: str) -> None:
         assert not roots & FORBIDDEN[folder], path
         other = "hfp8_hw.hdl" if folder.endswith("golden") else "hfp8_hw.golden"
         assert not [n for n in imports(path) if n.startswith(other)], path
+
+
+def test_only_the_twin_imports_torch() -> None:
+    for folder in ("hfp8_hw", "rtl_gen", "verif", "fpga"):
+        for path in files(folder):
+            if not path.is_relative_to(ROOT / "hfp8_hw/nn"):
+                assert not [n for n in imports(path) if n.split(".")[0] == "torch"], path
 
 
 def test_formats_need_only_the_standard_library() -> None:

@@ -1,0 +1,1 @@
+"""Tests of the PyTorch twin, run by ``make test-train``."""

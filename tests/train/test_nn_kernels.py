@@ -1,0 +1,146 @@
+"""The GPU's kernels, compiled for the CPU, and what launches them, give golden's codes."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hfp8_hw import CATALOGUE, nn
+from hfp8_hw.nn.kernels import gemm
+
+from .test_nn_matmul import BWD, FWD, codes, exactly_below, theirs
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> gemm.Launch:
+    """Launches a kernel on tensors of the CPU."""
+    folder = tmp_path_factory.mktemp("kernels")
+
+    @cache
+    def library(defines: gemm.Defines) -> ctypes.CDLL:
+        name = folder / "-".join(str(value) for _, value in defines)
+        parts = [(HERE / "on_host.h").read_text(), gemm.source(defines)]
+        text = "\n".join([*parts, (HERE / "on_host.cc").read_text()])
+        name.with_suffix(".cc").write_text(text)
+        subprocess.run(
+            ["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-w",
+             "-pthread", "-shared", "-fPIC", "-o", f"{name}.so", f"{name}.cc"],
+            check=True,
+        )  # fmt: skip
+        return ctypes.CDLL(f"{name}.so")
+
+    def launch(name: str, defines: gemm.Defines, grid: gemm.Grid, block: gemm.Grid,
+               args: list[Any]) -> None:  # fmt: skip
+        tensors = [x for x in args if isinstance(x, torch.Tensor)]
+        numbers = [x for x in args if isinstance(x, int)]
+        assert args == [*tensors, *numbers] or len(args) == len(tensors) + len(numbers)
+        getattr(library(defines), f"run_{name}")(
+            (ctypes.c_int * 3)(*grid),
+            (ctypes.c_int * 3)(*block),
+            (ctypes.c_void_p * len(tensors))(*(x.data_ptr() for x in tensors)),
+            (ctypes.c_int * len(numbers))(*numbers),
+        )
+
+    return launch
+
+
+def check(host: gemm.Launch, a: np.ndarray, b: np.ndarray, *pair: str, chunk: int = 64,
+          exact: bool = False) -> np.ndarray:  # fmt: skip
+    formats = [CATALOGUE[name] for name in pair]
+    got = gemm.matmul(nn.from_numpy(a), nn.from_numpy(b), *formats, chunk, exact, host)
+    want = theirs(a, b, *pair, chunk=chunk, semantics="exact_chunk" if exact else "chunked")
+    assert np.array_equal(nn.to_numpy(got), want)
+    return want
+
+
+def test_which_steps() -> None:
+    fwd, bwd = CATALOGUE[FWD], CATALOGUE[BWD]
+    assert [gemm.step(*pair, 64) for pair in ((fwd, fwd), (bwd, fwd), (fwd, bwd))] == [0, 1, 1]
+    five = CATALOGUE["E5M2"]
+    assert [gemm.step(*pair, 64) for pair in ((bwd, bwd), (five, five), (five, fwd))] == [2, 2, 0]
+    assert not gemm.applies(CATALOGUE["DLFLOAT16"], fwd)
+
+
+@pytest.mark.parametrize(
+    ("pair", "shape", "chunk"),
+    [
+        ((FWD, FWD), (70, 130, 200), 64),
+        ((BWD, FWD), (70, 65, 130), 64),
+        ((FWD, BWD), (9, 300, 65), 64),
+        ((FWD, FWD), (300, 16, 63), 64),
+        ((BWD, FWD), (130, 20, 50), 7),
+        ((FWD, BWD), (5, 3, 40), 1),
+        ((BWD, BWD), (40, 40, 20), 64),
+    ],
+)
+def test_rounded(host: gemm.Launch, pair: tuple[str, str], shape: tuple[int, int, int],
+                 chunk: int) -> None:  # fmt: skip
+    m, n, k = shape
+    a, b = codes(pair[0], (m, k), 1, specials=m > 64), codes(pair[1], (k, n), 2)
+    check(host, a, b, *pair, chunk=min(chunk, k))
+
+
+def test_rounded_tiny_values(host: gemm.Launch) -> None:
+    """152 and 143 of the lowest binade, where sums of exactly 2**-31 occur."""
+    rng = np.random.default_rng(4)
+    a = (rng.integers(0, 8, (40, 128)) | rng.integers(0, 2, (40, 128)) << 7).astype(np.uint8)
+    b = (rng.integers(0, 8, (128, 40)) | rng.integers(0, 2, (128, 40)) << 7).astype(np.uint8)
+    check(host, a, b, BWD, FWD)
+    left, right = exactly_below()
+    got = check(host, left, right.T, BWD, FWD, chunk=2)
+    assert (check(host, left[:, :2], right.T[:2], BWD, FWD, chunk=2) & 0x7FFF == 1).any()
+    assert got.shape == (len(left), len(left))
+
+
+def test_blocks_that_do_not_share_out_the_chunks(
+    host: gemm.Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where there are enough blocks; NaN, and sums that overflow between chunks."""
+    monkeypatch.setattr(gemm, "ENOUGH", 1)
+    a, b = codes(FWD, (70, 200), 1), codes(FWD, (200, 130), 2)
+    check(host, a, b, FWD, FWD)
+    a, b = codes(BWD, (70, 200), 1, specials=True), codes(FWD, (200, 65), 2)
+    check(host, a, b, BWD, FWD)
+    top = np.full((3, 6400), CATALOGUE[BWD].max_code, np.uint8)
+    want = check(host, top, np.full((6400, 2), CATALOGUE[FWD].max_code, np.uint8), BWD, FWD)
+    assert (want == 0x7FFF).all()
+
+
+def test_how_chunks_are_shared_out() -> None:
+    assert gemm._chunks_a_block(64, 2048) == 64
+    assert gemm._chunks_a_block(98, 5) == 1
+    assert gemm._chunks_a_block(1568, 2) == 6
+    assert gemm._chunks_a_block(1, 2) == 1
+
+
+def test_overflow_between_chunks(host: gemm.Launch) -> None:
+    a = np.full((3, 6400), CATALOGUE[BWD].max_code, np.uint8)
+    a[1, 3200:] |= 0x80
+    b = np.full((6400, 2), CATALOGUE[FWD].max_code, np.uint8)
+    want = check(host, a, b, BWD, FWD)
+    assert (want == 0x7FFF).all()
+
+
+@pytest.mark.parametrize("pair", [(FWD, FWD), (BWD, FWD), (FWD, BWD)])
+def test_exact(host: gemm.Launch, pair: tuple[str, str]) -> None:
+    a, b = codes(pair[0], (67, 130), 3), codes(pair[1], (130, 9), 4)
+    check(host, a, b, *pair, exact=True)
+
+
+def test_batches_and_strides(host: gemm.Launch) -> None:
+    a = nn.from_numpy(codes(FWD, (3, 70, 4), 10)).transpose(-1, -2)
+    b = nn.from_numpy(codes(BWD, (6, 70), 11)).t().expand(3, 70, 6)
+    formats = CATALOGUE[FWD], CATALOGUE[BWD]
+    for x, y in ((a, b), (b.transpose(-1, -2), a.transpose(-1, -2))):
+        pair = formats if x is a else formats[::-1]
+        got = gemm.matmul(x, y, *pair, 64, False, host)
+        assert torch.equal(got, nn.matmul(x, y, *pair))
