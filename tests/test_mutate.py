@@ -53,6 +53,7 @@ def test_what_is_killed_is_not_equivalent(
         assert mutate.judge(made, faults, mutant, HOUR).status == "survived", mutant
 
 
+@pytest.mark.slow
 def test_what_is_not_looked_at_may_differ() -> None:
     """Fault 50 of mac changes the register of a code only where another says that it is NaN: no
     register is always alike, and only the claims of pairs under a condition prove it."""
