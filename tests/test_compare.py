@@ -374,22 +374,22 @@ def test_numbers_far_beyond_the_format_leave_no_warning_and_the_right_figures() 
 def test_flags_of_rounding_the_inputs_are_counted() -> None:
     """By hand. The largest number of HFP8_FWD is 30, that of HFP8_BWD 98304."""
 
-    def counted(name: str, arrays: Arrays) -> list[int]:
+    def input_flags(name: str, arrays: Arrays) -> list[int]:
         flags = golden_comparison(name, arrays).flags
         assert list(flags) == [*FLAGS, *(f"input {flag}" for flag in FLAGS)]
         return [flags[f"input {flag}"] for flag in ("overflow", "underflow", "inexact", "invalid")]
 
     ones, a = np.ones(3), np.array([3000.0, 0.3, 1.0])
-    assert counted("mac", {"a": a, "b": ones}) == [1, 0, 2, 0]
+    assert input_flags("mac", {"a": a, "b": ones}) == [1, 0, 2, 0]
     # What is broadcast counts as often as it is used; codes are not rounded.
-    assert counted("mac", {"a": a, "b": np.ones((5, 3))}) == [5, 0, 10, 0]
-    assert counted("mac", {"a": np.zeros(3, np.uint8), "b": np.ones(3)}) == [0, 0, 0, 0]
+    assert input_flags("mac", {"a": a, "b": np.ones((5, 3))}) == [5, 0, 10, 0]
+    assert input_flags("mac", {"a": np.zeros(3, np.uint8), "b": np.ones(3)}) == [0, 0, 0, 0]
     # Those of the format that the mode chooses: 3072 is a number of HFP8_BWD.
     modes = {"mode_a": np.array(1), "mode_b": np.array(0)}
-    assert counted("mac", {"a": np.array([3072.0, 1e-9]), "b": np.array([1.0, 1e9])} | modes) == [
+    assert input_flags("mac", {"a": np.array([3072.0, 1e-9]), "b": np.array([1.0, 1e9])} | modes) == [
         1, 1, 2, 0]  # fmt: skip
     # A format without NaN.
-    assert counted("mac fixed", {"a": np.array([np.nan, 1e-3]), "b": np.ones(2)}) == [0, 1, 1, 1]
+    assert input_flags("mac fixed", {"a": np.array([np.nan, 1e-3]), "b": np.ones(2)}) == [0, 1, 1, 1]
 
 
 def test_errors_count_scales_and_run_time_biases() -> None:
