@@ -389,7 +389,12 @@ def test_flags_of_rounding_the_inputs_are_counted() -> None:
     assert input_flags("mac", {"a": np.array([3072.0, 1e-9]), "b": np.array([1.0, 1e9])} | modes) == [
         1, 1, 2, 0]  # fmt: skip
     # A format without NaN.
-    assert input_flags("mac fixed", {"a": np.array([np.nan, 1e-3]), "b": np.ones(2)}) == [0, 1, 1, 1]
+    assert input_flags("mac fixed", {"a": np.array([np.nan, 1e-3]), "b": np.ones(2)}) == [
+        0,
+        1,
+        1,
+        1,
+    ]
 
 
 def test_errors_count_scales_and_run_time_biases() -> None:
