@@ -386,8 +386,8 @@ def test_flags_of_rounding_the_inputs_are_counted() -> None:
     assert input_flags("mac", {"a": np.zeros(3, np.uint8), "b": np.ones(3)}) == [0, 0, 0, 0]
     # Those of the format that the mode chooses: 3072 is a number of HFP8_BWD.
     modes = {"mode_a": np.array(1), "mode_b": np.array(0)}
-    assert input_flags("mac", {"a": np.array([3072.0, 1e-9]), "b": np.array([1.0, 1e9])} | modes) == [
-        1, 1, 2, 0]  # fmt: skip
+    pairs = {"a": np.array([3072.0, 1e-9]), "b": np.array([1.0, 1e9])}
+    assert input_flags("mac", pairs | modes) == [1, 1, 2, 0]
     # A format without NaN.
     assert input_flags("mac fixed", {"a": np.array([np.nan, 1e-3]), "b": np.ones(2)}) == [
         0,
