@@ -50,7 +50,8 @@ def problems(package: Package, name: str) -> dict[str, Problem]:
         }
     if input_space.has_state(package):
         raise ParameterError(
-            f"property={name!r} is not allowed for {package.name}: its results depend on more "
+            f"property={name!r} is not allowed for {package.manifest['unit']}: "
+            "its results depend on more "
             "than one transfer"
         )
     return {name: _pipeline(package) if name == "pipeline" else claims.arithmetic(package)}

@@ -99,7 +99,8 @@ class _State:
         strange = (there ^ held) - {f"o_flags[{k}]" for k in flags}
         if strange:
             raise ParameterError(
-                f"property='arithmetic' is not allowed for {package.name}: not the registers of "
+                f"property='arithmetic' is not allowed for {package.manifest['unit']}: "
+                "not the registers of "
                 f"a sum: {', '.join(sorted(strange))}"
             )
 

@@ -163,7 +163,8 @@ def space(package: Package, extent: str, seed: int) -> Space:
         return Space(False, (), (), -(-count // size) * size, seed)
     if has_state(package):
         raise ParameterError(
-            f"range='all' is not allowed for {package.name}: what it gives depends on more than "
+            f"range='all' is not allowed for {package.manifest['unit']}: "
+            "what it gives depends on more than "
             "one transfer; a number of transfers"
         )
     first: list[Axis] = []
@@ -188,7 +189,8 @@ def space(package: Package, extent: str, seed: int) -> Space:
     rest = tuple((axis.port, axis.width) for axis in later if axis not in kept)
     if total > 1 << COMPLETE_BITS:
         raise ParameterError(
-            f"range='all' is not allowed for {package.name}: 2^{total.bit_length() - 1} inputs, at "
+            f"range='all' is not allowed for {package.manifest['unit']}: "
+            f"2^{total.bit_length() - 1} inputs, at "
             f"most 2^{COMPLETE_BITS}; a number of transfers"
         )
     return Space(True, (*kept, *first), rest, total * (len(PASSES) if rest else 1), seed)

@@ -128,7 +128,8 @@ def specification(package: Package) -> str:
         or int(parameters.get("lanes", 1)) > 1
     ):
         raise ParameterError(
-            f"property='arithmetic' is not allowed for {package.name}: its specification is for "
+            f"property='arithmetic' is not allowed for {package.manifest['unit']}: "
+            "its specification is for "
             f"one lane, without a state, of {', '.join(UNITS)}"
         )
     ports = {p["name"]: p for p in manifest["ports"]}
