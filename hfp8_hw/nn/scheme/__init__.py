@@ -1,0 +1,23 @@
+"""HFP8 training: ordinary PyTorch models in the arithmetic of the hardware.
+
+`arithmetic` says which numbers a network computes in. `operands` rounds tensors to codes,
+`products` multiplies them, `functions` makes that differentiable. `layers` has the modules,
+`conversion` puts them into a model. `optimizers` keeps weights as codes, `random` has the words of
+their stochastic rounding, `scaler` scales the loss.
+"""
+
+from .arithmetic import Arithmetic, arithmetic
+from .conversion import Conversion, convert
+from .functions import matmul
+from .optimizers import HFP8SGD
+from .scaler import LossScaler
+
+__all__ = [
+    "HFP8SGD",
+    "Arithmetic",
+    "Conversion",
+    "LossScaler",
+    "arithmetic",
+    "convert",
+    "matmul",
+]
