@@ -15,6 +15,7 @@ from .matmul import matmul
 from .rounding import quantize
 from .scheme import (
     HFP8SGD,
+    HFP8Adam,
     Arithmetic,
     Conversion,
     LossScaler,
@@ -25,6 +26,7 @@ from .update import add, fma, loss_scale, sgd_update, weight_update
 
 __all__ = [
     "HFP8SGD",
+    "HFP8Adam",
     "Arithmetic",
     "Conversion",
     "LossScaler",

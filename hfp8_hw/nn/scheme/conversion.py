@@ -15,6 +15,8 @@ from .arithmetic import Arithmetic, arithmetic
 
 TABLE: dict[type[nn.Module], type[Any]] = {
     nn.Linear: layers.Linear,
+    nn.Conv1d: layers.Conv1d,
+    nn.Conv2d: layers.Conv2d,
     nn.Embedding: layers.Embedding,
 }
 """What becomes of which class; of exactly that class, as a subclass may compute anything."""

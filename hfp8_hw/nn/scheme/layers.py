@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ...formats import FloatFormat
 from ..sums import ACC
 from .arithmetic import Arithmetic
+from .convolution import Geometry, Pair, convolution
 from .functions import embedding, linear
 
 MARK = "hfp8_format"
@@ -65,6 +67,49 @@ class Linear(Layer, nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """(..., in_features) to (..., out_features)."""
         return linear(input, self.weight, self.bias, self.arith, self.wide)
+
+
+def _pair(values: Any) -> Pair:
+    """Rows and columns; a one-dimensional convolution has one row."""
+    return values[0], values[1]
+
+
+class Conv2d(Layer, nn.Conv2d):
+    """`torch.nn.Conv2d` in an arithmetic, with all its options."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(images, in_channels, rows, columns), or without images."""
+        if input.ndim == 3:
+            return self.forward(input.unsqueeze(0)).squeeze(0)
+        x, padding = _outside(self, input, 2)
+        geometry = Geometry(_pair(self.stride), _pair(padding), _pair(self.dilation), self.groups)
+        return convolution(x, self.weight, self.bias, geometry, self.arith, self.wide)
+
+
+class Conv1d(Layer, nn.Conv1d):
+    """`torch.nn.Conv1d` in an arithmetic, with all its options."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(images, in_channels, columns), or without images."""
+        if input.ndim == 2:
+            return self.forward(input.unsqueeze(0)).squeeze(0)
+        x, padding = _outside(self, input, 1)
+        geometry = Geometry(
+            (1, self.stride[0]), (0, padding[0]), (1, self.dilation[0]), self.groups
+        )
+        weight = self.weight.unsqueeze(2)
+        y = convolution(x.unsqueeze(2), weight, self.bias, geometry, self.arith, self.wide)
+        return y.squeeze(2)
+
+
+def _outside(layer: Any, x: Tensor, axes: int) -> tuple[Tensor, tuple[int, ...]]:
+    """The input and the zeros that are still to be put around it: none if the layer pads otherwise,
+    or by different numbers on both sides."""
+    if layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
+        return x, layer.padding
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    around = layer._reversed_padding_repeated_twice
+    return torch.nn.functional.pad(x, around, mode=mode), (0,) * axes
 
 
 class Embedding(Layer, nn.Embedding):

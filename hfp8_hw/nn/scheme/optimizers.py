@@ -89,6 +89,7 @@ class Coded:
         gradients = {p: p.grad for g in self.param_groups for p in g["params"]
                      if p.grad is not None and self.kept(p) is not None}  # fmt: skip
         self._only(lambda p: p not in gradients)
+        self._prepare(list(gradients))
         for number, group in enumerate(self.param_groups):
             for fmt in (self.arith.weight_format, ACC):
                 some = [p for p in group["params"] if p in gradients and self.kept(p) == fmt]
@@ -106,6 +107,9 @@ class Coded:
         super().step()  # type: ignore[misc]
         for p, gradient in hidden.items():
             p.grad = gradient
+
+    def _prepare(self, kept: list[Tensor]) -> None:
+        """What comes before any parameter that is kept as codes moves."""
 
     def _move(
         self, group: dict[str, Any], number: int, some: list[Tensor], fmt: FloatFormat
@@ -215,3 +219,66 @@ class HFP8SGD(Coded, torch.optim.SGD):
             self._put("velocity", some, velocity)
             direction = fma(decay, velocity, gradient) if group["nesterov"] else velocity
         self._apply(group, number, some, fmt, _code(group["lr"], device), direction)
+
+
+class HFP8Adam(Coded, torch.optim.Adam):
+    """Adam, whose direction is computed in ``float32`` and rounded to (1,6,9).
+
+    The update of a weight, `torch.optim.Adam`'s of a weight of 0 with that gradient, is rounded, and
+    taken off as in `golden.weight_update` (8 bits) or with SR(12) (16 bits).
+
+    Parameters
+    ----------
+    params
+        Parameters or groups, as in PyTorch, of a model that `convert` gave.
+    lr, betas, eps, weight_decay, amsgrad
+        As in `torch.optim.Adam`.
+    decoupled : bool
+        Whether weights decay beside the gradient, as in `torch.optim.AdamW`.
+    arith : str or Arithmetic
+        That of the model. With one that keeps no codes this is PyTorch's optimizer.
+    seed : int
+        Of the stochastic rounding, 0 to 2**64 - 1.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown arithmetic, or a weight kept in another one's format.
+    """
+
+    def __init__(self, params: Iterable[Any], lr: float = 1e-3,
+                 betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0.0, amsgrad: bool = False, *, decoupled: bool = False,
+                 arith: str | Arithmetic = "hfp8", seed: int = 1) -> None:  # fmt: skip
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay,
+                         amsgrad=amsgrad, decoupled_weight_decay=decoupled)  # fmt: skip
+        self._updates: dict[Tensor, Tensor] = {}
+        self._setup(arith, seed)
+
+    def _prepare(self, kept: list[Tensor]) -> None:
+        """PyTorch's step of weights of 0, without its decay, is less the update."""
+        values = {p: p.data for p in kept}
+        gradients = {p: p.grad for p in kept}
+        decays = [group["weight_decay"] for group in self.param_groups]
+        for group, decay in zip(self.param_groups, decays, strict=True):
+            for p in group["params"]:
+                if p in values:
+                    if decay and not group["decoupled_weight_decay"]:
+                        p.grad = p.grad.add(values[p], alpha=decay)
+                    p.data = torch.zeros_like(values[p])
+            group["weight_decay"] = 0.0
+        self._only(lambda p: p in values)
+        for group, decay in zip(self.param_groups, decays, strict=True):
+            group["weight_decay"] = decay
+        self._updates = {p: -p.data for p in kept}
+        for p in kept:
+            p.data, p.grad = values[p], gradients[p]
+
+    def _move(
+        self, group: dict[str, Any], number: int, some: list[Tensor], fmt: FloatFormat
+    ) -> None:
+        update = _flat([self._updates.pop(p) for p in some])
+        if group["weight_decay"] and group["decoupled_weight_decay"]:
+            rate = float(group["lr"]) * group["weight_decay"]
+            update = update.add(_flat([p.data for p in some]), alpha=rate)
+        self._apply(group, number, some, fmt, _code(1, update.device), encoded(update))
