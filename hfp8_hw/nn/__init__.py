@@ -15,9 +15,9 @@ from .matmul import matmul
 from .rounding import quantize
 from .scheme import (
     HFP8SGD,
-    HFP8Adam,
     Arithmetic,
     Conversion,
+    HFP8Adam,
     LossScaler,
     arithmetic,
     convert,
@@ -26,9 +26,9 @@ from .update import add, fma, loss_scale, sgd_update, weight_update
 
 __all__ = [
     "HFP8SGD",
-    "HFP8Adam",
     "Arithmetic",
     "Conversion",
+    "HFP8Adam",
     "LossScaler",
     "add",
     "arithmetic",

@@ -1,13 +1,14 @@
 """HFP8 training: ordinary PyTorch models in the arithmetic of the hardware.
 
 `arithmetic` says which numbers a network computes in. `operands` rounds tensors to codes,
-`products` multiplies them, `functions` and `convolution` make that differentiable. `layers` has the
-modules,
+`products` multiplies them, `functions` and `convolution` make that differentiable. `layers`,
+`recurrent` and `attention` have the modules,
 `conversion` puts them into a model. `optimizers` keeps weights as codes, `random` has the words of
 their stochastic rounding, `scaler` scales the loss.
 """
 
 from .arithmetic import Arithmetic, arithmetic
+from .attention import attention, softmax
 from .conversion import Conversion, convert
 from .functions import matmul
 from .optimizers import HFP8SGD, HFP8Adam
@@ -15,11 +16,13 @@ from .scaler import LossScaler
 
 __all__ = [
     "HFP8SGD",
-    "HFP8Adam",
     "Arithmetic",
     "Conversion",
+    "HFP8Adam",
     "LossScaler",
     "arithmetic",
+    "attention",
     "convert",
     "matmul",
+    "softmax",
 ]

@@ -12,12 +12,16 @@ from torch import nn
 from ...errors import ParameterError, shown
 from . import layers
 from .arithmetic import Arithmetic, arithmetic
+from .attention import MultiheadAttention
+from .recurrent import LSTM
 
 TABLE: dict[type[nn.Module], type[Any]] = {
     nn.Linear: layers.Linear,
     nn.Conv1d: layers.Conv1d,
     nn.Conv2d: layers.Conv2d,
     nn.Embedding: layers.Embedding,
+    nn.LSTM: LSTM,
+    nn.MultiheadAttention: MultiheadAttention,
 }
 """What becomes of which class; of exactly that class, as a subclass may compute anything."""
 
@@ -102,6 +106,9 @@ def convert(
     wide = set(wanted or ()) if how.first_last == "dlfloat16" else set()
     if wanted is None and first_last and how.first_last == "dlfloat16":
         wide = _ends(chosen)
+    for module in modules.values():
+        if isinstance(module, nn.TransformerEncoderLayer) and chosen:
+            module.activation_relu_or_gelu = 0  # So that it calls its layers when it evaluates too.
     converted = []
     for name, module in chosen.items():
         words = f"{name or 'the model'}: {_shape(module)}"
@@ -118,6 +125,7 @@ def adopt(module: nn.Module, arith: Arithmetic, wide: bool) -> None:
     module.__class__ = TABLE[type(module)]
     module.arith, module.wide = arith, wide
     module.mark()
+    module.setup()
 
 
 def _names(parameter: str, given: Iterable[str], names: dict[str, nn.Module]) -> list[str]:
@@ -143,7 +151,7 @@ def _chosen(modules: dict[str, nn.Module]) -> dict[str, nn.Module]:
     """The layers to convert; nothing within a layer that is converted as a whole."""
     found: dict[str, nn.Module] = {}
     for name, module in modules.items():
-        if type(module) in TABLE and not _within_any(name, found) and refused(module) is None:
+        if type(module) in TABLE and not _within_any(name, found) and not refused(module):
             found[name] = module
     return found
 
@@ -160,7 +168,13 @@ def refused(module: nn.Module) -> str | None:
     if isinstance(module, nn.Embedding):
         for option in ("max_norm", "scale_grad_by_freq", "sparse"):
             if getattr(module, option):
-                return f"left alone, as {option} is set"
+                return f"has {option} set, stays in float32"
+    if isinstance(module, nn.LSTM) and module.proj_size:
+        return "has proj_size set, stays in float32"
+    if isinstance(module, nn.MultiheadAttention) and (
+        module.add_zero_attn or module.bias_k is not None
+    ):
+        return "has add_bias_kv or add_zero_attn set, stays in float32"
     return None
 
 

@@ -155,5 +155,3 @@ def _weight_gradient(
     columns = _of_input(a, (shape[2], shape[3]), geometry)
     result = product(turned(_grouped(e, geometry.groups)), columns, arith)
     return result.reshape(shape)
-
-

@@ -51,6 +51,9 @@ class Layer:
             if parameter is not None and getattr(parameter, MARK, None) != ACC:
                 setattr(parameter, MARK, narrow if name in eight else ACC)
 
+    def setup(self) -> None:
+        """What else a layer needs when it has become one of this class."""
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[misc]
         self.mark()

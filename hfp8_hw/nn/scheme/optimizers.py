@@ -224,8 +224,8 @@ class HFP8SGD(Coded, torch.optim.SGD):
 class HFP8Adam(Coded, torch.optim.Adam):
     """Adam, whose direction is computed in ``float32`` and rounded to (1,6,9).
 
-    The update of a weight, `torch.optim.Adam`'s of a weight of 0 with that gradient, is rounded, and
-    taken off as in `golden.weight_update` (8 bits) or with SR(12) (16 bits).
+    The update of a weight, `torch.optim.Adam`'s of a weight of 0 with that gradient, is rounded,
+    and taken off as in `golden.weight_update` (8 bits) or with SR(12) (16 bits).
 
     Parameters
     ----------
