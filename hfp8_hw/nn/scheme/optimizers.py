@@ -119,26 +119,38 @@ class Coded:
     def _apply(self, group: dict[str, Any], number: int, some: list[Tensor], fmt: FloatFormat,
                rate: Tensor, direction: Tensor) -> None:  # fmt: skip
         """Move parameters by rate x direction, (1,6,9) codes, all parameters in one flat tensor."""
-        codes = quantize(_flat([p.data for p in some]), fmt, rounding=self.arith.rounding)
-        if fmt == ACC:
-            zero = torch.zeros_like(rate)
-            rbits = random_bits(
-                group["seed"], group["moves"], number, codes.numel(), SR_BITS, codes.device
-            )
-            how = f"SR({SR_BITS})"
-            codes, _ = sgd_update(codes, zero, direction, rate, zero, rounding=how, rbits=rbits)
-        else:
-            update = encoded(decoded(direction) * decoded(rate))
-            residual = _flat([self.state[p]["residual"] for p in some])
-            codes, residual = weight_update(
-                codes, residual, update, fmt=fmt, rounding=self.arith.rounding
-            )
+        codes = self._codes(some, fmt)
+        residual = None if fmt == ACC else flattened([self.state[p]["residual"] for p in some])
+        codes, residual = self._moved(group, number, fmt, codes, residual, rate, direction)
+        if residual is not None:
             self._put("residual", some, residual)
-        for p, values in zip(some, _parts(decode(codes, fmt), some), strict=True):
+        self._set(some, codes, fmt)
+
+    def _codes(self, some: list[Tensor], fmt: FloatFormat) -> Tensor:
+        """The codes of parameters, in one flat tensor."""
+        return quantize(flattened([p.data for p in some]), fmt, rounding=self.arith.rounding)
+
+    def _set(self, some: list[Tensor], codes: Tensor, fmt: FloatFormat) -> None:
+        """Give parameters the values of codes in a flat tensor."""
+        for p, values in zip(some, split_like(decode(codes, fmt), some), strict=True):
             p.data.copy_(values)
 
+    def _moved(self, group: dict[str, Any], number: int, fmt: FloatFormat, codes: Tensor,
+               residual: Tensor | None, rate: Tensor, direction: Tensor,
+               start: int = 0) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+        """Codes and residuals of parameters, moved; the first is number ``start`` of its group."""
+        if residual is not None:
+            update = encoded(decoded(direction) * decoded(rate))
+            return weight_update(codes, residual, update, fmt=fmt, rounding=self.arith.rounding)
+        zero = torch.zeros_like(rate)
+        count = start + codes.numel()
+        rbits = random_bits(group["seed"], group["moves"], number, count, SR_BITS, codes.device)
+        how = f"SR({SR_BITS})"
+        moved, _ = sgd_update(codes, zero, direction, rate, zero, rounding=how, rbits=rbits[start:])
+        return moved, None
+
     def _put(self, name: str, some: list[Tensor], flat: Tensor) -> None:
-        for p, part in zip(some, _parts(flat, some), strict=True):
+        for p, part in zip(some, split_like(flat, some), strict=True):
             self.state[p][name] = part
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -150,17 +162,17 @@ class Coded:
                     state[name] = state[name].to(torch.int16)
 
 
-def _flat(tensors: list[Tensor]) -> Tensor:
+def flattened(tensors: list[Tensor]) -> Tensor:
     return torch.cat([t.reshape(-1) for t in tensors])
 
 
-def _parts(flat: Tensor, like: list[Tensor]) -> list[Tensor]:
+def split_like(flat: Tensor, like: list[Tensor]) -> list[Tensor]:
     """Parts of a flat tensor, in the shapes of others."""
     parts = flat.split([t.numel() for t in like])
     return [part.view(t.shape) for part, t in zip(parts, like, strict=True)]
 
 
-def _code(value: Any, device: torch.device) -> Tensor:
+def number_code(value: Any, device: torch.device) -> Tensor:
     """The (1,6,9) code of a number."""
     return encoded(torch.tensor([float(value)], dtype=torch.float64, device=device))
 
@@ -204,21 +216,31 @@ class HFP8SGD(Coded, torch.optim.SGD):
         self, group: dict[str, Any], number: int, some: list[Tensor], fmt: FloatFormat
     ) -> None:
         device = some[0].device
-        gradient = encoded(_flat([p.grad for p in some]))
-        if group["weight_decay"]:
-            weights = encoded(_flat([p.data for p in some]))
-            gradient = fma(_code(group["weight_decay"], device), weights, gradient)
-        direction = gradient
+        gradient = encoded(flattened([p.grad for p in some]))
+        weights = encoded(flattened([p.data for p in some]))
+        velocity = None
         if group["momentum"]:
-            decay = _code(group["momentum"], device)
             for p in some:
                 if "velocity" not in self.state[p]:
                     self.state[p]["velocity"] = torch.zeros_like(p.data, dtype=torch.int16)
-            velocity = _flat([self.state[p]["velocity"] for p in some])
-            velocity = fma(decay, velocity, gradient)
+            velocity = flattened([self.state[p]["velocity"] for p in some])
+        direction, velocity = momentum_direction(group, weights, gradient, velocity)
+        if velocity is not None:
             self._put("velocity", some, velocity)
-            direction = fma(decay, velocity, gradient) if group["nesterov"] else velocity
-        self._apply(group, number, some, fmt, _code(group["lr"], device), direction)
+        self._apply(group, number, some, fmt, number_code(group["lr"], weights.device), direction)
+
+
+def momentum_direction(group: dict[str, Any], weights: Tensor, gradient: Tensor,
+               velocity: Tensor | None) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """The direction and the new velocity of `HFP8SGD`, of (1,6,9) codes; None without momentum."""
+    device = gradient.device
+    if group["weight_decay"]:
+        gradient = fma(number_code(group["weight_decay"], device), weights, gradient)
+    if velocity is None:
+        return gradient, None
+    decay = number_code(group["momentum"], device)
+    velocity = fma(decay, velocity, gradient)
+    return (fma(decay, velocity, gradient) if group["nesterov"] else velocity), velocity
 
 
 class HFP8Adam(Coded, torch.optim.Adam):
@@ -277,8 +299,8 @@ class HFP8Adam(Coded, torch.optim.Adam):
     def _move(
         self, group: dict[str, Any], number: int, some: list[Tensor], fmt: FloatFormat
     ) -> None:
-        update = _flat([self._updates.pop(p) for p in some])
+        update = flattened([self._updates.pop(p) for p in some])
         if group["weight_decay"] and group["decoupled_weight_decay"]:
             rate = float(group["lr"]) * group["weight_decay"]
-            update = update.add(_flat([p.data for p in some]), alpha=rate)
-        self._apply(group, number, some, fmt, _code(1, update.device), encoded(update))
+            update = update.add(flattened([p.data for p in some]), alpha=rate)
+        self._apply(group, number, some, fmt, number_code(1, update.device), encoded(update))
