@@ -89,6 +89,7 @@ class Exchange:
         except RuntimeError as error:
             first = str(error).strip().splitlines()[0]
             raise RunError(
-                f"worker {self.rank} of {self.workers} lost another one, or waited too long: {first}"
+                f"worker {self.rank} of {self.workers} lost another one, "
+                f"or waited too long: {first}"
             ) from error
         return [give[k] if k == self.rank else room[k] for k in range(self.workers)]

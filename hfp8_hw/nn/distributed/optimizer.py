@@ -106,14 +106,13 @@ class DistributedSGD(HFP8SGD):
             names = [] if fmt == ACC else ["residual"]
             names += ["velocity"] if group["momentum"] else []
             own = self.exchange.shard(sum(p.numel() for p in some))
-            none = [torch.zeros_like(p.data, dtype=torch.int16) for p in some]
-            found = {
-                name: flattened(
-                    [self.state[p].pop(name, zero) for p, zero in zip(some, none, strict=True)]
-                )
-                for name in names
-            }
-            self._shards[number, fmt] = {name: x[own].clone() for name, x in found.items()}
+            self._shards[number, fmt] = {}
+            for name in names:
+                found = [
+                    self.state[p].pop(name, torch.zeros_like(p.data, dtype=torch.int16))
+                    for p in some
+                ]
+                self._shards[number, fmt][name] = flattened(found)[own].clone()
         return self._shards[number, fmt]
 
     def state_dict(self) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from multiprocessing.connection import wait
-from typing import Any
+from multiprocessing.connection import Connection, wait
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -106,7 +106,7 @@ def _watch(made: list[Any], inlets: list[Any]) -> Any:
     results: dict[int, Any] = {}
     open_ends = dict(zip(inlets, range(len(inlets)), strict=True))
     while open_ends:
-        for inlet in wait(list(open_ends)):
+        for inlet in cast("list[Connection]", wait(list(open_ends))):
             rank = open_ends.pop(inlet)
             try:
                 good, value = inlet.recv()

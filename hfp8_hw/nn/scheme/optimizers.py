@@ -163,6 +163,7 @@ class Coded:
 
 
 def flattened(tensors: list[Tensor]) -> Tensor:
+    """All elements in one row."""
     return torch.cat([t.reshape(-1) for t in tensors])
 
 
@@ -215,7 +216,6 @@ class HFP8SGD(Coded, torch.optim.SGD):
     def _move(
         self, group: dict[str, Any], number: int, some: list[Tensor], fmt: FloatFormat
     ) -> None:
-        device = some[0].device
         gradient = encoded(flattened([p.grad for p in some]))
         weights = encoded(flattened([p.data for p in some]))
         velocity = None
