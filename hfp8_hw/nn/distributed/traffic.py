@@ -1,0 +1,188 @@
+"""Times the exchange where bandwidth is limited: ``python -m hfp8_hw.nn.distributed.traffic``.
+
+Each worker has a network namespace of its own, joined to a bridge by a pair of virtual interfaces
+that send at a limited rate (token buckets). Linux and the rights of root are needed. The time of a
+step is held against a model: what the exchange takes without a limit, and the bits that a worker
+sends divided by the rate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from ...errors import RunError, ToolMissing
+from ...version import __version__
+from .exchange import Exchange
+from .workers import connected
+
+FRAME = 1514 / 1448
+"""Bytes of an Ethernet frame by bytes of data in it, with TCP's time stamps."""
+
+Row = dict[str, Any]
+
+
+def schemes(size: int) -> dict[str, tuple[float, Callable[[Exchange], Any]]]:
+    """By name: bytes a weight that a worker sends, times (W-1)/W; and one exchange."""
+    wide = torch.zeros(size, dtype=torch.float32)
+    half = torch.zeros(size, dtype=torch.float16)
+    codes = torch.zeros(size, dtype=torch.int16)
+    narrow = torch.zeros(size, dtype=torch.uint8)
+
+    def hfp8(exchange: Exchange) -> None:
+        exchange.scatter(codes)
+        exchange.gather(narrow[exchange.shard(size)], size)
+
+    def sixteen(exchange: Exchange) -> None:
+        exchange.gather(exchange.scatter(codes), size)
+
+    return {
+        "FP32 all-reduce": (8, lambda exchange: dist.all_reduce(wide)),
+        "FP16 all-reduce": (4, lambda exchange: dist.all_reduce(half)),
+        "16-bit scatter, 16-bit gather": (4, sixteen),
+        "16-bit scatter, 8-bit gather": (3, hfp8),
+    }
+
+
+def timed(exchange: Exchange, size: int, repeats: int) -> Row:
+    """Seconds of each scheme, the median of some exchanges."""
+    found: Row = {}
+    for name, (_, run) in schemes(size).items():
+        run(exchange)
+        spent = []
+        for _ in range(repeats):
+            dist.barrier()
+            start = time.perf_counter()
+            run(exchange)
+            spent.append(time.perf_counter() - start)
+        found[name] = statistics.median(spent)
+    return found
+
+
+def _ip(*words: str) -> None:
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        raise RunError(f"{' '.join(words)}: {done.stderr.strip() or done.returncode}")
+
+
+@contextmanager
+def network(workers: int, rate: int | None) -> Iterator[list[str]]:
+    """Namespaces of workers with the addresses 10.87.0.1 and on; they send at ``rate`` Mbit/s."""
+    for tool in ("ip", "tc"):
+        if shutil.which(tool) is None:
+            raise ToolMissing(f"{tool} is missing; install iproute2")
+    if os.geteuid():
+        raise RunError("network namespaces need the rights of root: run with sudo")
+    names = [f"hfp8w{k}" for k in range(workers)]
+    made = []
+    try:
+        for name in ["hfp8hub", *names]:
+            _ip("ip", "netns", "add", name)
+            made.append(name)
+        _ip("ip", "-n", "hfp8hub", "link", "add", "bridge", "type", "bridge")
+        _ip("ip", "-n", "hfp8hub", "link", "set", "bridge", "up")
+        for k, name in enumerate(names):
+            _ip("ip", "-n", "hfp8hub", "link", "add", f"to{k}", "type", "veth", "peer", "name",
+                "eth0", "netns", name)  # fmt: skip
+            _ip("ip", "-n", "hfp8hub", "link", "set", f"to{k}", "master", "bridge", "up")
+            _ip("ip", "-n", name, "addr", "add", f"10.87.0.{k + 1}/24", "dev", "eth0")
+            _ip("ip", "-n", name, "link", "set", "eth0", "up")
+            _ip("ip", "-n", name, "link", "set", "lo", "up")
+            # Frames of the wire's size: a virtual interface would pass on 64 KiB at once.
+            _ip("ip", "-n", name, "link", "set", "eth0", "gso_max_size", "1514")
+            if rate is not None:
+                for where, link in ((name, "eth0"), ("hfp8hub", f"to{k}")):
+                    _ip("tc", "-n", where, "qdisc", "add", "dev", link, "root", "tbf", "rate",
+                        f"{rate}mbit", "burst", "256kb", "latency", "100ms")  # fmt: skip
+        yield names
+    finally:
+        for name in made:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+
+
+def measure(workers: int, rate: int | None, size: int, repeats: int) -> Row:
+    """Seconds by scheme, of workers in namespaces of their own."""
+    with network(workers, rate) as names:
+        running = [
+            subprocess.Popen(
+                ["ip", "netns", "exec", name, sys.executable, "-m", __spec__.name, "--rank", str(k),
+                 "--workers", str(workers), "--size", str(size), "--repeats", str(repeats)],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                env={**os.environ, "GLOO_SOCKET_IFNAME": "eth0"},
+            )
+            for k, name in enumerate(names)
+        ]  # fmt: skip
+        try:
+            ends = [process.communicate() for process in running]
+        finally:
+            for process in running:
+                process.kill()
+    for k, (process, (_, said)) in enumerate(zip(running, ends, strict=True)):
+        if process.returncode:
+            raise RunError(f"worker {k}: {said.strip().splitlines()[-1] if said.strip() else '?'}")
+    found: Row = json.loads(ends[0][0])
+    return found
+
+
+def rows(workers: int, rates: list[int], size: int, repeats: int) -> list[Row]:
+    """By rate and scheme: seconds measured, and by the model."""
+    free = measure(workers, None, size, repeats)
+    found = []
+    for rate in rates:
+        spent = measure(workers, rate, size, repeats)
+        for name, (cost, _) in schemes(1).items():
+            sent = cost * size * (workers - 1) / workers
+            model = free[name] + sent * FRAME * 8 / (rate * 1e6)
+            found.append({"workers": workers, "mbit": rate, "scheme": name, "bytes": sent,
+                          "seconds": spent[name], "unlimited": free[name], "model": model})  # fmt: skip
+    return found
+
+
+def main(words: list[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hfp8_hw.nn.distributed.traffic", description=__doc__
+    )
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rates", type=int, nargs="+", default=[100, 400], help="Mbit/s")
+    parser.add_argument("--size", type=int, default=4_000_000, help="weights")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args(words)
+    torch.set_num_threads(1)
+    try:
+        if given.rank is not None:
+            with connected(given.rank, given.workers, "10.87.0.1:29500", 600, "gloo") as exchange:
+                print(json.dumps(timed(exchange, given.size, given.repeats)))
+            return 0
+        found = rows(given.workers, given.rates, given.size, given.repeats)
+    except (RunError, ToolMissing) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for row in found:
+        off = row["seconds"] / row["model"] - 1
+        print(f"{row['workers']} workers, {row['mbit']} Mbit/s, {row['scheme']}: "
+              f"{row['seconds']:.3f} s, model {row['model']:.3f} s ({off:+.1%})")  # fmt: skip
+    if given.json:
+        facts = {"version": __version__, "torch": torch.__version__, "size": given.size,
+                 "rows": found}  # fmt: skip
+        given.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
