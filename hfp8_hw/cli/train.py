@@ -10,7 +10,10 @@ from rich.console import Console
 from ..errors import ParameterError, check_choice
 from .options import check_folder, progress_bar, seed_option
 
-TASKS = ("vision_resnet", "vision_mobilenet")
+TASKS = (
+    "vision_resnet", "vision_mobilenet", "language_char", "translation", "speech_language",
+    "speech_letters",
+)  # fmt: skip
 """The tasks; the list is here too, so that help needs no PyTorch."""
 ARITHMETICS = ("fp32", "hfp8", "hfp8-fast", "e5m2", "ocp")
 
@@ -39,7 +42,7 @@ def check_chunk(text: str | None) -> int | str | None:
 @click.option("--no-loss-scaling", is_flag=True, help="Leave the loss as it is.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--data", type=click.Path(path_type=Path),
-              help="A folder or a prepared file with the data, if not the package's files.")  # fmt: skip
+              help="A folder or a prepared file, instead of the package's files.")  # fmt: skip
 @click.option("--prepare", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the task's data as one file for --data, and do not train.")  # fmt: skip
 @click.option("--checkpoint", type=click.Path(path_type=Path, dir_okay=False),

@@ -16,6 +16,10 @@ __all__ = ["TASKS", "Recipe", "Task", "find"]
 TASKS = {
     "vision_resnet": "fashion",
     "vision_mobilenet": "fashion",
+    "language_char": "bible",
+    "translation": "help_pages",
+    "speech_language": "speech",
+    "speech_letters": "speech",
 }
 """The tasks, and the module of this room that each is in."""
 
