@@ -1,6 +1,9 @@
-"""The weight update with its residual, and the loss scale."""
+"""The weight updates, with a residual or stochastic, and the loss scale."""
 
 from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,9 +11,16 @@ from torch import Tensor
 from ..errors import ParameterError, check_int, shown
 from ..formats import SCALE_RANGE, FloatFormat, parse_format
 from ..rounding import Rounding, parse_rounding
-from .codes import check_codes, decode
-from .convert import quantize
+from . import odd
+from .codes import check_codes, decode, parse_narrow
+from .rounding import quantize
 from .sums import ACC, encode, round_any
+
+
+@lru_cache(maxsize=64)
+def held(fmt: FloatFormat) -> bool:
+    """Whether every finite value of a format is one of DLFLOAT16."""
+    return ACC.holds(fmt)
 
 
 def _add(x: Tensor, y: Tensor) -> Tensor:
@@ -62,7 +72,7 @@ def weight_update(
         For any argument that is not allowed.
     """
     narrow, how = parse_format(fmt, "fmt"), parse_rounding(rounding)
-    if narrow.width > 8 or not ACC.holds(narrow):
+    if narrow.width > 8 or not held(narrow):
         raise ParameterError(
             f"fmt={shown(fmt)} is not allowed: at most 8 bits and only values of {ACC}"
         )
@@ -77,6 +87,77 @@ def weight_update(
     codes = quantize(target, narrow, rounding=how)
     left = _add(target, -round_any(decode(codes, narrow)))
     return codes, encode(left)
+
+
+def fma(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """a b + c of DLFLOAT16 codes (``int16``; they broadcast), rounded once, as `golden.fma`.
+
+    Raises
+    ------
+    ParameterError
+        For codes of another dtype.
+    """
+    given = ((a, "a"), (b, "b"), (c, "c"))
+    x, y, z = (decode(check_codes(c, ACC, name), ACC, dtype=torch.float64) for c, name in given)
+    return encode(round_any(z + x * y))
+
+
+def sgd_update(
+    weight: Tensor,
+    momentum: Tensor,
+    gradient: Tensor,
+    rate: Tensor,
+    decay: Tensor,
+    *,
+    fmt: FloatFormat | str = "DLFLOAT16",
+    rounding: str | Rounding = "SR(12)",
+    rbits: Tensor | None = None,
+    flags: bool = False,
+) -> Any:
+    """Stochastic gradient descent with momentum, as `golden.sgd_update` with ``acc="DLFLOAT16"``.
+
+    v' = gradient + decay v, w' = w - rate v': each one exact sum and one rounding, v' with RNA to
+    DLFLOAT16, w' to ``fmt`` by ``rounding``, saturating.
+
+    Parameters
+    ----------
+    weight : Tensor
+        Codes of ``fmt``, a format of at most 16 bits with only DLFLOAT16 values.
+    momentum, gradient, rate, decay : Tensor
+        ``int16`` DLFLOAT16 codes; all broadcast.
+    rounding : str
+        Of the weight: RNE, RNA, RTZ or SR(n); with M bits of mantissa, M + n at most 22.
+    rbits : Tensor, optional
+        For SR(n): an integer in 0 .. 2**n-1 for each weight (or broadcast).
+    flags : bool
+        Whether to return the flags of the weight's rounding too.
+
+    Returns
+    -------
+    (weight codes, momentum codes), or (weight codes, momentum codes, flag_bytes)
+
+    Raises
+    ------
+    ParameterError
+        For any argument that is not allowed.
+    """
+    narrow, how = parse_narrow(fmt), parse_rounding(rounding)
+    if not held(narrow):
+        raise ParameterError(f"fmt={shown(fmt)} is not allowed: only values of {ACC}")
+    if how.sr_bits + narrow.man_bits > 22:
+        raise ParameterError(
+            f"rounding={str(how)!r} is not allowed for {narrow}: "
+            f"SR(n) with n from 1 to {22 - narrow.man_bits}"
+        )
+    w = decode(check_codes(weight, narrow, "weight"), narrow, dtype=torch.float64)
+    given = ((rate, "rate"), (momentum, "momentum"), (gradient, "gradient"), (decay, "decay"))
+    eta, *_ = (decode(check_codes(c, ACC, name), ACC, dtype=torch.float64) for c, name in given)
+    moved = fma(decay, momentum, gradient)
+    step = eta * decode(moved, ACC, dtype=torch.float64)
+    target = odd.single(odd.add(*torch.broadcast_tensors(w, -step)))
+    done = quantize(target, narrow, rounding=how, rbits=rbits, flags=flags)
+    moved = moved.expand(target.shape)
+    return (done[0], moved, done[1]) if flags else (done, moved)
 
 
 def scale_step(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hfp8_hw import ParameterError, golden, nn
+from hfp8_hw import ParameterError, golden, nn, parse_format
 
 EDGES = np.array([0, 1, 2, 0x1FF, 0x200, 0x3E00, 0x3E01, 0x7FFD, 0x7FFE, 0x7FFF], np.uint16)
 EDGES = np.concatenate([EDGES, EDGES | 0x8000]).astype(np.uint16)
@@ -40,6 +40,52 @@ def test_weight_update(fmt: str, rounding: str) -> None:
         assert np.array_equal(nn.to_numpy(mine), theirs)
 
 
+ROUNDED = [("DLFLOAT16", "SR(12)"), ("DLFLOAT16", "SR(1)"), ("DLFLOAT16", "RNE"),
+           ("HFP8_FWD", "SR(19)"), ("HFP8_BWD", "RTZ"), ("E4M3B11FNUZ", "SR(8)"),
+           ("FP9", "RNA")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fmt", "rounding"), ROUNDED)
+def test_sgd_update(fmt: str, rounding: str) -> None:
+    """Weights, momenta, gradients and rates of every kind, with the random bits' ends."""
+    rng, count = np.random.default_rng(6), 60000
+    if fmt == "DLFLOAT16":
+        weight = rng.choice(wide(400, 7), count)
+    else:
+        weight = rng.integers(0, 1 << parse_format(fmt).width, count).astype(np.uint16)
+        weight = weight.astype(np.uint8) if parse_format(fmt).width <= 8 else weight
+    momentum, gradient, rate, decay = (rng.choice(wide(400, k), count) for k in range(8, 12))
+    how = {"fmt": fmt, "rounding": rounding, "flags": True}
+    rbits = None
+    if rounding.startswith("SR"):
+        top = 1 << int(rounding[3:-1])
+        rbits = rng.integers(0, top, count)
+        rbits[::5], rbits[1::5] = 0, top - 1
+    given = (weight, momentum, gradient, rate, decay)
+    want = golden.sgd_update(*given, rbits=rbits, **how)
+    bits = None if rbits is None else torch.from_numpy(rbits)
+    got = nn.sgd_update(*map(nn.from_numpy, given), rbits=bits, **how)
+    for mine, theirs in zip(got, want, strict=True):
+        assert np.array_equal(nn.to_numpy(mine), theirs)
+
+
+def test_a_sum_rounded_to_odd_keeps_what_it_lost() -> None:
+    """1 - 2**-70 lies below 1, so a stochastic rounding may go down; 1 may not."""
+    one, tiny, zero = (torch.tensor([c], dtype=torch.int16) for c in (31 << 9, 1, 0))
+    for update, want in ((zero, 1.0), (tiny, 1.0 - 2.0**-10)):
+        codes, _ = nn.sgd_update(one, zero, update, tiny, zero, rbits=torch.tensor([0]))
+        assert nn.decode(codes, "DLFLOAT16").item() == want
+
+
+def test_fma() -> None:
+    rng = np.random.default_rng(12)
+    a, b, c = (rng.choice(wide(400, k), 50000) for k in (13, 14, 15))
+    got = nn.fma(*map(nn.from_numpy, (a, b, c)))
+    assert np.array_equal(
+        nn.to_numpy(got), golden.fma(a, b, c, "DLFLOAT16", "DLFLOAT16", "DLFLOAT16")
+    )
+
+
 def test_loss_scale() -> None:
     steps = np.random.default_rng(5).random((400, 3)) < 0.1
     for how in ({}, {"initial": 3, "growth": 4, "floor": -2, "ceiling": 5}):
@@ -57,6 +103,13 @@ def test_refusals() -> None:
         ParameterError, match=r"rounding='SR\(8\)' is not allowed for weight_update"
     ):
         nn.weight_update(w, r, r, rounding="SR(8)")
+    with pytest.raises(ParameterError, match=r"rounding='SR\(14\)' is not allowed for DLFLOAT16: "
+                       r"SR\(n\) with n from 1 to 13"):  # fmt: skip
+        nn.sgd_update(r, r, r, r, r, rounding="SR(14)", rbits=w)
+    with pytest.raises(ParameterError, match="fmt='FP16' is not allowed: only values of DLFLOAT16"):
+        nn.sgd_update(r, r, r, r, r, fmt="FP16", rounding="RNE")
+    with pytest.raises(ParameterError, match=r"rate has dtype torch.uint8, which is not allowed"):
+        nn.sgd_update(r, r, r, w, r, rounding="RNE")
     with pytest.raises(ParameterError, match=r"overflow is not allowed: a tensor of torch.bool"):
         nn.loss_scale(w)
     with pytest.raises(ParameterError, match="initial=30 is not allowed"):

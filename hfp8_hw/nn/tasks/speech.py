@@ -45,7 +45,9 @@ class Sounds:
         lengths = np.diff(starts)
         flat = data["frames"].astype(np.float32)
         means = np.add.reduceat(flat, starts[:-1]) / lengths[:, None]
-        self.frames = tensor((flat - np.repeat(means, lengths, 0)) / 20, device)
+        self.frames = tensor(
+            ((flat - np.repeat(means, lengths, 0)) / 20).astype(np.float32), device
+        )
         # A frame of nothing, for what is after the end.
         self.frames = torch.cat((self.frames, torch.zeros_like(self.frames[:1])))
         self.starts, self.lengths = tensor(starts[:-1], device), tensor(lengths, device)

@@ -52,6 +52,8 @@ class Task(ABC):
     """Whether a higher score is the better one."""
     source: ClassVar[Source]
     recipe: ClassVar[Recipe]
+    ends: ClassVar[bool | tuple[str, ...]] = True
+    """Layers that compute in 16 bits; True for the first and the last one."""
 
     def __init__(self, data: Mapping[str, np.ndarray[Any, Any]], device: torch.device) -> None:
         self.device = device

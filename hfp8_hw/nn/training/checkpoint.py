@@ -12,8 +12,8 @@ from torch import nn
 
 from ...errors import ParameterError
 from ...files import write_whole
+from ..scheme import LossScaler
 from .job import Job
-from .setup import Scaler
 
 KEYS = {"job", "done", "curve", "seconds", "model", "optimizer", "scaler"}
 
@@ -22,7 +22,7 @@ class State:
     """A run's model, optimizer and scaler, and what it has done so far."""
 
     def __init__(
-        self, job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: Scaler
+        self, job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: LossScaler
     ) -> None:
         self.job, self.model, self.optimizer, self.scaler = job, model, optimizer, scaler
         self.done = 0

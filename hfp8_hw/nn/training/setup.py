@@ -3,51 +3,14 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
-from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...errors import ParameterError
-from ..tasks import Recipe, Task
+from ..scheme import HFP8SGD, HFP8Adam, LossScaler, arithmetic, convert
+from ..tasks import Task
 from .job import Job
-
-
-class Scaler(Protocol):
-    """What the loop needs of a loss scaler."""
-
-    def backward(self, loss: Tensor) -> None:
-        """Gradients of the loss, scaled."""
-
-    def step(self, optimizer: torch.optim.Optimizer) -> bool:
-        """Move the weights; False if the step was left out as a gradient overflowed."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that the next steps depend on."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-
-
-class NoScaling:
-    """The scaler of FP32: it scales nothing."""
-
-    def backward(self, loss: Tensor) -> None:
-        """Gradients of the loss."""
-        loss.backward()
-
-    def step(self, optimizer: torch.optim.Optimizer) -> bool:
-        """Move the weights."""
-        optimizer.step()
-        return True
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing."""
 
 
 def deterministic() -> None:
@@ -58,6 +21,8 @@ def deterministic() -> None:
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cuda.enable_flash_sdp(False)
+    torch.backends.cuda.enable_mem_efficient_sdp(False)
 
 
 def device(name: str) -> torch.device:
@@ -80,33 +45,19 @@ def device_name(where: torch.device) -> str:
     return torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu"
 
 
-def build(job: Job, task: Task) -> tuple[nn.Module, torch.optim.Optimizer, Scaler]:
+def build(job: Job, task: Task) -> tuple[nn.Module, torch.optim.Optimizer, LossScaler]:
     """A new model with weights of the job's seed, its optimizer and its loss scaler."""
     torch.manual_seed(job.seed)
-    model = task.model().to(task.device)
-    recipe = task.recipe
-    if job.arithmetic == "fp32":
-        return model, _plain(model, recipe), NoScaling()
-    twin: Any = import_module("hfp8_hw.nn")
     changes = dict(job.changes)
     if changes.get("chunk") == "none":
         changes["chunk"] = None
-    arith = twin.arithmetic(job.arithmetic, **changes)
-    model = twin.convert(model, arith).model.to(task.device)
-    parameters = list(model.parameters())
+    arith, recipe = arithmetic(job.arithmetic, **changes), task.recipe
+    model = convert(task.model(), arith, first_last=task.ends).model.to(task.device)
     optimizer: torch.optim.Optimizer
     if recipe.optimizer == "sgd":
-        optimizer = twin.HFP8SGD(parameters, lr=recipe.lr, momentum=recipe.momentum,
-                                 weight_decay=recipe.weight_decay, arith=arith)  # fmt: skip
+        optimizer = HFP8SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay,
+                            arith=arith, seed=job.seed)  # fmt: skip
     else:
-        optimizer = twin.HFP8Adam(parameters, lr=recipe.lr, betas=recipe.betas,
-                                  weight_decay=recipe.weight_decay, arith=arith)  # fmt: skip
-    return model, optimizer, twin.LossScaler(arith)
-
-
-def _plain(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum,
-                               weight_decay=recipe.weight_decay)  # fmt: skip
-    return torch.optim.Adam(model.parameters(), lr=recipe.lr, betas=recipe.betas,
-                            weight_decay=recipe.weight_decay)  # fmt: skip
+        optimizer = HFP8Adam(model.parameters(), recipe.lr, recipe.betas,
+                             weight_decay=recipe.weight_decay, arith=arith, seed=job.seed)  # fmt: skip
+    return model, optimizer, LossScaler(arith)

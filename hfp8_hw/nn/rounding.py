@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ..errors import ParameterError, shown
 from ..formats import FloatFormat
+from ..golden.arrays import check_flag
 from ..rounding import Rounding, check_overflow, parse_rounding
+from . import quick
 from .codes import code_dtype, parse_narrow
 
 _MODES = ("RNE", "RNA", "RTZ", "SR")
@@ -33,7 +37,8 @@ def quantize(
     rounding: str | Rounding = "RNE",
     overflow: str = "saturate",
     rbits: Tensor | None = None,
-) -> Tensor:
+    flags: bool = False,
+) -> Any:
     """Round values to the codes of a format, as `golden.quantize`.
 
     Parameters
@@ -48,11 +53,17 @@ def quantize(
         ``saturate``: to the largest finite magnitude. ``special``: to Inf, else NaN.
     rbits : Tensor, optional
         For SR(n): an integer in 0 .. 2**n-1 for each element (or broadcast).
+    flags : bool
+        Whether to return the flags too.
 
     Returns
     -------
-    Tensor
-        Codes, ``uint8`` or ``int16``, of the shape of ``x``.
+    codes : Tensor
+        ``uint8`` or ``int16``, of the shape of ``x``.
+    flag_bytes : Tensor
+        Only with ``flags=True``, ``uint8``: bit 0 overflow, 1 underflow (inexact and below the
+        smallest normal magnitude before rounding), 2 inexact, 3 invalid (NaN into a format without
+        one).
 
     Raises
     ------
@@ -60,6 +71,7 @@ def quantize(
         For any argument that is not allowed.
     """
     form, how = parse_narrow(fmt), parse_rounding(rounding)
+    check_flag(flags)
     overflow = check_overflow(overflow, form)
     if not isinstance(x, Tensor) or x.dtype != torch.float32:
         got = f"has dtype {x.dtype}" if isinstance(x, Tensor) else f"is {shown(x)}"
@@ -70,10 +82,15 @@ def quantize(
             f"or SR(n) with n from 1 to {_LARGEST_SR}"
         )
     words = _check_rbits(rbits, how, x)
+    if not flags and quick.applies(form, how):
+        return quick.codes(x, form, how, overflow)
     word = x.contiguous().view(torch.int32)
     negative, mag = word < 0, word & 0x7FFFFFFF
-    code = _round(mag.to(torch.int64), form, how, words)
-    return _finish(code, negative, mag, form, how, overflow)
+    code, inexact = _round(mag.to(torch.int64), form, how, words)
+    codes = _finish(code, negative, mag, form, how, overflow)
+    if not flags:
+        return codes
+    return codes, _flags(code, inexact, mag, form)
 
 
 def _check_rbits(rbits: Tensor | None, how: Rounding, x: Tensor) -> Tensor | None:
@@ -99,8 +116,11 @@ def _check_rbits(rbits: Tensor | None, how: Rounding, x: Tensor) -> Tensor | Non
     return wide
 
 
-def _round(mag: Tensor, fmt: FloatFormat, how: Rounding, rbits: Tensor | None) -> Tensor:
-    """Magnitude codes, on the grid continued beyond the largest one, of binary32 magnitudes."""
+def _round(
+    mag: Tensor, fmt: FloatFormat, how: Rounding, rbits: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Magnitude codes, on the grid continued beyond the largest one, of binary32 magnitudes, and
+    where they are not exact."""
     man, bias = fmt.man_bits, fmt.bias
     biased = mag >> 23
     sig = (mag & 0x7FFFFF) | ((biased > 0).to(torch.int64) << 23)
@@ -117,12 +137,26 @@ def _round(mag: Tensor, fmt: FloatFormat, how: Rounding, rbits: Tensor | None) -
     rest = torch.where(drop > 0, sig & ((1 << drop.clamp(0, 62)) - 1), 0)
     up = _up(whole, rest, drop, how, rbits)
     code = ((field - 1) << man) + whole + up
+    inexact = rest != 0
     if fmt.zero_exp == "flush":
         code = torch.where(tiny, up.to(torch.int64) << man, code)
     if fmt.zero_exp == "normal":
         gap = tiny | ((field == 0) & (whole == 1 << man))
         code = torch.where(gap, _gap_up(sig, exp, fmt, how, rbits).to(torch.int64), code)
-    return torch.where(sig == 0, 0, code)
+        inexact = inexact | gap
+    return torch.where(sig == 0, 0, code), inexact & (sig != 0)
+
+
+def _flags(code: Tensor, inexact: Tensor, mag: Tensor, fmt: FloatFormat) -> Tensor:
+    """The flag bytes of `quantize`."""
+    infinite, nan = mag == 0x7F800000, mag > 0x7F800000
+    over = ((code > fmt.max_code) & ~nan) | infinite
+    inexact = (inexact & ~nan & ~infinite) | over
+    under = inexact & (mag.view(torch.float32) < fmt.min_normal)
+    invalid = nan if fmt.nan_code is None else torch.zeros_like(nan)
+    bits = enumerate((over, under, inexact, invalid))
+    marks = [bit.to(torch.uint8) << place for place, bit in bits]
+    return marks[0] | marks[1] | marks[2] | marks[3]
 
 
 def _up(whole: Tensor, rest: Tensor, drop: Tensor, how: Rounding, rbits: Tensor | None) -> Tensor:

@@ -1,0 +1,115 @@
+"""Tensors rounded to codes, as the operands of products."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...errors import ParameterError
+from ...formats import FloatFormat
+from .. import sums
+from ..codes import decode as values_of
+from ..rounding import quantize
+from ..sums import ACC
+from .arithmetic import INT8, Arithmetic
+
+
+class Operand(NamedTuple):
+    """Codes, and what the values of the codes are to be multiplied with.
+
+    Members
+    -------
+    codes : Tensor
+        Of ``fmt``; integers as ``int8`` where ``fmt`` is None.
+    fmt : FloatFormat or None
+        At most 16 bits.
+    factor : Tensor or None
+        A ``float32`` scalar; None for 1.
+    """
+
+    codes: Tensor
+    fmt: FloatFormat | None
+    factor: Tensor | None = None
+
+    def values(self) -> Tensor:
+        """The values of the codes in ``float32``, without the factor."""
+        return self.codes.to(torch.float32) if self.fmt is None else values_of(self.codes, self.fmt)
+
+    def moved(self, codes: Tensor) -> Operand:
+        """The same operand with its codes in another shape or order."""
+        return self._replace(codes=codes)
+
+
+def encoded(x: Tensor) -> Tensor:
+    """The (1,6,9) codes of ``float32`` or ``float64`` values, rounded RNA; overflow is NaN-Inf."""
+    return sums.encode(sums.round_any(x))
+
+
+def decoded(codes: Tensor) -> Tensor:
+    """``float32`` values of (1,6,9) codes."""
+    return values_of(codes, ACC)
+
+
+def activation(x: Tensor, arith: Arithmetic, wide: bool = False) -> Operand:
+    """Weights or activations, saturating; in (1,6,9) with ``wide``."""
+    if wide:
+        return Operand(encoded(x), ACC)
+    if arith.forward == INT8:
+        return _integers(x)
+    return _scaled(x, arith, arith.forward_format, "saturate")
+
+
+def error(x: Tensor, arith: Arithmetic, wide: bool = False) -> Operand:
+    """Errors; those that overflow become infinite or NaN, so that the loss scaler finds them.
+
+    Raises
+    ------
+    ParameterError
+        If the arithmetic has no backward pass.
+    """
+    fmt = arith.backward_format
+    if fmt is None:
+        raise ParameterError(
+            f"arithmetic={str(arith)!r} is not allowed for training: it is for inference only"
+        )
+    if wide:
+        return Operand(encoded(x), ACC)
+    return _scaled(x, arith, fmt, "special" if fmt.has_nan else "saturate")
+
+
+def _scaled(x: Tensor, arith: Arithmetic, fmt: FloatFormat | None, overflow: str) -> Operand:
+    assert fmt is not None
+    factor = None
+    x = x.to(torch.float32)
+    if arith.scaling == "tensor":
+        exponent = _exponent(x, fmt)
+        x = x * _power(exponent)
+        factor = _power(-exponent)
+    return Operand(quantize(x, fmt, rounding=arith.rounding, overflow=overflow), fmt, factor)
+
+
+def _exponent(x: Tensor, fmt: FloatFormat) -> Tensor:
+    """The largest e, -64 to 63, with which max |x| 2**e is at most the format's largest value; 0
+    where x has a NaN, an infinity or nothing but zeros."""
+    if not x.numel():
+        return torch.zeros((), dtype=torch.int32, device=x.device)
+    most = x.detach().abs().amax()
+    large = torch.tensor(fmt.max, dtype=torch.float32, device=x.device)
+    part, exponent = torch.frexp(most)
+    limit, top = torch.frexp(large)
+    found = top - exponent - (part > limit).to(torch.int32)
+    return torch.where(most.isfinite() & (most > 0), found, 0).clamp(-64, 63).to(torch.int32)
+
+
+def _power(exponent: Tensor) -> Tensor:
+    """2**exponent, exact."""
+    return ((exponent + 127) << 23).view(torch.float32)
+
+
+def _integers(x: Tensor) -> Operand:
+    """Integers from -127 to 127, ties to even, and the scale that gives the tensor's values."""
+    most = x.detach().abs().amax() if x.numel() else x.new_zeros(())
+    factor = torch.where(most > 0, most / 127, 1.0).to(torch.float32)
+    return Operand((x / factor).round().clamp(-127, 127).to(torch.int8), None, factor)

@@ -1,0 +1,95 @@
+"""Products of operands, summed as the arithmetic says; the results are (1,6,9) values."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...formats import FloatFormat
+from .. import sums
+from ..codes import decode
+from ..kernels import gemm
+from ..limits import chunk_limits
+from ..matmul import matmul as code_product
+from .arithmetic import Arithmetic
+from .operands import Operand, decoded
+
+_ON_CPU, _ON_GPU = 1 << 16, 1 << 24
+"""Sums at once: on a CPU as many as stay in its cache, on a GPU as many as fill it."""
+
+
+def product(a: Operand, b: Operand, arith: Arithmetic) -> Tensor:
+    """The matrix product of (..., m, k) and (..., k, n), in ``float32``; leading axes broadcast.
+
+    All values are of (1,6,9), with RNA, and an overflow is NaN; but with factors or integers the
+    product is rounded only where the operands have a format, after the factors.
+    """
+    if not arith.exact or a.fmt is None or b.fmt is None:
+        return finished(a.values() @ b.values(), a, b)
+    if a.codes.is_cuda and gemm.applies(a.fmt, b.fmt):
+        return decoded(code_product(a.codes, b.codes, a.fmt, b.fmt, chunk=arith.chunk))
+    return _loop(a.codes, b.codes, a.fmt, b.fmt, arith.chunk)
+
+
+def finished(total: Tensor, a: Operand, b: Operand) -> Tensor:
+    """Binary32 sums of products of two operands' values, with their factors, rounded once."""
+    for one in (a, b):
+        if one.factor is not None:
+            total = total * one.factor
+    return total if a.fmt is None or b.fmt is None else sums.round_any(total)
+
+
+def _loop(
+    x: Tensor, y: Tensor, fmt_x: FloatFormat, fmt_y: FloatFormat, chunk: int | None
+) -> Tensor:
+    """As `nn.matmul`, in a loop over the products of a chunk, with all chunks side by side.
+
+    A chunk that is not full is filled with products of +0, which change no sum: a sum that starts
+    from +0 is never -0.
+    """
+    depth = x.shape[-1]
+    leading = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    m, n = x.shape[-2], y.shape[-1]
+    out = torch.zeros(*leading, m, n, dtype=torch.float32, device=x.device)
+    if not out.numel() or not depth:
+        return out
+    length = min(chunk or depth, depth)
+    chunks = -(-depth // length)
+    limits = chunk_limits(fmt_x, fmt_y, length)
+    dtype = torch.float32 if limits.single else torch.float64
+    left = _chunked(decode(x, fmt_x, dtype=dtype), leading, chunks, length)
+    right = _chunked(decode(y, fmt_y, dtype=dtype).transpose(-1, -2), leading, chunks, length)
+    flat = out.view(-1, m, n)
+    most = _ON_GPU if x.is_cuda else _ON_CPU
+    rows = min(m, max(1, most // (chunks * n)))
+    group = max(1, most // (chunks * n * rows))
+    for first in range(0, len(flat), group):
+        for row in range(0, m, rows):
+            part = left[:, :, first : first + group, row : row + rows, None]
+            whole = _chunks(part, right[:, :, first : first + group, None], limits.plain)
+            total = whole[0]
+            for after in whole[1:]:
+                total = sums.round_any(total + after)
+            flat[first : first + group, row : row + rows] = total
+    return out
+
+
+def _chunks(left: Tensor, right: Tensor, plain: bool) -> Tensor:
+    """Sums of each chunk, rounded after every product; the first axis counts its products."""
+    part = sums.round_any(left[0] * right[0] + 0.0)
+    term = torch.empty_like(part)
+    for x, y in zip(left[1:], right[1:], strict=True):
+        torch.mul(x, y, out=term)
+        part.add_(term)
+        part = sums.round_normal_(part) if plain else sums.round_any(part)
+    return sums.round_any(part) if plain else part
+
+
+def _chunked(values: Tensor, leading: tuple[int, ...], chunks: int, length: int) -> Tensor:
+    """(..., rows, k) as (products of a chunk, chunks, batch, rows), contiguous."""
+    missing = chunks * length - values.shape[-1]
+    if missing:
+        values = torch.nn.functional.pad(values, (0, missing))
+    values = values.expand(*leading, *values.shape[-2:])
+    rows = values.shape[-2]
+    return values.reshape(-1, rows, chunks, length).permute(3, 2, 0, 1).contiguous()
