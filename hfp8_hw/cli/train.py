@@ -12,7 +12,7 @@ from .options import check_folder, progress_bar, seed_option
 
 TASKS = (
     "vision_resnet", "vision_mobilenet", "language_char", "translation", "speech_language",
-    "speech_letters",
+    "speech_letters", "detection",
 )  # fmt: skip
 """The tasks; the list is here too, so that help needs no PyTorch."""
 ARITHMETICS = ("fp32", "hfp8", "hfp8-fast", "e5m2", "ocp")

@@ -20,6 +20,7 @@ TASKS = {
     "translation": "help_pages",
     "speech_language": "speech",
     "speech_letters": "speech",
+    "detection": "detection",
 }
 """The tasks, and the module of this room that each is in."""
 

@@ -39,7 +39,8 @@ def _pitch(hertz: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def bands(rate: int, size: int, high: float) -> np.ndarray[Any, Any]:
     """Weights (`BANDS`, size // 2 + 1) of triangles that are equally wide in pitch."""
-    edges = np.linspace(*_pitch(np.array([60.0, high])), BANDS + 2)
+    low, top = _pitch(np.array([60.0, high]))
+    edges = np.linspace(low, top, BANDS + 2)
     pitch = _pitch(np.arange(size // 2 + 1) * rate / size)
     up = (pitch - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     down = (edges[2:, None] - pitch) / (edges[2:] - edges[1:-1])[:, None]

@@ -33,7 +33,7 @@ def paragraphs(path: Path) -> dict[str, str]:
     """The text of each paragraph and headline of a page by its identifier."""
     from lxml import html
 
-    found = {}
+    found: dict[str, str] = {}
     for element in html.parse(str(path)).iter("p", "h1", "h2", "h3", "h4", "h5", "h6"):
         text = " ".join(element.text_content().split())
         if text and re.match(r"(par|hd)_", element.get("id", "")):

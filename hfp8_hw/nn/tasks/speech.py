@@ -130,7 +130,7 @@ class SpeechLetters(Task):
     unit = "letter errors %"
     higher = False
     source = SPOKEN_SOURCE
-    recipe = Recipe(40, 32, "adam", lr=3e-3, betas=(0.9, 0.99), score_every=5)
+    recipe = Recipe(16, 32, "adam", lr=3e-3, betas=(0.9, 0.99), score_every=4)
 
     def __init__(self, data: Mapping[str, np.ndarray[Any, Any]], device: torch.device) -> None:
         super().__init__(data, device)

@@ -54,10 +54,9 @@ def build(job: Job, task: Task) -> tuple[nn.Module, torch.optim.Optimizer, LossS
     arith, recipe = arithmetic(job.arithmetic, **changes), task.recipe
     model = convert(task.model(), arith, first_last=task.ends).model.to(task.device)
     optimizer: torch.optim.Optimizer
+    decay, given = recipe.weight_decay, (model.parameters(), recipe.lr)
     if recipe.optimizer == "sgd":
-        optimizer = HFP8SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay,
-                            arith=arith, seed=job.seed)  # fmt: skip
+        optimizer = HFP8SGD(*given, recipe.momentum, decay, arith=arith, seed=job.seed)
     else:
-        optimizer = HFP8Adam(model.parameters(), recipe.lr, recipe.betas,
-                             weight_decay=recipe.weight_decay, arith=arith, seed=job.seed)  # fmt: skip
+        optimizer = HFP8Adam(*given, recipe.betas, weight_decay=decay, arith=arith, seed=job.seed)
     return model, optimizer, LossScaler(arith)
