@@ -78,23 +78,23 @@ def train_command(
     from ..nn.training.job import Job
     from ..nn.training.loop import train
 
-    source, console = find(task).source, Console()
+    kind, console = find(task), Console()
     if prepare is not None:
         with console.status("reading and packing"):
-            size = write(source, data, prepare)
-        click.echo(f"{prepare}: {source.name}, {size / 1e6:.1f} MB")
+            size = write(kind.source, data, prepare)
+        click.echo(f"{prepare}: {kind.source.name}, {size / 1e6:.1f} MB")
         return 0
     job = Job(task, arith, seed, epochs, batch, chunks, not no_loss_scaling)
     if path is not None:
         results.load(path)
     where = setup.device(device)
     with console.status("reading the data"):
-        arrays = source.load(data)
+        loaded = kind(kind.source.load(data), where)
     try:
         with progress_bar(console) as bar:
             shown = bar.add_task("starting", total=None)
             row, _ = train(
-                job, arrays, where, checkpoint, resume,
+                job, loaded, checkpoint, resume,
                 lambda text, step, steps: bar.update(
                     shown, description=text, completed=step, total=steps),
             )  # fmt: skip

@@ -16,6 +16,7 @@ from hfp8_hw.cli import train as command
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.files import write_whole
 from hfp8_hw.nn.tasks import TASKS, find
+from hfp8_hw.nn.tasks.fashion import VisionResNet
 from hfp8_hw.nn.training import job as jobs
 from hfp8_hw.nn.training import loop, results
 from hfp8_hw.nn.training.job import Job
@@ -52,14 +53,14 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def test_resumed_is_the_same_as_straight(tmp_path: Path) -> None:
-    path = tmp_path / "c.pt"
-    straight, one = loop.train(JOB, clothes(), CPU)
-    first, _ = loop.train(JOB, clothes(), CPU, path, until=1)
-    second, two = loop.train(JOB, clothes(), CPU, path, resume=True)
+    path, resnet = tmp_path / "c.pt", VisionResNet(clothes(), CPU)
+    straight, one = loop.train(JOB, resnet)
+    first, _ = loop.train(JOB, resnet, path, until=1)
+    second, two = loop.train(JOB, resnet, path, resume=True)
     assert [point["epoch"] for point in first["curve"]] == [1]
     assert straight["curve"] == second["curve"] and straight["score"] == second["score"]
     assert same(one.model.state_dict(), two.model.state_dict())
-    other, three = loop.train(Job("vision_resnet", seed=6, epochs=2, batch=16), clothes(), CPU)
+    other, three = loop.train(Job("vision_resnet", seed=6, epochs=2, batch=16), resnet)
     assert other["curve"] != straight["curve"]
     assert not same(one.model.state_dict(), three.model.state_dict())
 

@@ -178,7 +178,7 @@ class Detection(Task):
         each = F.cross_entropy(scores.flatten(0, 1), (kinds + 1).flatten(), reduction="none")
         each, full = each.view(kinds.shape), kinds >= 0
         hard = each.detach().masked_fill(full, -1)
-        rank = hard.argsort(1, descending=True, stable=True).argsort(1, stable=True)
+        rank = hard.argsort(dim=1, descending=True, stable=True).argsort(dim=1, stable=True)
         counted = full | (rank < NEGATIVE * full.sum(1, keepdim=True))
         wanted = encode(boxes.gather(1, which[..., None].expand(-1, -1, 4)), self.anchors)
         apart = F.smooth_l1_loss(said, wanted, reduction="none").sum(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ... import __version__
-from ..tasks import Task, find
+from ..tasks import Task
 from .checkpoint import State
 from .job import Job
 from .results import Row
@@ -47,8 +47,7 @@ def generators(job: Job, epoch: int, device: torch.device) -> list[torch.Generat
 
 def train(
     job: Job,
-    data: Mapping[str, np.ndarray[Any, Any]],
-    device: torch.device,
+    task: Task,
     checkpoint: Path | None = None,
     resume: bool = False,
     report: Report = lambda text, step, steps: None,
@@ -59,9 +58,8 @@ def train(
     Parameters
     ----------
     job : Job
-    data : mapping of str to array
-        What the task's source loads.
-    device : torch.device
+    task : Task
+        The job's, with its data on the device; a run does not change it.
     checkpoint : Path, optional
         Where the state is kept after every epoch, and before the first.
     resume : bool
@@ -77,7 +75,6 @@ def train(
         The row of results, and the state at the end.
     """
     deterministic()
-    task = find(job.task)(data, device)
     state = State(job, *build(job, task))
     if resume and checkpoint is not None:
         state.load(checkpoint)
@@ -92,7 +89,7 @@ def train(
             state.model.eval()
             with torch.no_grad():
                 point["score"] = finite(task.score(state.model))
-        if device.type == "cuda":
+        if task.device.type == "cuda":
             torch.cuda.synchronize()
         state.curve.append({"epoch": state.done, **point})
         state.seconds += time.perf_counter() - start

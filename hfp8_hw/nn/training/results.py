@@ -40,6 +40,13 @@ def load(path: Path) -> list[Row]:
     return list(rows)
 
 
+def estimate(rows: list[Row], task: str, arithmetic: str, changes: Row) -> float:
+    """Seconds an epoch of a run like some of the rows took, at the most; 0 if there are none."""
+    like = [row for row in rows if row["task"] == task and row["arithmetic"] == arithmetic
+            and row["changes"] == changes and row["epochs"]]  # fmt: skip
+    return max((row["seconds"] / row["epochs"] for row in like), default=0.0)
+
+
 def merge(rows: list[Row], new: Row) -> list[Row]:
     """The rows with a new one, which takes the place of the one with its key, sorted."""
     kept = [row for row in rows if key(row) != key(new)]

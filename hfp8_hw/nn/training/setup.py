@@ -37,6 +37,7 @@ def device(name: str) -> torch.device:
         raise ParameterError(f"device={name!r} is not allowed: one of cpu, cuda")
     if name == "cuda" and not torch.cuda.is_available():
         raise ParameterError("device='cuda' is not allowed: PyTorch finds no GPU; use --device cpu")
+    deterministic()
     return torch.device(name)
 
 
