@@ -133,16 +133,15 @@ class Batch:
                     if self.rest() <= 0:
                         self.left.append(job)
                         continue
+                    if process is not None:
+                        _end(process)
                     process = subprocess.Popen(
                         self.worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
                     )
                     self.processes.append(process)
             self._one(job, process)
         if process is not None:
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            process.wait()
+            _end(process)
 
     def _jobs(self) -> Iterator[Job]:
         while True:
@@ -183,6 +182,15 @@ class Batch:
     def _keep(self, job: Job) -> None:
         with self.lock:
             self.left.append(job)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let a process go, which ends when it has nothing more to read."""
+    assert process.stdin is not None and process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    process.stdout.close()
+    process.wait()
 
 
 def serve(data: Path | None, device: str, checkpoints: Path | None) -> None:
