@@ -26,6 +26,7 @@ EXTRAS = {
     "numba": "fast",
     "ml_dtypes": "bench",
     "gfloat": "bench",
+    "torch": "train",
 }
 """By the name of a module: the extra that brings it."""
 

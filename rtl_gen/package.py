@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hfp8_hw.files import write_whole as write_whole
 from hfp8_hw.hdl import create
 
 from . import manifest
@@ -55,45 +55,6 @@ class Package:
             write_whole(path, text.encode())
             paths.append(path)
         return paths
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file by renaming a finished temporary one, so that nobody sees half of it.
-
-    A link is followed. What is no regular file, such as a pipe or a device, is written to and not
-    replaced.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; it names ``path`` and not the temporary file.
-    """
-    target = Path(os.path.realpath(path))
-    try:
-        if target.exists() and not target.is_file() and not target.is_dir():
-            target.write_bytes(content)
-            return
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        _replace(target, content)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from None
-
-
-def _replace(target: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def generate(parameters: Any, name: str | None = None) -> Package:

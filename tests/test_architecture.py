@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FORMATS = {"hfp8_hw.errors", "hfp8_hw.formats", "hfp8_hw.rounding", "hfp8_hw.products",
-           "hfp8_hw.fixed", "hfp8_hw.version", "hfp8_hw.cores"}  # fmt: skip
+           "hfp8_hw.fixed", "hfp8_hw.version", "hfp8_hw.cores", "hfp8_hw.files"}  # fmt: skip
 PARAMETERS = FORMATS | {"hfp8_hw.parameters"}
 
 STIMULUS = {"verif.errors", "verif.stimulus"}
@@ -29,6 +29,8 @@ ALLOWED = {
     "hfp8_hw/nn": TWIN,
     "hfp8_hw/nn/kernels": TWIN,
     "hfp8_hw/nn/scheme": TWIN,
+    "hfp8_hw/nn/tasks": TWIN,
+    "hfp8_hw/nn/training": TWIN,
     "rtl_gen": PARAMETERS | {"hfp8_hw", "hfp8_hw.hdl", "rtl_gen"},
     "verif": OUTSIDE_VERIF | {"verif"},
     "verif/stimulus": OUTSIDE_VERIF | STIMULUS,

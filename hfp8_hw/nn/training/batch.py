@@ -1,0 +1,284 @@
+"""Many runs, several at once on one GPU: ``python -m hfp8_hw.nn.training.batch LIST --json FILE``.
+
+A line of LIST has the words that `hfp8 train` takes to say what a run is, such as
+``speech_letters --arith hfp8 --seed 1-5``; a ``#`` begins a remark. Runs of which FILE has a row
+are left out, so the same command goes on where it ended. A row is written the moment a run is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from ...errors import ParameterError
+from ..tasks import Task, find
+from . import results
+from .job import Job
+from .results import Row
+
+
+class _Line(argparse.ArgumentParser):
+    """Raises ParameterError where a line is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ParameterError(message)
+
+
+def _seeds(text: str) -> list[int]:
+    """``3`` or ``1-5`` or ``1,4-6``."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part)
+        if match is None or (match[2] and int(match[2]) - int(match[1]) > 1000):
+            raise ParameterError(f"seed={text!r} is not allowed: such as 1, 1-5 or 1,4-6")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return found
+
+
+def jobs(text: str, name: str) -> list[Job]:
+    """The jobs of a list.
+
+    Raises
+    ------
+    ParameterError
+        For a line that is wrong; it says which.
+    """
+    parser = _Line(add_help=False, allow_abbrev=False, usage="")
+    parser.add_argument("task")
+    parser.add_argument("--arith", default="fp32")
+    parser.add_argument("--seed", default="1")
+    for option in ("--epochs", "--batch"):
+        parser.add_argument(option, type=int)
+    parser.add_argument("--chunk", type=lambda word: word if word == "none" else int(word))
+    parser.add_argument("--no-loss-scaling", action="store_true")
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        try:
+            given = parser.parse_args(words)
+            found += [
+                Job(given.task, given.arith, seed, given.epochs, given.batch, given.chunk,
+                    not given.no_loss_scaling)
+                for seed in _seeds(given.seed)
+            ]  # fmt: skip
+        except ParameterError as error:
+            raise ParameterError(f"{name}, line {number}: {error}") from None
+    return found
+
+
+def same(job: Job, row: Row) -> bool:
+    """Whether a row is a job's result."""
+    keys = {"task": job.task, "arithmetic": job.arithmetic, "seed": job.seed,
+            "changes": job.changes, "epochs": job.epochs or find(job.task).recipe.epochs,
+            "batch": job.batch or find(job.task).recipe.batch}  # fmt: skip
+    return all(row.get(name) == value for name, value in keys.items())
+
+
+@dataclass
+class Batch:
+    """Runs that several processes take from one list, until a time."""
+
+    todo: queue.SimpleQueue[Job]
+    path: Path
+    worker: list[str]
+    """The command of a process that takes jobs and gives rows, a line of JSON each."""
+    deadline: float
+    """In seconds of `time.monotonic`."""
+    left: list[Job] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    done: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def rest(self) -> float:
+        """Seconds that are left."""
+        return self.deadline - time.monotonic()
+
+    def run(self, workers: int) -> None:
+        """Run the jobs; when the time is over, end the processes."""
+        threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(workers)]
+        try:
+            for thread in threads:
+                thread.start()
+            while any(thread.is_alive() for thread in threads) and self.rest() > 0:
+                time.sleep(0.05)
+        finally:
+            with self.lock:
+                self.deadline = 0.0
+                for process in self.processes:
+                    process.kill()
+            for thread in threads:
+                thread.join()
+
+    def _serve(self) -> None:
+        """Take jobs until there are none, with a process of its own."""
+        process: subprocess.Popen[str] | None = None
+        for job in self._jobs():
+            with self.lock:
+                if process is None or process.poll() is not None:
+                    if self.rest() <= 0:
+                        self.left.append(job)
+                        continue
+                    if process is not None:
+                        _end(process)
+                    process = subprocess.Popen(
+                        self.worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                    )
+                    self.processes.append(process)
+            self._one(job, process)
+        if process is not None:
+            _end(process)
+
+    def _jobs(self) -> Iterator[Job]:
+        while True:
+            try:
+                yield self.todo.get_nowait()
+            except queue.Empty:
+                return
+
+    def _one(self, job: Job, process: subprocess.Popen[str]) -> None:
+        with self.lock:
+            each = results.estimate(results.load(self.path), job.task, job.arithmetic, job.changes)
+        if each * (job.epochs or find(job.task).recipe.epochs) > self.rest():
+            self._keep(job)
+            return
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(job.to_dict()) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except (BrokenPipeError, ValueError):
+            line = ""
+        if not line:
+            process.wait()
+            if self.rest() <= 0:
+                self._keep(job)
+                return
+        row = json.loads(line) if line else {"error": f"exit status {process.returncode}"}
+        words = f"{job.task} {job.arithmetic} {job.changes or ''} seed {job.seed}"
+        with self.lock:
+            if "error" in row:
+                self.failed.append(words)
+                print(f"FAILED  {words}: {row['error']}", flush=True)
+                return
+            results.add(self.path, row)
+            self.done += 1
+            print(f"{words}: {row['score']} {row['unit']}, {row['seconds']} s", flush=True)
+
+    def _keep(self, job: Job) -> None:
+        with self.lock:
+            self.left.append(job)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let a process go, which ends when it has nothing more to read."""
+    assert process.stdin is not None and process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    process.stdout.close()
+    process.wait()
+
+
+def serve(data: Path | None, device: str, checkpoints: Path | None) -> None:
+    """Take jobs from standard input and write their rows to standard output."""
+    from .loop import train
+    from .setup import device as device_of
+
+    out, sys.stdout = sys.stdout, sys.stderr
+    loaded: dict[str, Task] = {}
+    for line in sys.stdin:
+        job = Job(**json.loads(line))
+        try:
+            if job.task not in loaded:
+                kind = find(job.task)
+                loaded[job.task] = kind(kind.source.load(data), device_of(device))
+            path = None if checkpoints is None else checkpoints / f"{_stem(job)}.pt"
+            row, _ = train(job, loaded[job.task], path, resume=path is not None and path.exists())
+            if path is not None:
+                path.unlink()
+        except Exception as error:
+            row = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
+        print(json.dumps(row), file=out, flush=True)
+
+
+def _stem(job: Job) -> str:
+    """A file's name for a job."""
+    words = (f"{name}-{value}" for name, value in job.changes.items())
+    return "_".join([job.task, job.arithmetic, *words, str(job.seed)])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 if all runs are done, 1 if some failed or are left for another time, 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m hfp8_hw.nn.training.batch",
+                                     description=(__doc__ or "").split("\n\n", 1)[1])  # fmt: skip
+    parser.add_argument("list", type=Path, nargs="?", help="the file of runs")
+    parser.add_argument("--json", type=Path, help="the file of results")
+    parser.add_argument("--data", type=Path, help="a folder with prepared files")
+    parser.add_argument("--device", default="cuda", help="cuda or cpu")
+    parser.add_argument("--workers", type=int, default=4, help="runs at once (default: 4)")
+    parser.add_argument("--limit", type=float, default=540, help="seconds (default: 540)")
+    parser.add_argument("--checkpoints", type=Path, help="a folder for runs that are cut short")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    try:
+        if given.worker:
+            serve(given.data, given.device, given.checkpoints)
+            return 0
+        return _main(given)
+    except ParameterError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _main(given: argparse.Namespace) -> int:
+    start = time.monotonic()
+    if given.list is None or given.json is None:
+        raise ParameterError("LIST and --json are needed")
+    if not 1 <= given.workers <= 64:
+        raise ParameterError(f"workers={given.workers!r} is not allowed: an integer from 1 to 64")
+    if given.checkpoints is not None and not given.checkpoints.is_dir():
+        raise ParameterError(
+            f"checkpoints={str(given.checkpoints)!r} is not allowed: there is no such folder"
+        )
+    every, rows = jobs(given.list.read_text(), str(given.list)), results.load(given.json)
+    todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in every:
+        if not any(same(job, row) for row in rows):
+            todo.put(job)
+    words = ["--worker", "--device", given.device]
+    for option in ("data", "checkpoints"):
+        if getattr(given, option) is not None:
+            words += [f"--{option}", str(getattr(given, option))]
+    command = [sys.executable, "-m", "hfp8_hw.nn.training.batch", *words]
+    print(f"{todo.qsize()} of {len(every)} runs to do, {given.workers} at once", flush=True)
+    batch = Batch(todo, given.json, command, start + given.limit)
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    batch.run(min(given.workers, max(1, todo.qsize())))
+    left = len(batch.left) + todo.qsize()
+    print(f"{batch.done} done, {len(batch.failed)} failed, {left} left, "
+          f"{time.monotonic() - start:.0f} s")  # fmt: skip
+    return 1 if batch.failed or left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Rows of results, in a file of JSON that grows by a row a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ...errors import ParameterError
+from ...files import write_whole
+
+Row = dict[str, Any]
+KEY = ("task", "arithmetic", "seed", "changes")
+"""What tells rows apart."""
+
+
+def key(row: Row) -> str:
+    """What tells a row from others; one with the same replaces it."""
+    return json.dumps([row.get(name) for name in KEY], sort_keys=True)
+
+
+def load(path: Path) -> list[Row]:
+    """The rows of a file; none if there is no such file.
+
+    Raises
+    ------
+    ParameterError
+        If it is no file of results.
+    """
+    if not path.exists():
+        return []
+    try:
+        rows = json.loads(path.read_bytes())["rows"]
+        if not all(isinstance(row, dict) and set(KEY) <= row.keys() for row in rows):
+            raise ValueError
+    except (ValueError, TypeError, KeyError):
+        raise ParameterError(
+            f"json={str(path)!r} is not allowed: it is there and has no rows of training results"
+        ) from None
+    return list(rows)
+
+
+def estimate(rows: list[Row], task: str, arithmetic: str, changes: Row) -> float:
+    """Seconds an epoch of a run like some of the rows took, at the most; 0 if there are none."""
+    like = [row for row in rows if row["task"] == task and row["arithmetic"] == arithmetic
+            and row["changes"] == changes and row["epochs"]]  # fmt: skip
+    return max((row["seconds"] / row["epochs"] for row in like), default=0.0)
+
+
+def merge(rows: list[Row], new: Row) -> list[Row]:
+    """The rows with a new one, which takes the place of the one with its key, sorted."""
+    kept = [row for row in rows if key(row) != key(new)]
+    return sorted([*kept, new], key=key)
+
+
+def add(path: Path, new: Row) -> None:
+    """Write a file of results with one more row, whole."""
+    lines = (json.dumps(row, allow_nan=False) for row in merge(load(path), new))
+    write_whole(path, ('{"rows": [\n ' + ",\n ".join(lines) + "\n]}\n").encode())
