@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -30,6 +32,16 @@ def check_chunk(text: str | None) -> int | str | None:
         ) from None
 
 
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar, and what moves it."""
+    with progress_bar(Console()) as bar:
+        shown = bar.add_task("starting", total=None)
+        yield lambda text, step, steps: bar.update(
+            shown, description=text, completed=step, total=steps
+        )
+
+
 @click.command("train", short_help="Train a model in HFP8 or FP32, and score it.")
 @click.argument("task", metavar="TASK")
 @click.option("--arith", default="fp32", show_default=True, help=f"{', '.join(ARITHMETICS)}.")
@@ -41,6 +53,9 @@ def check_chunk(text: str | None) -> int | str | None:
               help="Products of a chunk of a sum.  [default: the arithmetic's own]")  # fmt: skip
 @click.option("--no-loss-scaling", is_flag=True, help="Leave the loss as it is.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True,
+              help="Processes that share each batch, and exchange gradients in 16 bits and weights "
+              "in 8.")  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path),
               help="A folder or a prepared file, instead of the package's files.")  # fmt: skip
 @click.option("--prepare", type=click.Path(path_type=Path, dir_okay=False),
@@ -52,7 +67,7 @@ def check_chunk(text: str | None) -> int | str | None:
               help="Add the result to a file of JSON.")  # fmt: skip
 def train_command(
     task: str, arith: str, seed: int, epochs: int | None, batch: int | None, chunk: str | None,
-    no_loss_scaling: bool, device: str, data: Path | None, prepare: Path | None,
+    no_loss_scaling: bool, device: str, workers: int, data: Path | None, prepare: Path | None,
     checkpoint: Path | None, resume: bool, path: Path | None,
 ) -> int:  # fmt: skip
     """Train TASK's model from nothing, and score it on test data.
@@ -76,7 +91,7 @@ def train_command(
     from ..nn.tasks.sources import prepare as write
     from ..nn.training import results, setup
     from ..nn.training.job import Job
-    from ..nn.training.loop import train
+    from ..nn.training.workers import shared
 
     kind, console = find(task), Console()
     if prepare is not None:
@@ -88,16 +103,12 @@ def train_command(
     if path is not None:
         results.load(path)
     where = setup.device(device)
+    if workers > 1:
+        setup.check_workers(workers, job)
     with console.status("reading the data"):
-        loaded = kind(kind.source.load(data), where)
+        loaded = kind.source.load(data)
     try:
-        with progress_bar(console) as bar:
-            shown = bar.add_task("starting", total=None)
-            row, _ = train(
-                job, loaded, checkpoint, resume,
-                lambda text, step, steps: bar.update(
-                    shown, description=text, completed=step, total=steps),
-            )  # fmt: skip
+        row = shared(workers, job, loaded, str(where), checkpoint, resume, progress)
     except KeyboardInterrupt:
         if checkpoint is not None:
             click.echo(f"{checkpoint} has what was done; --resume goes on", err=True)

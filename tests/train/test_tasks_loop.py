@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +16,14 @@ import torch
 from hfp8_hw.cli import train as command
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.files import write_whole
+from hfp8_hw.nn.distributed import Exchange, start
 from hfp8_hw.nn.tasks import TASKS, find
 from hfp8_hw.nn.tasks.fashion import VisionResNet
 from hfp8_hw.nn.training import job as jobs
 from hfp8_hw.nn.training import loop, results
 from hfp8_hw.nn.training.job import Job
 
-from ..conftest import Cli
+from ..conftest import HOUR, Cli
 
 CPU = torch.device("cpu")
 
@@ -63,6 +65,27 @@ def test_resumed_is_the_same_as_straight(tmp_path: Path) -> None:
     other, three = loop.train(Job("vision_resnet", seed=6, epochs=2, batch=16), resnet)
     assert other["curve"] != straight["curve"]
     assert not same(one.model.state_dict(), three.model.state_dict())
+
+
+def part(exchange: Exchange, path: str, until: int) -> tuple[dict[str, Any], Any]:
+    row, state = loop.train(Job("vision_resnet", "hfp8-fast", seed=5, epochs=2, batch=15),
+                            VisionResNet(clothes(), CPU), Path(path), Path(path).exists(),
+                            until=until, exchange=exchange)  # fmt: skip
+    return row, {name: value.numpy() for name, value in state.model.state_dict().items()}
+
+
+def test_two_workers_resume_to_the_same_bits(tmp_path: Path) -> None:
+    row, want = start(part, 2, str(tmp_path / "straight"), 2, patience=HOUR)
+    start(part, 2, str(tmp_path / "twice"), 1, patience=HOUR)
+    again, got = start(part, 2, str(tmp_path / "twice"), 2, patience=HOUR)
+    assert again["curve"] == row["curve"] and again["score"] == row["score"]
+    for name, value in want.items():
+        np.testing.assert_array_equal(got[name], value, name)
+
+
+def test_workers_of_a_task_that_is_trained_by_adam(cli: Cli) -> None:
+    said = cli.refused("train", "language_char", "--workers", 2)
+    assert "workers=2 is not allowed: language_char is trained by Adam" in said
 
 
 def test_the_learning_rate() -> None:

@@ -146,8 +146,9 @@ def rows(workers: int, rates: list[int], size: int, repeats: int) -> list[Row]:
         for name, (cost, _) in schemes(1).items():
             sent = cost * size * (workers - 1) / workers
             model = free[name] + sent * FRAME * 8 / (rate * 1e6)
-            found.append({"workers": workers, "mbit": rate, "scheme": name, "bytes": sent,
-                          "seconds": spent[name], "unlimited": free[name], "model": model})  # fmt: skip
+            row = {"workers": workers, "mbit": rate, "scheme": name, "bytes": sent}
+            times = {"seconds": spent[name], "unlimited": free[name], "model": model}
+            found.append(row | times)
     return found
 
 

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import multiprocessing
 
-from ...errors import RunError, check_int
+from ...errors import ParameterError, RunError, check_int
 from .exchange import Exchange
 
 PATIENCE = 300.0
@@ -79,6 +79,8 @@ def start(work: Callable[..., Any], workers: int, *given: Any, patience: float =
     ------
     RunError
         Which worker was lost, and why.
+    ParameterError
+        If ``work`` raised one.
     """
     check_int("workers", workers, 1, 256)
     context = multiprocessing.get_context("spawn")
@@ -109,16 +111,16 @@ def _watch(made: list[Any], inlets: list[Any]) -> Any:
         for inlet in cast("list[Connection]", wait(list(open_ends))):
             rank = open_ends.pop(inlet)
             try:
-                good, value = inlet.recv()
+                failed, value = inlet.recv()
             except EOFError:
                 made[rank].join()
                 raise RunError(
                     f"worker {rank} of {len(made)} died (exit status {made[rank].exitcode}); "
                     "the others were ended"
                 ) from None
-            if not good:
+            if failed is not None:
                 _let_the_dead_speak(made)
-                raise RunError(value)
+                raise failed(value)
             results[rank] = value
     return results[0]
 
@@ -142,10 +144,11 @@ def _worker(work: Callable[..., Any], rank: int, workers: int, address: str, pat
             torch.cuda.set_device(rank)
         with connected(rank, workers, address, patience) as exchange:
             value = work(exchange, *given)
-        end.send((True, value if rank == 0 else None))
-    except RunError as error:
-        end.send((False, str(error)))
+        end.send((None, value if rank == 0 else None))
+    except (RunError, ParameterError) as error:
+        end.send((type(error), str(error)))
     except KeyboardInterrupt:
         os._exit(130)
     except Exception as error:
-        end.send((False, f"worker {rank} of {workers}: {type(error).__name__}: {error}"))
+        text = f"worker {rank} of {workers}: {type(error).__name__}: {error}"
+        end.send((RunError, text))

@@ -30,8 +30,8 @@ class State:
         self.curve: list[dict[str, Any]] = []
         self.seconds = 0.0
 
-    def save(self, path: Path) -> None:
-        """Write the file.
+    def save(self, path: Path, write: bool = True) -> None:
+        """Write the file, or only help the other workers to it, who all call this together.
 
         Raises
         ------
@@ -47,7 +47,8 @@ class State:
             },
             buffer,
         )  # fmt: skip
-        write_whole(path, buffer.getvalue())
+        if write:
+            write_whole(path, buffer.getvalue())
 
     def load(self, path: Path) -> None:
         """Go on from a file.

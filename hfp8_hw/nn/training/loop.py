@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from ... import __version__
+from ..distributed import Exchange
 from ..tasks import Task
 from .checkpoint import State
 from .job import Job
@@ -31,13 +33,17 @@ def rate(peak: float, warmup: float, step: int, steps: int) -> float:
     return peak * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising))) / 2
 
 
-def generators(job: Job, epoch: int, device: torch.device) -> list[torch.Generator]:
-    """One for the order of an epoch's examples and one on the device, for their augmentation.
+def generators(job: Job, epoch: int, device: torch.device, rank: int = 0) -> list[torch.Generator]:
+    """One for the order of an epoch's examples and one on the device, for their augmentation, which
+    is each worker's own.
 
     Seeds PyTorch's own generators too, for dropout. All depend on the job's seed and the epoch
     alone, so a run that was taken up again draws what it would have drawn.
     """
     word = np.random.SeedSequence((job.seed, epoch)).generate_state(3, np.uint32)
+    if rank:
+        own = np.random.SeedSequence((job.seed, epoch, rank)).generate_state(2, np.uint32)
+        word[0], word[2] = own
     torch.manual_seed(int(word[0]))
     return [
         torch.Generator(where).manual_seed(int(seed))
@@ -52,6 +58,7 @@ def train(
     resume: bool = False,
     report: Report = lambda text, step, steps: None,
     until: int | None = None,
+    exchange: Exchange | None = None,
 ) -> tuple[Row, State]:
     """Run a job.
 
@@ -68,6 +75,10 @@ def train(
         Called at every step.
     until : int, optional
         Stop after this many epochs, as if interrupted.
+    exchange : Exchange, optional
+        Among several workers, of whom this is one. Each takes its part of every batch. Buffers,
+        such as the running statistics of batch norms, are each worker's own during an epoch, and
+        then averaged. Worker 0 keeps the checkpoint and has the score.
 
     Returns
     -------
@@ -75,17 +86,18 @@ def train(
         The row of results, and the state at the end.
     """
     deterministic()
-    state = State(job, *build(job, task))
+    state = State(job, *build(job, task, exchange))
+    first = exchange is None or exchange.rank == 0
     if resume and checkpoint is not None:
         state.load(checkpoint)
     elif checkpoint is not None:
-        state.save(checkpoint)
+        state.save(checkpoint, first)
     epochs = job.epochs or task.recipe.epochs
     while state.done < min(epochs, until or epochs):
         start = time.perf_counter()
-        point = _epoch(state, task, epochs, report)
+        point = _epoch(state, task, epochs, report, exchange)
         state.done += 1
-        if state.done % task.recipe.score_every == 0 or state.done == epochs:
+        if first and (state.done % task.recipe.score_every == 0 or state.done == epochs):
             state.model.eval()
             with torch.no_grad():
                 point["score"] = finite(task.score(state.model))
@@ -94,13 +106,15 @@ def train(
         state.curve.append({"epoch": state.done, **point})
         state.seconds += time.perf_counter() - start
         if checkpoint is not None:
-            state.save(checkpoint)
+            state.save(checkpoint, first)
     return _row(state, task, epochs), state
 
 
-def _epoch(state: State, task: Task, epochs: int, report: Report) -> dict[str, Any]:
+def _epoch(state: State, task: Task, epochs: int, report: Report,
+           exchange: Exchange | None) -> dict[str, Any]:  # fmt: skip
     job, model, optimizer = state.job, state.model, state.optimizer
-    order, augment = generators(job, state.done, task.device)
+    rank, workers = (0, 1) if exchange is None else (exchange.rank, exchange.workers)
+    order, augment = generators(job, state.done, task.device, rank)
     batches = task.batches(job.batch or task.recipe.batch, order)
     steps = epochs * len(batches)
     total = torch.zeros((), dtype=torch.float64, device=task.device)
@@ -112,12 +126,26 @@ def _epoch(state: State, task: Task, epochs: int, report: Report) -> dict[str, A
         for group in optimizer.param_groups:
             group["lr"] = rate(task.recipe.lr, task.recipe.warmup, step, steps)
         optimizer.zero_grad()
-        loss = task.loss(model, index, augment)
+        mine = index[rank::workers]
+        loss = task.loss(model, mine, augment) * (len(mine) / len(index))
         state.scaler.backward(loss)
         skipped += not state.scaler.step(optimizer)
         total += loss.detach()
         report(f"epoch {state.done + 1} of {epochs} {said}", step + 1, steps)
+    if exchange is not None:
+        total = average(exchange, model, total) * workers
     return {"loss": finite(float(total) / len(batches)), "skipped": skipped}
+
+
+@torch.no_grad()
+def average(exchange: Exchange, model: nn.Module, total: Tensor) -> Tensor:
+    """The mean of a number over all workers; the model's buffers become theirs."""
+    buffers = [b for b in model.buffers() if b.is_floating_point()]
+    whole = torch.cat([total.reshape(1).float(), *(b.reshape(-1).float() for b in buffers)])
+    mean = exchange.gather(exchange.scatter(whole), len(whole)) / exchange.workers
+    for buffer, values in zip(buffers, mean[1:].split([b.numel() for b in buffers]), strict=True):
+        buffer.copy_(values.view_as(buffer))
+    return mean[0]
 
 
 def finite(value: float) -> float | None:
