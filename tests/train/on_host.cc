@@ -9,7 +9,7 @@ extern "C" void run_rounded_gemm(const int *grid, const int *block, void **p, co
     run(grid, block, [=] {
         rounded_gemm((float *)p[0], (float *)p[1], (int *)p[2], (int *)p[3], (short *)p[4],
                      (float *)p[5], i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7], i[8], i[9],
-                     i[10], i[11]);
+                     i[10], i[11], i[12]);
     });
 }
 extern "C" void run_join(const int *grid, const int *block, void **p, const int *i) {
@@ -21,6 +21,6 @@ extern "C" void run_join(const int *grid, const int *block, void **p, const int 
 extern "C" void run_exact_gemm(const int *grid, const int *block, void **p, const int *i) {
     run(grid, block, [=] {
         exact_gemm((float *)p[0], (float *)p[1], (int *)p[2], (int *)p[3], (short *)p[4], i[0],
-                   i[1], i[2], i[3], i[4], i[5], i[6], i[7], i[8], i[9], i[10], i[11]);
+                   i[1], i[2], i[3], i[4], i[5], i[6], i[7], i[8], i[9], i[10], i[11], i[12]);
     });
 }

@@ -15,7 +15,7 @@ import torch
 from hfp8_hw import CATALOGUE, nn
 from hfp8_hw.nn.kernels import gemm
 
-from .test_nn_matmul import BWD, FWD, codes, exactly_below, theirs
+from .test_nn_matmul import BWD, FWD, codes, exactly_below, theirs, tiny
 
 HERE = Path(__file__).parent
 
@@ -53,7 +53,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> gemm.Launch:
     return launch
 
 
-def check(host: gemm.Launch, a: np.ndarray, b: np.ndarray, *pair: str, chunk: int = 64,
+def check(host: gemm.Launch, a: np.ndarray, b: np.ndarray, *pair: str, chunk: int | None = 64,
           exact: bool = False) -> np.ndarray:  # fmt: skip
     formats = [CATALOGUE[name] for name in pair]
     got = gemm.matmul(nn.from_numpy(a), nn.from_numpy(b), *formats, chunk, exact, host)
@@ -99,6 +99,19 @@ def test_rounded_tiny_values(host: gemm.Launch) -> None:
     got = check(host, left, right.T, BWD, FWD, chunk=2)
     assert (check(host, left[:, :2], right.T[:2], BWD, FWD, chunk=2) & 0x7FFF == 1).any()
     assert got.shape == (len(left), len(left))
+
+
+@pytest.mark.parametrize("pair", [(BWD, BWD), (BWD, FWD), ("E5M2", "E4M3FN")])
+def test_one_sum_alone_keeps_a_negative_zero(host: gemm.Launch, pair: tuple[str, str]) -> None:
+    found = 0
+    for depth in (1, 2, 3, 9):
+        a, b = tiny(pair[0], (20, depth), depth), tiny(pair[1], (depth, 17), depth + 50)
+        want = check(host, a, b, *pair, chunk=None)
+        found += int((want == 0x8000).sum())
+        assert not (check(host, a, b, *pair, chunk=depth) == 0x8000).any()
+        if pair != (BWD, BWD):
+            check(host, a, b, *pair, chunk=None, exact=True)
+    assert found or pair != (BWD, BWD)
 
 
 def test_blocks_that_do_not_share_out_the_chunks(

@@ -55,6 +55,9 @@ static __device__ __forceinline__ float round_any(float sum) {
     return size < beyond() ? rounded : nan_inf();
 }
 
+// What the sums of chunks are added to: +0; or -0, which changes none, if there is one alone.
+static __device__ __forceinline__ float first_total(int alone) { return alone ? -0.0f : 0.0f; }
+
 static __device__ __forceinline__ short encode(float value, bool bad) {
     u32 word = __float_as_uint(value);
     u32 size = (word & 0x7fffffffu) >> 14;
@@ -111,7 +114,7 @@ static __device__ __forceinline__ void fetch(
 extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) rounded_gemm(
     const float *a, const float *b, const int *bad_a, const int *bad_b, short *out, float *parts,
     int rows, int cols, int rows_padded, int cols_padded, int depth, int chunk, int stride_row,
-    int stride_col, int batches_a, int batches_b, int one, int span) {
+    int stride_col, int batches_a, int batches_b, int alone, int one, int span) {
     __shared__ __align__(16) float tile_a[2][DEPTH][ROWS];
     __shared__ __align__(16) float tile_b[2][DEPTH][COLS];
 #if SPLIT
@@ -136,7 +139,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) rounded_gem
     for (int i = 0; i < 64; i++) {
         part[i / 8][i % 8] = 0.0f;
 #if !SPLIT
-        total[i][tid] = 0.0f;
+        total[i][tid] = first_total(alone);
 #endif
     }
 #if STEP == 1
@@ -273,7 +276,7 @@ static __device__ __forceinline__ float from_fixed(long long units, int lsb) {
 extern "C" __global__ void __launch_bounds__(256) exact_gemm(
     const float *a, const float *b, const int *bad_a, const int *bad_b, short *out, int rows,
     int cols, int rows_padded, int cols_padded, int depth, int chunk, int stride_row,
-    int stride_col, int batches_a, int batches_b, int split, int lsb) {
+    int stride_col, int batches_a, int batches_b, int alone, int split, int lsb) {
     __shared__ double high[DEPTH][64], low[DEPTH][64], other[DEPTH][64];
     const int tid = threadIdx.x, tx = tid % 16, ty = tid / 16;
     const int row0 = blockIdx.y * 64, col0 = blockIdx.x * 64;
@@ -286,7 +289,7 @@ extern "C" __global__ void __launch_bounds__(256) exact_gemm(
 #pragma unroll
     for (int i = 0; i < 16; i++) {
         above[i / 4][i % 4] = below[i / 4][i % 4] = 0.0;
-        total[i / 4][i % 4] = 0.0f;
+        total[i / 4][i % 4] = first_total(alone);
     }
     int begun = 0;
     for (int k0 = 0; k0 < depth; k0 += DEPTH) {

@@ -80,7 +80,7 @@ def matmul(
     b: Tensor,
     fmt_a: FloatFormat,
     fmt_b: FloatFormat,
-    chunk: int,
+    chunk: int | None,
     exact: bool,
     launch: Launch = _launch,
     adds: int | None = None,
@@ -94,6 +94,8 @@ def matmul(
     tile, and with exact sums the operand with the larger range is the one that is split.
     """
     shape = (*a.shape[:-1], b.shape[-1])
+    alone = int(chunk is None)
+    chunk = min(chunk or a.shape[-1], a.shape[-1])
     left, right = _flat(a), _flat(b.transpose(-1, -2))
     limits = exact_limits(fmt_a, fmt_b, chunk) if exact else None
     swap = limits is None if exact else shape[-2] < shape[-1]
@@ -117,7 +119,7 @@ def matmul(
     if limits is not None:
         args: list[Any] = [x, y, bad_x, bad_y, out, *sizes, deep, padded, *rest]
         launch("exact_gemm", PLAIN, (across, down, batch), (256, 1, 1),
-               [*args, *_exponents(limits)])  # fmt: skip
+               [*args, alone, *_exponents(limits)])  # fmt: skip
         return out.reshape(shape)
     chunks = -(-depth // chunk)
     each = _chunks_a_block(chunks, across * down * batch)
@@ -126,7 +128,7 @@ def matmul(
     defines = (("ROWS", tile[0]), ("COLS", tile[1]), ("STEP", how), ("ADDS", units),
                ("SPLIT", split))  # fmt: skip
     grid = (across, down, batch * -(-chunks // each))
-    args = [x, y, bad_x, bad_y, out, parts, *sizes, deep, padded, *rest, 1, each * padded]
+    args = [x, y, bad_x, bad_y, out, parts, *sizes, deep, padded, *rest, alone, 1, each * padded]
     launch("rounded_gemm", defines, grid, (tile[0] * tile[1] // 64, 1, 1), args)
     if split:
         args = [parts, bad_x, bad_y, out, *sizes, chunks, *rest]
