@@ -14,10 +14,29 @@ import torch
 
 from hfp8_hw import CATALOGUE, nn
 from hfp8_hw.nn.kernels import gemm
+from hfp8_hw.nn.kernels.plan import SHAPES, Plan
 
 from .test_nn_matmul import BWD, FWD, codes, exactly_below, theirs, tiny
 
 HERE = Path(__file__).parent
+
+
+def call(name: str, pointers: list[str], numbers: int) -> str:
+    """A kernel as a function of its arguments: pointers in p, integers in i."""
+    given = [f"({kind} *)p[{k}]" for k, kind in enumerate(pointers)]
+    given += [f"i[{k}]" for k in range(numbers)]
+    return (
+        'extern "C" void call(const int *grid, const int *block, void **p, const int *i) {\n'
+        f"    run(grid, block, [=] {{ {name}({', '.join(given)}); }});\n}}\n"
+    )
+
+
+CALLS = {
+    "pack": call("pack", ["u8", "float", "float", "int"], 9),
+    "exact_gemm": call("exact_gemm", ["float", "float", "int", "int", "short"], 13),
+    "rounded_gemm": call("rounded_gemm", ["u8", "u8", "u32", "u32", "short", "float"], 18),
+    "join": call("join", ["float", "short"], 5),
+}
 
 
 @pytest.fixture(scope="session")
@@ -26,24 +45,23 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> gemm.Launch:
     folder = tmp_path_factory.mktemp("kernels")
 
     @cache
-    def library(defines: gemm.Defines) -> ctypes.CDLL:
-        name = folder / "-".join(str(value) for _, value in defines)
-        parts = [(HERE / "on_host.h").read_text(), gemm.source(defines)]
-        text = "\n".join([*parts, (HERE / "on_host.cc").read_text()])
-        name.with_suffix(".cc").write_text(text)
+    def library(name: str, defines: gemm.Defines) -> Any:
+        path = folder / "-".join([name, *(str(value) for _, value in defines)])
+        parts = [(HERE / "on_host.h").read_text(), gemm.source(name, defines), CALLS[name]]
+        path.with_suffix(".cc").write_text("\n".join(parts))
         subprocess.run(
             ["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-w",
-             "-pthread", "-shared", "-fPIC", "-o", f"{name}.so", f"{name}.cc"],
+             "-pthread", "-shared", "-fPIC", "-o", f"{path}.so", f"{path}.cc"],
             check=True,
         )  # fmt: skip
-        return ctypes.CDLL(f"{name}.so")
+        return ctypes.CDLL(f"{path}.so").call
 
     def launch(name: str, defines: gemm.Defines, grid: gemm.Grid, block: gemm.Grid,
                args: list[Any]) -> None:  # fmt: skip
         tensors = [x for x in args if isinstance(x, torch.Tensor)]
         numbers = [x for x in args if isinstance(x, int)]
         assert args == [*tensors, *numbers] or len(args) == len(tensors) + len(numbers)
-        getattr(library(defines), f"run_{name}")(
+        library(name, defines)(
             (ctypes.c_int * 3)(*grid),
             (ctypes.c_int * 3)(*block),
             (ctypes.c_void_p * len(tensors))(*(x.data_ptr() for x in tensors)),
@@ -54,9 +72,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> gemm.Launch:
 
 
 def check(host: gemm.Launch, a: np.ndarray, b: np.ndarray, *pair: str, chunk: int | None = 64,
-          exact: bool = False) -> np.ndarray:  # fmt: skip
+          exact: bool = False, plan: Plan | None = None) -> np.ndarray:  # fmt: skip
     formats = [CATALOGUE[name] for name in pair]
-    got = gemm.matmul(nn.from_numpy(a), nn.from_numpy(b), *formats, chunk, exact, host)
+    got = gemm.matmul(nn.from_numpy(a), nn.from_numpy(b), *formats, chunk, exact, host, plan)
     want = theirs(a, b, *pair, chunk=chunk, semantics="exact_chunk" if exact else "chunked")
     assert np.array_equal(nn.to_numpy(got), want)
     return want
@@ -114,25 +132,25 @@ def test_one_sum_alone_keeps_a_negative_zero(host: gemm.Launch, pair: tuple[str,
     assert found or pair != (BWD, BWD)
 
 
-def test_blocks_that_do_not_share_out_the_chunks(
-    host: gemm.Launch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As where there are enough blocks; NaN, and sums that overflow between chunks."""
-    monkeypatch.setattr(gemm, "ENOUGH", 1)
-    a, b = codes(FWD, (70, 200), 1), codes(FWD, (200, 130), 2)
-    check(host, a, b, FWD, FWD)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_plan(host: gemm.Launch, shape: tuple[int, int, int, int]) -> None:
+    """More than one tile each way, NaN, tiny values, in one piece and shared out."""
+    for span, (left, right) in ((9, (FWD, FWD)), (1, (BWD, FWD))):
+        plan = Plan(*shape, span)
+        a, b = tiny(left, (plan.rows + 5, 75), 1), tiny(right, (75, plan.cols + 3), 2)
+        a[3], b[:, 8] = codes(left, (75,), 3, specials=True), codes(right, (75,), 4)
+        check(host, a, b, left, right, plan=plan)
+
+
+def test_blocks_that_do_not_share_out_the_chunks(host: gemm.Launch) -> None:
+    """NaN, and sums that overflow between chunks."""
+    plan = Plan(2, 2, 2, 4, 100)
     a, b = codes(BWD, (70, 200), 1, specials=True), codes(FWD, (200, 65), 2)
-    check(host, a, b, BWD, FWD)
+    check(host, a, b, BWD, FWD, plan=plan)
     top = np.full((3, 6400), CATALOGUE[BWD].max_code, np.uint8)
-    want = check(host, top, np.full((6400, 2), CATALOGUE[FWD].max_code, np.uint8), BWD, FWD)
+    want = check(host, top, np.full((6400, 2), CATALOGUE[FWD].max_code, np.uint8), BWD, FWD,
+                 plan=plan)  # fmt: skip
     assert (want == 0x7FFF).all()
-
-
-def test_how_chunks_are_shared_out() -> None:
-    assert gemm._chunks_a_block(64, 2048) == 64
-    assert gemm._chunks_a_block(98, 5) == 1
-    assert gemm._chunks_a_block(1568, 2) == 6
-    assert gemm._chunks_a_block(1, 2) == 1
 
 
 def test_overflow_between_chunks(host: gemm.Launch) -> None:
