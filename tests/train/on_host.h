@@ -38,6 +38,9 @@ static float __fmul_rn(float x, float y) { return x * y; }
 static long long __double2ll_rn(double x) { return std::llrint(x); }
 using std::copysign, std::fabs, std::fma;
 
+static void copy16(unsigned *to, const unsigned *from) { std::memcpy(to, from, 16); }
+static void copies_begin() {}
+static void copies_end() {}
 static int __ffs(unsigned x) { return __builtin_ffs(x); }
 
 // Blocks of one row of threads, a multiple of 32.

@@ -14,7 +14,7 @@ import torch
 
 from hfp8_hw import CATALOGUE, nn
 from hfp8_hw.nn.kernels import gemm
-from hfp8_hw.nn.kernels.plan import SHAPES, Plan
+from hfp8_hw.nn.kernels.plan import SHAPES, Plan, choose
 
 from .test_nn_matmul import BWD, FWD, codes, exactly_below, theirs, tiny
 
@@ -34,7 +34,10 @@ def call(name: str, pointers: list[str], numbers: int) -> str:
 CALLS = {
     "pack": call("pack", ["u8", "float", "float", "int"], 9),
     "exact_gemm": call("exact_gemm", ["float", "float", "int", "int", "short"], 13),
-    "rounded_gemm": call("rounded_gemm", ["u8", "u8", "u32", "u32", "short", "float"], 18),
+    "rounded_gemm": call(
+        "rounded_gemm", ["u8", "u8", *["u32"] * 4, "int", "int", "short", "float"], 20
+    ),
+    "pairs": call("pairs", ["u8", "u32", "u32", "int"], 9),
     "join": call("join", ["float", "short"], 5),
 }
 
@@ -72,9 +75,11 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> gemm.Launch:
 
 
 def check(host: gemm.Launch, a: np.ndarray, b: np.ndarray, *pair: str, chunk: int | None = 64,
-          exact: bool = False, plan: Plan | None = None) -> np.ndarray:  # fmt: skip
+          exact: bool = False, plan: Plan | None = None,
+          packed: bool = False) -> np.ndarray:  # fmt: skip
     formats = [CATALOGUE[name] for name in pair]
-    got = gemm.matmul(nn.from_numpy(a), nn.from_numpy(b), *formats, chunk, exact, host, plan)
+    got = gemm.matmul(nn.from_numpy(a), nn.from_numpy(b), *formats, chunk, exact, host, plan,
+                      packed=packed)  # fmt: skip
     want = theirs(a, b, *pair, chunk=chunk, semantics="exact_chunk" if exact else "chunked")
     assert np.array_equal(nn.to_numpy(got), want)
     return want
@@ -132,14 +137,37 @@ def test_one_sum_alone_keeps_a_negative_zero(host: gemm.Launch, pair: tuple[str,
     assert found or pair != (BWD, BWD)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_every_plan(host: gemm.Launch, shape: tuple[int, int, int, int]) -> None:
-    """More than one tile each way, NaN, tiny values, in one piece and shared out."""
-    for span, (left, right) in ((9, (FWD, FWD)), (1, (BWD, FWD))):
-        plan = Plan(*shape, span)
-        a, b = tiny(left, (plan.rows + 5, 75), 1), tiny(right, (75, plan.cols + 3), 2)
-        a[3], b[:, 8] = codes(left, (75,), 3, specials=True), codes(right, (75,), 4)
-        check(host, a, b, left, right, plan=plan)
+@pytest.mark.parametrize(
+    ("shape", "packed"), [*((shape, False) for shape in SHAPES), ((1, 4, 4, 4), True)]
+)
+def test_every_plan(host: gemm.Launch, shape: tuple[int, int, int, int], packed: bool) -> None:
+    """More than one tile each way, NaN, in one piece and shared out, the edges of tiles."""
+    pair, plan = ((FWD, FWD), Plan(*shape, 9)) if packed else ((BWD, FWD), Plan(*shape, 1))
+    a, b = codes(pair[0], (plan.rows + 5, 26), 1), codes(pair[1], (26, plan.cols + 3), 2)
+    a[3, 20] |= 0x7F
+    want = check(host, a, b, *pair, chunk=12, plan=plan, packed=packed)
+    assert packed or (want[3] == 0x7FFF).all()
+
+
+@pytest.mark.parametrize("pair", [(FWD, FWD), (BWD, BWD)])
+def test_codes_looked_up_once(host: gemm.Launch, pair: tuple[str, str]) -> None:
+    """Whole words and single codes, operands that lie either way, chunks that are no multiple."""
+    for (m, n, k), chunk in (((70, 68, 72), 64), ((9, 6, 65), 64), ((33, 20, 30), 7)):
+        a, b = codes(pair[0], (m, k), 1, specials=True), codes(pair[1], (k, n), 2)
+        a[1:] &= 0xBF
+        for x, y in ((a, b), (np.asfortranarray(a), np.asfortranarray(b))):
+            check(host, x, y, *pair, chunk=chunk, packed=True)
+
+
+def test_which_plans() -> None:
+    """Many sums: large tiles, whole sums. Few: the chunks are shared out. Narrow: narrow tiles."""
+    assert choose(4096, 4096, 1, 64, 64) == Plan(1, 4, 4, 4, 64)
+    assert choose(576, 64, 1, 98, 64).span < 98
+    assert choose(100352, 16, 1, 3, 64).cols == 16
+    assert choose(1, 1, 1, 1, 1).span == 1
+    for m, n, batch, chunks in ((5, 3, 7, 2), (70, 65, 1, 1000), (10**6, 10, 1, 1)):
+        plan = choose(m, n, batch, chunks, 64)
+        assert 1 <= plan.span <= chunks and plan.threads <= 128
 
 
 def test_blocks_that_do_not_share_out_the_chunks(host: gemm.Launch) -> None:

@@ -23,6 +23,9 @@ DEPTH = 8
 
 Defines = tuple[tuple[str, int], ...]
 
+MANY = 256
+"""From that many rows and columns on the tensor cores want codes looked up once for all blocks."""
+
 UNIT = 31
 """The kernels' sums are in units of 2**-31."""
 
@@ -31,26 +34,27 @@ Launch = Callable[[str, Defines, Grid, Grid, list[Any]], None]
 """Run a kernel: its name, the macros it is compiled with, grid, block, arguments."""
 
 
-SOURCES = {"rounded_gemm": "rounded.cu", "join": "rounded.cu", "pack": "exact.cu",
-           "exact_gemm": "exact.cu"}  # fmt: skip
+SOURCES = {
+    "pairs": ("operand.cu",),
+    "rounded_gemm": ("operand.cu", "rounded.cu"),
+    "join": ("join.cu",),
+    "pack": ("exact.cu",),
+    "exact_gemm": ("exact.cu",),
+}
 """Where a kernel is, after ``common.cu``."""
 
 
-def defines(plan: Plan, step: int, tensor: bool, split: bool) -> Defines:
+def defines(plan: Plan, step: int, tensor: bool, split: bool, packed: bool) -> Defines:
     """What ``rounded.cu`` is compiled with."""
     return (("DOWN", plan.down), ("ACROSS", plan.across), ("HIGH", plan.high), ("WIDE", plan.wide),
-            ("STEP", step), ("TENSOR", int(tensor and step < 2)),
-            ("SPLIT", int(split)))  # fmt: skip
-
-
-PLAIN = defines(Plan(2, 2, 2, 4), 2, False, True)
-"""For ``join``, which does not depend on them."""
+            ("STEP", step), ("TENSOR", int(tensor)), ("SPLIT", int(split)),
+            ("PACKED", int(packed)))  # fmt: skip
 
 
 def source(name: str, defines: Defines) -> str:
     """The text to compile for a kernel."""
     folder = files(__package__)
-    parts = [folder.joinpath(part).read_text("utf-8") for part in ("common.cu", SOURCES[name])]
+    parts = [folder.joinpath(part).read_text("utf-8") for part in ("common.cu", *SOURCES[name])]
     return "".join([*(f"#define {word} {value}\n" for word, value in defines), *parts])
 
 
@@ -97,11 +101,13 @@ def matmul(
     launch: Launch = _launch,
     plan: Plan | None = None,
     tensor: bool | None = None,
+    packed: bool | None = None,
 ) -> Tensor:
     """Codes of the product of a (..., m, k) and b (..., k, n), leading axes alike, none empty.
 
-    ``launch`` is what runs a kernel; ``plan`` and ``tensor`` override how the work is shared out
-    and whether the tensor cores add, for measuring and tests.
+    ``launch`` is what runs a kernel; for measuring and tests, ``plan`` overrides how the work is
+    shared out, ``tensor`` whether the tensor cores add, ``packed`` whether codes are looked up once
+    for all blocks.
 
     Which of the two a kernel calls ``a`` is free, as products commute and the order of the sums is
     the same: the longer side takes the rows of a tile, and with exact sums the operand with the
@@ -121,14 +127,17 @@ def matmul(
     if limits is not None:
         _exact(left, right, fmt_a, fmt_b, chunk, alone, limits, out, strides, launch)
     else:
-        _rounded(left, right, fmt_a, fmt_b, chunk, alone, out, strides, launch, plan,
-                 _has_tensor_cores(a.device) if tensor is None else tensor)  # fmt: skip
+        normal = step(fmt_a, fmt_b, chunk) == 0
+        tensor = normal and (_has_tensor_cores(a.device) if tensor is None else tensor)
+        packed = tensor and min(shape[-2:]) >= MANY if packed is None else packed
+        _rounded(left, right, fmt_a, fmt_b, chunk, alone, out, strides, launch, plan, tensor,
+                 packed)  # fmt: skip
     return out.reshape(shape)
 
 
 def _rounded(left: Tensor, right: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int,
              alone: int, out: Tensor, strides: tuple[int, int], launch: Launch,
-             plan: Plan | None, tensor: bool) -> None:  # fmt: skip
+             plan: Plan | None, tensor: bool, packed: bool) -> None:  # fmt: skip
     (_, m, depth), n, batch = left.shape, right.shape[1], len(out)
     chunks = -(-depth // chunk)
     how = step(fmt_a, fmt_b, chunk)
@@ -137,13 +146,32 @@ def _rounded(left: Tensor, right: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat
     parts = torch.empty((batch, chunks, m, n) if split else 1, device=out.device)
     blocks = _ceil(m, plan.rows) * _ceil(n, plan.cols) * batch * _ceil(chunks, plan.span)
     tables = _words(fmt_a, UNIT, out.device), _words(fmt_b, 0, out.device)
-    args = [left, right, *tables, out, parts, m, n, depth, chunk, *strides, len(left), len(right),
-            *_layout(left, chunk), *_layout(right, chunk), alone, plan.span]  # fmt: skip
-    words = defines(plan, how, tensor, split)
+    unused = torch.empty(1, dtype=torch.int32, device=out.device)
+    x = y = bad_x = bad_y = unused
+    if packed:
+        x, bad_x = _pairs(left, tables[0], chunk, max(128, plan.rows), launch)
+        y, bad_y = _pairs(right, tables[1], chunk, max(128, plan.cols), launch)
+    args = [left, right, *tables, x, y, bad_x, bad_y, out, parts, m, n, depth, chunk, *strides,
+            len(left), len(right), *_layout(left, chunk), *_layout(right, chunk), x.shape[-1],
+            y.shape[-1], alone, plan.span]  # fmt: skip
+    words = defines(plan, how, tensor, split, packed)
     launch("rounded_gemm", words, (blocks, 1, 1), (plan.threads, 1, 1), args)
     if split:
         args = [parts, out, m, n, chunks, *strides]
-        launch("join", PLAIN, (_ceil(m * n, 256), batch, 1), (256, 1, 1), args)
+        launch("join", (), (_ceil(m * n, 256), batch, 1), (256, 1, 1), args)
+
+
+def _pairs(codes: Tensor, table: Tensor, chunk: int, unit: int,
+           launch: Launch) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Values (batch, pairs of k, rows padded to ``unit``), and the marks of rows that are NaN."""
+    batch, rows, depth = codes.shape
+    padded = _up(rows, unit)
+    steps = depth // chunk * _ceil(chunk, DEPTH) + _ceil(depth % chunk, DEPTH)
+    out = torch.empty(batch, steps * DEPTH // 2, padded, dtype=torch.int32, device=codes.device)
+    bad = torch.zeros(batch, padded, dtype=torch.int32, device=codes.device)
+    args = [codes, table, out, bad, rows, depth, chunk, *_layout(codes, chunk), padded, steps]
+    launch("pairs", (), (padded // 128, _ceil(steps, 4), batch), (128, 1, 1), args)
+    return out, bad
 
 
 @cache

@@ -1,9 +1,10 @@
-// Matrix products of codes, rounded after every product; after common.cu.
+// Matrix products of codes, rounded after every product; after common.cu and operand.cu.
 //
-// Each block reads the codes of its rows and columns, DEPTH steps of k at a time, looks their values
-// up and keeps them in shared memory as bfloat16, which holds any value of 8 bits; those of `a` are
-// in units of 2**-31. NaN and infinities become 0, and their row or column is marked: all its sums
-// are NaN.
+// Each block reads its rows and columns, DEPTH steps of k at a time, and keeps them in shared
+// memory as bfloat16, which holds any value of 8 bits; those of `a` are in units of 2**-31. NaN and
+// infinities become 0, and their row or column is marked: all its sums are NaN. With PACKED 0 a
+// block looks the codes up itself; with PACKED 1 `pairs` has done so for the whole matrix, which
+// pays where many blocks read the same codes.
 //
 // Set before this text: a block has DOWN x ACROSS warps, each with sums of 16 HIGH rows and 8 WIDE
 // columns; and STEP, what a sum in binary32 needs after each product (hfp8_hw/nn/limits.py has the
@@ -13,10 +14,13 @@
 //      only noticed, and the sums of that thread's chunk are computed again with every check;
 //   2  every check.
 //
-// What bounds the speed is the number of instructions. With TENSOR 1 (for STEP 0 and 1) the tensor
-// cores add the products, 128 at once: one instruction for each of the 32 threads instead of four.
-// It is made for eight products a sum, so seven of them are zeros. hfp8_hw/nn/limits.py, `Chunk`,
-// says why the sum's rounding to 10 bits is right although it is cut off and not rounded before.
+// What bounds the speed is the unit for integers, which does 64 operations a clock on each of the
+// 132 multiprocessors of an H200, at 1.98 GHz: two a product allow 8.36 x 10**12 a second (8.3 to
+// 8.5 were measured, so that is not quite the bound), with STEP 1 two and a half allow 6.7. So
+// nothing else should need that unit. With TENSOR 1, for STEP 0, the tensor cores add the products,
+// 128 of a warp's at once. Their instruction is made for eight products a sum, so seven of them are
+// zeros. hfp8_hw/nn/sums.py says why the rounding to 10 bits is right although what they add is cut
+// off and not rounded.
 //
 // With SPLIT 1 the blocks share out the chunks too, `span` of them each: a weight's gradient has
 // few sums, of very many products. Each chunk's sum goes to `parts`, and `join` adds them in order.
@@ -28,77 +32,55 @@
 #define UNITS(n) (((n) + THREADS - 1) / THREADS)
 #define BLOCKS ((SUMS > 32 && THREADS >= 128 ? 512 : 384) / THREADS)
 
-// A pair of steps of k in a word; eight words more in a row, so that no two threads of a warp read
-// from the same bank.
-#define PAIRS (DEPTH / 2)
+// Eight words more in a row of pairs, so that no two threads of a warp read from the same bank.
 #define PITCH(n) ((n) + 8)
 
-// Codes of (batch, rows, k). Units of eight codes are read: of one row and eight k; or, `turned`, of
-// two k and four rows. `whole`: four lie side by side in memory, and on a multiple of four.
-struct Operand {
-    const u8 *codes;
-    int rows;
-    long long by_row, by_k;
-    bool turned, whole;
-};
-
-static __device__ __forceinline__ u32 four(
-    const Operand &from, const u8 *at, long long by, int count) {
-    if (from.whole && count >= 4) return *(const u32 *)at;
-    u32 word = 0;
-    for (int i = 0; i < 4; i++)
-        if (i < count) word |= (u32)at[i * by] << 8 * i;
-    return word;
+#if PACKED && !defined(ON_HOST)
+static __device__ __forceinline__ void copy16(u32 *to, const u32 *from) {
+    u32 address = (u32)__cvta_generic_to_shared(to);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(address), "l"(from));
 }
+static __device__ __forceinline__ void copies_begin() { asm volatile("cp.async.commit_group;"); }
+static __device__ __forceinline__ void copies_end() {
+    asm volatile("cp.async.wait_group 0;" ::: "memory");
+}
+#endif
 
 template <int N>
-static __device__ __forceinline__ void fetch(
+static __device__ __forceinline__ void fetch_tile(
     u32 (*words)[2], const Operand &from, int row0, int k0, int end, int tid) {
 #pragma unroll
     for (int i = 0; i < UNITS(N); i++) {
         int unit = tid + i * THREADS;
         if (N % THREADS && unit >= N) continue;
         int row = row0 + (from.turned ? unit % (N / 4) * 4 : unit);
-        int k = k0 + (from.turned ? unit / (N / 4) * 2 : 0);
-        const u8 *at = from.codes + row * from.by_row + k * from.by_k;
-        int left = end - k, rows = from.rows - row;
-        if (from.turned) {
-            words[i][0] = four(from, at, from.by_row, left > 0 ? rows : 0);
-            words[i][1] = four(from, at + from.by_k, from.by_row, left > 1 ? rows : 0);
-        } else {
-            words[i][0] = four(from, at, from.by_k, rows > 0 ? left : 0);
-            words[i][1] = four(from, at + 4 * from.by_k, from.by_k, rows > 0 ? left - 4 : 0);
-        }
+        fetch(words[i], from, row, k0 + (from.turned ? unit / (N / 4) * 2 : 0), end);
     }
 }
 
 template <int N>
-static __device__ __forceinline__ void put(
+static __device__ __forceinline__ void put_tile(
     const u32 (*words)[2], bool turned, const u32 *table, u32 (*tile)[PITCH(N)], char *bad,
     int tid) {
 #pragma unroll
     for (int i = 0; i < UNITS(N); i++) {
         int unit = tid + i * THREADS;
         if (N % THREADS && unit >= N) continue;
-        u32 v[8], any = 0;
-#pragma unroll
-        for (int j = 0; j < 8; j++) v[j] = table[words[i][j / 4] >> j % 4 * 8 & 255];
-#pragma unroll
-        for (int j = 0; j < 8; j++) any |= v[j];
         int row = turned ? unit % (N / 4) * 4 : unit;
-        if (any >> 31)  // Hardly ever: bit 31 in the table marks what is not finite.
-            for (int j = 0; j < 8; j++)
-                if (v[j] >> 31) bad[turned ? row + j % 4 : row] = 1;
-        if (turned) {
-            uint4 pairs = {v[0] & 0xffff | v[4] << 16, v[1] & 0xffff | v[5] << 16,
-                           v[2] & 0xffff | v[6] << 16, v[3] & 0xffff | v[7] << 16};
-            *(uint4 *)&tile[unit / (N / 4)][row] = pairs;
-        } else {
-#pragma unroll
-            for (int j = 0; j < PAIRS; j++) tile[j][row] = v[2 * j] & 0xffff | v[2 * j + 1] << 16;
-        }
+        put(words[i], turned, table, &tile[turned ? unit / (N / 4) : 0][row], PITCH(N), bad + row);
     }
 }
+
+#if PACKED
+template <int N>
+static __device__ __forceinline__ void copy_tile(
+    u32 (*tile)[PITCH(N)], const u32 *from, int step, int padded, int tid) {
+    for (int v = tid; v < N; v += THREADS) {
+        int pair = v / (N / 4), row = v % (N / 4) * 4;
+        copy16(&tile[pair][row], from + (size_t)(step * PAIRS + pair) * padded + row);
+    }
+}
+#endif
 
 static __device__ __forceinline__ float add_part(float total, float part) {
     float sum = __fadd_rn(total, part);
@@ -136,10 +118,11 @@ static __device__ __forceinline__ void add_products(float *sums, const u32 *a, u
 
 // out[i * stride_row + j * stride_col] = sum over k of a[i][k] b[j][k], i < rows, j < cols.
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) rounded_gemm(
-    const u8 *a, const u8 *b, const u32 *values_a, const u32 *values_b, short *out, float *parts,
-    int rows, int cols, int depth, int chunk, int stride_row, int stride_col, int batches_a,
-    int batches_b, int row_a, int k_a, int batch_a, int kind_a, int row_b, int k_b, int batch_b,
-    int kind_b, int alone, int span) {
+    const u8 *a, const u8 *b, const u32 *values_a, const u32 *values_b, const u32 *pairs_a,
+    const u32 *pairs_b, const int *marks_a, const int *marks_b, short *out, float *parts, int rows,
+    int cols, int depth, int chunk, int stride_row, int stride_col, int batches_a, int batches_b,
+    int row_a, int k_a, int batch_a, int kind_a, int row_b, int k_b, int batch_b, int kind_b,
+    int padded_a, int padded_b, int alone, int span) {
     __shared__ __align__(16) u32 tile_a[2][PAIRS][PITCH(ROWS)];
     __shared__ __align__(16) u32 tile_b[2][PAIRS][PITCH(COLS)];
     __shared__ u32 table_a[256], table_b[256];
@@ -149,9 +132,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) rounded_gemm(
         table_a[i] = values_a[i];
         table_b[i] = values_b[i];
     }
-    for (int i = tid; i < ROWS; i += THREADS) bad_a[i] = 0;
-    for (int i = tid; i < COLS; i += THREADS) bad_b[i] = 0;
-
     const int down = (rows + ROWS - 1) / ROWS, across = (cols + COLS - 1) / COLS;
     const int row0 = blockIdx.x % down * ROWS, col0 = blockIdx.x / down % across * COLS;
     int batch = blockIdx.x / down / across;
@@ -172,9 +152,27 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) rounded_gemm(
 #endif
     const int first = 0, last = depth;
 #endif
-    const Operand left = {a + (size_t)(batch % batches_a) * batch_a, rows, row_a, k_a,
+    const size_t from_a = batch % batches_a, from_b = batch % batches_b;
+#if PACKED
+    const int each = (chunk + DEPTH - 1) / DEPTH;
+    const size_t steps = (size_t)(depth / chunk) * each + (depth % chunk + DEPTH - 1) / DEPTH;
+    pairs_a += from_a * steps * PAIRS * padded_a + row0;
+    pairs_b += from_b * steps * PAIRS * padded_b + col0;
+    int step = first / chunk * each;
+    copy_tile<ROWS>(tile_a[0], pairs_a, step, padded_a, tid);
+    copy_tile<COLS>(tile_b[0], pairs_b, step, padded_b, tid);
+    copies_begin();
+    for (int i = tid; i < ROWS; i += THREADS)
+        bad_a[i] = (char)marks_a[from_a * padded_a + row0 + i];
+    for (int i = tid; i < COLS; i += THREADS)
+        bad_b[i] = (char)marks_b[from_b * padded_b + col0 + i];
+#else
+    for (int i = tid; i < ROWS; i += THREADS) bad_a[i] = 0;
+    for (int i = tid; i < COLS; i += THREADS) bad_b[i] = 0;
+#endif
+    const Operand left = {a + from_a * batch_a, rows, row_a, k_a,
                           (kind_a & 1) != 0, (kind_a & 2) != 0};
-    const Operand right = {b + (size_t)(batch % batches_b) * batch_b, cols, row_b, k_b,
+    const Operand right = {b + from_b * batch_b, cols, row_b, k_b,
                            (kind_b & 1) != 0, (kind_b & 2) != 0};
     const int warp_row = warp / ACROSS * HIGH * 16, warp_col = warp % ACROSS * WIDE * 8;
 
@@ -190,21 +188,34 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) rounded_gemm(
     __shared__ float again[DOWN * ACROSS][SUMS];
     u32 seen = 0;
 #endif
-    u32 ahead_a[UNITS(ROWS)][2], ahead_b[UNITS(COLS)][2];
+    constexpr int unrolled = TENSOR ? DEPTH : DEPTH / 2;
     int k0 = first, begun = first, end = last - first < chunk ? last : first + chunk;
-    fetch<ROWS>(ahead_a, left, row0, k0, end, tid);
-    fetch<COLS>(ahead_b, right, col0, k0, end, tid);
+#if !PACKED
+    u32 ahead_a[UNITS(ROWS)][2], ahead_b[UNITS(COLS)][2];
+    fetch_tile<ROWS>(ahead_a, left, row0, k0, end, tid);
+    fetch_tile<COLS>(ahead_b, right, col0, k0, end, tid);
     __syncthreads();
-    put<ROWS>(ahead_a, left.turned, table_a, tile_a[0], bad_a, tid);
-    put<COLS>(ahead_b, right.turned, table_b, tile_b[0], bad_b, tid);
+    put_tile<ROWS>(ahead_a, left.turned, table_a, tile_a[0], bad_a, tid);
+    put_tile<COLS>(ahead_b, right.turned, table_b, tile_b[0], bad_b, tid);
+#endif
     for (int now = 0;; now ^= 1) {
+#if PACKED
+        copies_end();
+#endif
         __syncthreads();
         const bool done = end - k0 <= DEPTH;
         const int next = done ? end : k0 + DEPTH;
         const int next_end = !done ? end : last - end < chunk ? last : end + chunk;
         if (next < last) {
-            fetch<ROWS>(ahead_a, left, row0, next, next_end, tid);
-            fetch<COLS>(ahead_b, right, col0, next, next_end, tid);
+#if PACKED
+            step++;
+            copy_tile<ROWS>(tile_a[now ^ 1], pairs_a, step, padded_a, tid);
+            copy_tile<COLS>(tile_b[now ^ 1], pairs_b, step, padded_b, tid);
+            copies_begin();
+#else
+            fetch_tile<ROWS>(ahead_a, left, row0, next, next_end, tid);
+            fetch_tile<COLS>(ahead_b, right, col0, next, next_end, tid);
+#endif
         }
 #if TENSOR && !defined(ON_HOST)
         u32 x[HIGH][2], y[WIDE];
@@ -214,7 +225,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) rounded_gemm(
 #pragma unroll
         for (int j = 0; j < WIDE; j++) y[j] = tile_b[now][lane % 4][warp_col + j * 8 + lane / 4];
 #endif
-#pragma unroll
+#pragma unroll unrolled
         for (int k = 0; k < DEPTH; k++) {
 #if STEP == 2
             if (k0 + k >= end) break;  // What is beyond is 0, which would turn a -0 into +0.
@@ -248,10 +259,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) rounded_gemm(
 #endif
             }
         }
+#if !PACKED
         if (next < last) {
-            put<ROWS>(ahead_a, left.turned, table_a, tile_a[now ^ 1], bad_a, tid);
-            put<COLS>(ahead_b, right.turned, table_b, tile_b[now ^ 1], bad_b, tid);
+            put_tile<ROWS>(ahead_a, left.turned, table_a, tile_a[now ^ 1], bad_a, tid);
+            put_tile<COLS>(ahead_b, right.turned, table_b, tile_b[now ^ 1], bad_b, tid);
         }
+#endif
         k0 = next;
         if (!done) continue;
 #if STEP == 1
@@ -313,16 +326,3 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) rounded_gemm(
     }
 }
 #endif
-
-extern "C" __global__ void join(
-    const float *parts, short *out, int rows, int cols, int chunks, int stride_row,
-    int stride_col) {
-    long long place = blockIdx.x * 256ll + threadIdx.x, each = (long long)rows * cols;
-    int batch = blockIdx.y;
-    if (place >= each) return;
-    parts += batch * chunks * each + place;
-    float total = 0.0f;
-#pragma unroll 8
-    for (int c = 0; c < chunks; c++) total = round_any(__fadd_rn(total, parts[c * each]));
-    out[batch * each + place / cols * stride_row + place % cols * stride_col] = encode(total);
-}
