@@ -20,11 +20,12 @@ demo: $(READY) icarus ## generate, simulate on both simulators, compare on a rea
 	@$(RUN)/hfp8 demo
 
 test: $(READY) icarus browser ## unit tests and simulations, about what CI runs
-	@$(RUN)/python -m pytest -n auto --dist loadgroup -m "not slow" $(ARGS)
+	@$(RUN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 test-all: $(READY) icarus browser ## everything, the heavy sweeps too
-	@$(RUN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(RUN)/python -m pytest -n auto --dist loadgroup -m "" $(ARGS)
 	@$(RUN)/hfp8 verify
+	@$(MAKE) test-train ARGS='-m ""'
 
 test-train: $(TRAIN) ## the PyTorch twin; installs PyTorch, once
 	@$(RUN)/python -m pytest -n auto tests/train $(ARGS)

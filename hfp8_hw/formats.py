@@ -34,6 +34,24 @@ SCALE_RANGE = (-64, 63)
 SCALE_WIDTH = 7
 
 
+def check_loss_scale(initial: int, growth: int, floor: int, ceiling: int) -> None:
+    """Refuse what automatic loss scaling cannot have.
+
+    Raises
+    ------
+    ParameterError
+        Unless floor <= initial <= ceiling, all in `SCALE_RANGE`, and growth is 1 to 65536.
+    """
+    check_int("floor", floor, *SCALE_RANGE)
+    check_int("ceiling", ceiling, floor, SCALE_RANGE[1])
+    if not floor <= check_int("initial", initial, *SCALE_RANGE) <= ceiling:
+        raise ParameterError(
+            f"initial={initial!r} is not allowed: an integer from floor={floor!r} "
+            f"to ceiling={ceiling!r}"
+        )
+    check_int("growth", growth, 1, 65536)
+
+
 @dataclass(frozen=True)
 class FloatFormat:
     """A binary floating-point format of at most 32 bits.

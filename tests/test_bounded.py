@@ -28,7 +28,7 @@ SUMS: list[tuple[str, dict[str, Any]]] = [
     ("dot", {"semantics": "dotN", "lanes": 4, "acc": "BF16"}),
 ]
 CASES = [
-    (unit, given, rounding) if rounding in ("RNE", "RUP") else later(unit, given, rounding)
+    (unit, given, rounding) if rounding == "RNE" else later(unit, given, rounding)
     for unit, given in SUMS
     for rounding in ("RNE", "RNA", "RTZ", "RUP", "RDN", "RTO")
     if given.get("semantics") != "fmma" or rounding in ("RNE", "RNA")
@@ -169,6 +169,7 @@ def test_fixed_point_totals_are_no_codes() -> None:
     assert not any("held_total" in text for text in texts)
 
 
+@pytest.mark.slow
 def test_what_nothing_fills_is_unreachable_and_the_rest_is_not() -> None:
     made = package_of("mac", (("a", "HFP8_FWD"), ("b", "HFP8_FWD"), ("chunk", 5), ("stages", 2)))
     places = [

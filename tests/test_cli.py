@@ -133,6 +133,7 @@ def test_the_output_folder_is_a_file(cli: Cli, tmp_path: Path) -> None:
     assert "File exists" in cli.refused("gen", "mul", "-o", tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_verify_one(cli: Cli, tmp_path: Path) -> None:
     junit = tmp_path / "j.xml"
     status, out, _ = cli(

@@ -48,6 +48,7 @@ def test_faults_that_show_for_a_moment(
     assert sweep.drive(made, compiled_model.model(made), aimed.inputs, number).good
 
 
+@pytest.mark.slow
 def test_resets_meet_an_addition_of_chunks() -> None:
     """A unit that goes on adding while it is reset gives a result of the sum that was given up."""
     made = package("mac", semantics="exact_chunk", acc="FP16")

@@ -84,6 +84,7 @@ def test_verilators_file_is_read(tmp_path: Path) -> None:
     assert [p.change for p in found] == [None, ("x", 3, 0), ("y", None, 1)]
 
 
+@pytest.mark.slow
 def test_a_bit_is_not_counted_for_another() -> None:
     """Of nets of more than 64 bits, which Verilator's own header does."""
     made = package_of("relu", (("fmt", "E4M3FN"),))

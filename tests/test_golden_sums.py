@@ -324,7 +324,9 @@ def test_bad_arguments() -> None:
         dot([1], [1], "HFP8_FWD", "HFP8_FWD", "FP32", semantics="exact", drop=33)
     with pytest.raises(ParameterError, match=r"rounding='SR\(3\)' is not allowed"):
         add([1], [1], "FP16", rounding="SR(3)")
-    with pytest.raises(ParameterError, match="initial=3 is not allowed: an integer from 4 to 24"):
+    with pytest.raises(
+        ParameterError, match="initial=3 is not allowed: an integer from floor=4 to ceiling=24"
+    ):
         loss_scale([0], initial=3, floor=4)
     with pytest.raises(ParameterError, match="there is no axis of steps"):
         loss_scale(0)
@@ -336,3 +338,14 @@ def test_bad_arguments() -> None:
         quantize([1.0], "E5M2", random="xorshift32")
     with pytest.raises(ParameterError, match="fmt='FP17' is not allowed"):
         maximum([1], [1], "FP17")
+
+
+@pytest.mark.parametrize("semantics", ["exact", "exact_chunk"])
+def test_biases_that_differ_within_a_sum_are_refused_where_it_has_one_unit(semantics: str) -> None:
+    """The unit's accumulator is a fixed-point number: its unit cannot change on the way."""
+    operands = [[0x3C, 0x40]], [[0x3C, 0x41]], "E4M3FN", "E4M3FN", "FP32"
+    words = "bias_b=an array is not allowed: biases that differ within a sum, which has one unit"
+    with pytest.raises(ParameterError, match=words):
+        dot(*operands, semantics=semantics, bias_b=[[7, 8]])
+    assert dot(*operands, semantics=semantics, bias_b=[[8]]) != dot(*operands, semantics=semantics)
+    dot(*operands, semantics="chunked", bias_b=[[7, 8]])

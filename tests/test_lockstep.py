@@ -52,6 +52,7 @@ def test_registers_with_one_enable_are_followed(monkeypatch: pytest.MonkeyPatch)
     assert pipeline_induction.proved(small(), both[:1], both[1:], HOUR) == both
 
 
+@pytest.mark.slow
 def test_nothing_is_proved_that_a_simulation_refutes() -> None:
     """Every bit that changes: that it does not, either way."""
     options = {"semantics": "dotN", "lanes": 2, "a": "HFP8_BWD", "b": "HFP8_BWD"}

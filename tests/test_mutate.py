@@ -42,6 +42,7 @@ def test_survivors_are_equivalent(planted: tuple[mutate.Planted, mutate.Regressi
         assert mutate.judge(made, faults, mutant, HOUR).status == "equivalent", mutant
 
 
+@pytest.mark.slow
 def test_what_is_killed_is_not_equivalent(
     planted: tuple[mutate.Planted, mutate.Regression],
 ) -> None:

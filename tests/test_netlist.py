@@ -17,6 +17,8 @@ from rtl_gen.package import Package, generate
 from verif.simulation.simulate import Outcome, run
 from verif.simulation.verify import phases
 
+from .conftest import later
+
 UNIT = {
     "a": "E4M3FN",
     "b": "E4M3FN",
@@ -82,7 +84,7 @@ def simulate(folder: Path, **given: Any) -> tuple[str, Outcome]:
     return gates, run(replace(package, verilog=gates), "icarus", some, seed=1)
 
 
-@pytest.mark.parametrize("given", [{"segments": 2}, {"operands": "fixed", "stages": 0}])
+@pytest.mark.parametrize("given", [later({"segments": 2}), {"operands": "fixed", "stages": 0}])
 def test_a_netlist_after_the_passes_agrees_with_golden(
     given: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -92,6 +94,7 @@ def test_a_netlist_after_the_passes_agrees_with_golden(
         assert f'.REG_{register}_CLK("CLK0")' in gates
 
 
+@pytest.mark.slow
 def test_a_gate_taken_in_wrongly_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = carry._gate
 

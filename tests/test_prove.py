@@ -46,12 +46,12 @@ def broken(made: Package, old: str, new: str) -> Package:
 @pytest.mark.parametrize(
     ("unit", "given"),
     [
-        ("quantizer", {"stages": 3}),
+        later("quantizer", {"stages": 3}),
         later("quantizer", {"src": "E5M2", "dst": "E3M4B5:flush:fn", "rounding": "SR(4)"}),
         later("convert", {"src": "FP16", "dst": "BF16", "rounding": "RUP", "stages": 5}),
         ("dequantizer", {"src": "E4M3", "dst": "HFP8_BWD", "bias": "runtime"}),
         ("mul", {"a": "HFP8_FWD", "b": "HFP8_FWD"}),
-        ("fp_add", {"fmt": "HFP8_BWD", "stages": 2}),
+        later("fp_add", {"fmt": "HFP8_BWD", "stages": 2}),
         ("relu", {}),
     ],
 )
@@ -156,7 +156,7 @@ def test_a_search_of_all_states_finds_faults(old: str, new: str, part: str) -> N
 
 
 TURNS = [
-    {"interleave": 8},
+    later({"interleave": 8}),
     later({"interleave": 3, "acc": "FP16", "chunk": 7, "stages": 4}),
     later({"interleave": 5, "stages": 1}),
     {"interleave": 2, "chunk": 1, "bias": "runtime"},

@@ -21,23 +21,19 @@ from verif.simulation.verify import Result, Task, explain, phases, run_task
 from verif.stimulus import vectors
 from verif.stimulus.reference import expected, sums
 
-from .conftest import SOONER, shows_new
+from .conftest import LARGE, later
 
 SIMULATORS = ("icarus", "verilator")
 
 
 def _runs() -> list[Any]:
-    """Every configuration on both simulators, but after the first of a unit the one that is done
-    later is left to `make test-all`, and so are configurations that show nothing new of units that
-    take long."""
-
-    def late(unit: str, k: int, simulator: str) -> bool:
-        return k > 0 and (simulator != SOONER.get(unit, "icarus") or not shows_new(unit, k))
-
+    """Every configuration on both simulators. `make test` takes the first of each unit, on Icarus
+    too where it does not run for minutes; tests/test_sweep.py runs the others as compiled models,
+    and `make test-all` runs them all here."""
     return [
-        pytest.param(
-            unit, k, simulator, marks=[pytest.mark.slow] if late(unit, k, simulator) else []
-        )
+        (unit, k, simulator)
+        if k == 0 and (simulator == "verilator" or unit not in LARGE)
+        else later(unit, k, simulator)
         for unit in UNITS
         for k in range(len(MATRIX[unit]))
         for simulator in SIMULATORS
@@ -75,7 +71,7 @@ def _line(package: Package, start: str) -> str:
     return next(x for x in package.verilog.splitlines() if x.strip().startswith(start))
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("simulator", [later("icarus"), "verilator"])
 def test_wrong_arithmetic_is_found(simulator: str) -> None:
     """A rounding increment stuck at 0, in every unit that rounds."""
     for unit, given, name in (
@@ -195,7 +191,7 @@ endmodule
     return int(done.stdout.split()[1])
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("simulator", ["icarus", later("verilator")])
 def test_waves(simulator: str, tmp_path: Path) -> None:
     package = generate(unit_parameters("dequantizer", {}))
     target = tmp_path / "w" / "unit.fst"
@@ -269,6 +265,7 @@ def test_junit(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["j.xml"]
 
 
+@pytest.mark.slow
 def test_a_kept_build_is_small_and_what_is_not_used_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

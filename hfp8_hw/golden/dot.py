@@ -36,15 +36,16 @@ def _rows_at_once(depth: int) -> int:
     return max(1, BLOCK // depth, min(_FEW, _MOST // depth))
 
 
-def accumulator(acc: Any, rounding: Any, overflow: Any) -> Accumulator:
-    """The accumulator that the parameters ask for; ``rounding=None`` is the format's own.
+def accumulator(acc: Any, rounding: Any, overflow: Any, name: str = "acc") -> Accumulator:
+    """The accumulator that the parameters ask for; ``rounding=None`` is the format's own,
+    ``name`` what an error calls the format.
 
     Raises
     ------
     ParameterError
         For SR, which has no random words here, and anything else that is not allowed.
     """
-    fmt = parse_format(acc, "acc")
+    fmt = parse_format(acc, name)
     chosen = default_rounding(fmt) if rounding is None else parse_rounding(rounding)
     if chosen.mode == "SR":
         raise ParameterError(
@@ -169,7 +170,11 @@ def dot(
     check_int("interleave", interleave, 1, MAX_INTERLEAVE)
     x, y = decoded_operands(a, b, fmt_a, fmt_b, bias_a, bias_b, mode_a, mode_b)
     grid: NDArray[np.float64] | None = None
-    if drop and semantics in ("exact", "exact_chunk"):
+    fixed = semantics in ("exact", "exact_chunk")
+    if fixed and not (bias_a is None and bias_b is None):
+        _unbiased(operand_formats(fmt_a, "a"), bias_a, mode_a, "a")
+        _unbiased(operand_formats(fmt_b, "b"), bias_b, mode_b, "b")
+    if fixed and drop:
         grid = _grid(fmt_a, fmt_b, drop, bias_a, bias_b, mode_a, mode_b)
     shape = _shape_with_items(x, y)
     wide = [np.broadcast_to(v, shape) for v in (x, y, 1.0 if grid is None else grid)]
@@ -306,7 +311,7 @@ def fixed_dot(
 
 
 def _unbiased(formats: Sequence[FloatFormat], bias: Any, mode: Any, name: str) -> NDArray[np.int64]:
-    """A bias of 0 in place of each item's, which is the same for all items of a sum."""
+    """A bias of 0 in place of each item's; refused if they differ within a sum."""
     used = full_bias(formats, bias, mode, name)
     if used.ndim and (used != used[..., :1]).any():
         what = repr(bias) if bias is None else "an array"

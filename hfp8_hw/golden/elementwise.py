@@ -50,7 +50,7 @@ def add(
         For any argument that is not allowed.
     """
     check_flag(flags)
-    how = accumulator(fmt, rounding, overflow)
+    how = accumulator(fmt, rounding, overflow, "fmt")
     arrays = as_arrays(a=a, b=b)
     shape = broadcast_shape(*arrays)
     codes, marks = np.empty(shape, code_dtype(how.fmt)), np.empty(shape, np.uint8)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import ParameterError, check_int
-from ..formats import SCALE_RANGE
+from ..errors import ParameterError
+from ..formats import check_loss_scale
 from .arrays import check_flag, check_switch
 
 
@@ -47,10 +47,7 @@ def loss_scale(
     ParameterError
         For any argument that is not allowed.
     """
-    check_int("floor", floor, *SCALE_RANGE)
-    check_int("ceiling", ceiling, floor, SCALE_RANGE[1])
-    check_int("initial", initial, floor, ceiling)
-    check_int("growth", growth, 1, 65536)
+    check_loss_scale(initial, growth, floor, ceiling)
     check_flag(flags)
     hit = check_switch(overflow, "overflow")
     if not hit.ndim:

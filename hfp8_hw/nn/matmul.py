@@ -39,7 +39,9 @@ def matmul(
         ``chunked``: RNA after every product, chunk sums added in order. ``exact_chunk``: each run
         of ``chunk`` products summed exactly and rounded once; added in order.
     chunk : int or None
-        Products in a chunk, 1 to 65536; None for one chunk, that is golden's ``fma``.
+        Products in a chunk, 1 to 65536. None for a single sum that is added to nothing: golden's
+        ``fma`` for ``chunked`` and ``exact`` for ``exact_chunk``. There a negative sum that rounds
+        to zero stays -0; a chunk's sum is added to +0 first, as golden does.
     kernel : bool
         Whether tensors on a GPU go through the compiled kernels, where these apply, or through the
         same loop as on a CPU. The bits are the same.
@@ -66,6 +68,7 @@ def matmul(
         raise ParameterError(f"b on {b.device} is not allowed: on {a.device}, as a is")
     depth = a.shape[-1]
     length = min(chunk or depth, depth) or 1
+    start = -0.0 if chunk is None else 0.0
     exact = semantics == "exact_chunk"
     if exact and exact_limits(*_wider_first(x_fmt, y_fmt), length) is None:
         raise ParameterError(
@@ -77,15 +80,15 @@ def matmul(
     a = a.expand(*shape[:-2], *a.shape[-2:])
     b = b.expand(*shape[:-2], *b.shape[-2:])
     if kernel and a.is_cuda and gemm.applies(x_fmt, y_fmt):
-        return gemm.matmul(a, b, x_fmt, y_fmt, length, exact)
+        return gemm.matmul(a, b, x_fmt, y_fmt, chunk, exact)
     flat_a, flat_b = a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:])
     out = torch.empty(len(flat_a), *shape[-2:], dtype=torch.int16, device=a.device)
     rows = max(1, _TILE // shape[-1])
     for one, left, right in zip(out, flat_a, flat_b, strict=True):
-        for start in range(0, shape[-2], rows):
-            part = left[start : start + rows]
-            total = (_exact if exact else _rounded)(part, right, x_fmt, y_fmt, length)
-            one[start : start + rows] = sums.encode(total)
+        for row in range(0, shape[-2], rows):
+            part = left[row : row + rows]
+            total = (_exact if exact else _rounded)(part, right, x_fmt, y_fmt, length, start)
+            one[row : row + rows] = sums.encode(total)
     return out.reshape(shape)
 
 
@@ -103,8 +106,13 @@ def _shape(a: Tensor, b: Tensor) -> tuple[int, ...]:
     return (*leading, a.shape[-2], b.shape[-1])
 
 
-def _rounded(a: Tensor, b: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int) -> Tensor:
-    """DLFLOAT16 values of one product, rounded after every term."""
+def _rounded(a: Tensor, b: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int,
+             first: float) -> Tensor:  # fmt: skip
+    """DLFLOAT16 values of one product, rounded after every term.
+
+    ``first`` is what the chunks' sums are added to, here and below: +0, or -0, which changes no
+    value, for a sum that stands alone.
+    """
     limits = chunk_limits(fmt_a, fmt_b, chunk)
     dtype = torch.float32 if limits.single else torch.float64
     x, y = decode(a, fmt_a, dtype=dtype), decode(b, fmt_b, dtype=dtype)
@@ -112,7 +120,7 @@ def _rounded(a: Tensor, b: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk
     x, y = x.nan_to_num(0, 0, 0), y.nan_to_num(0, 0, 0)
     columns = x.t().contiguous().unsqueeze(-1)
     rows = y.contiguous()
-    total = torch.zeros(x.shape[0], y.shape[1], dtype=dtype, device=x.device)
+    total = torch.full((x.shape[0], y.shape[1]), first, dtype=dtype, device=x.device)
     term, part = torch.empty_like(total), torch.empty_like(total)
     for start in range(0, x.shape[1], chunk):
         part.zero_()
@@ -124,13 +132,14 @@ def _rounded(a: Tensor, b: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk
     return total.masked_fill_(bad, torch.nan)
 
 
-def _exact(a: Tensor, b: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int) -> Tensor:
+def _exact(a: Tensor, b: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int,
+           first: float) -> Tensor:  # fmt: skip
     """DLFLOAT16 values of one product, rounded once a chunk.
 
     Both binary64 matrix products are exact, whatever the order of their sums; see `exact_limits`.
     """
     if _wider_first(fmt_a, fmt_b)[0] != fmt_a:
-        return _exact(b.t(), a.t(), fmt_b, fmt_a, chunk).t()
+        return _exact(b.t(), a.t(), fmt_b, fmt_a, chunk, first).t()
     limits = exact_limits(fmt_a, fmt_b, chunk)
     assert limits is not None
     x, y = decode(a, fmt_a, dtype=torch.float64), decode(b, fmt_b, dtype=torch.float64)
@@ -138,7 +147,7 @@ def _exact(a: Tensor, b: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: 
     x, y = x.nan_to_num(0, 0, 0), y.nan_to_num(0, 0, 0)
     high = torch.where(x.abs() >= limits.split, x, 0.0)
     unit = 2.0**-limits.lsb
-    total = torch.zeros(x.shape[0], y.shape[1], dtype=torch.float32, device=x.device)
+    total = torch.full((x.shape[0], y.shape[1]), first, device=x.device)
     for start in range(0, x.shape[1], chunk):
         k = slice(start, start + chunk)
         units = torch.zeros(total.shape, dtype=torch.int64, device=x.device)

@@ -7,6 +7,13 @@ exact sum is too close to a 10-bit value to be near a tie (2p + 2 <= 24). The sa
 for terms of up to 41 bits, so for products of DLFLOAT16 values. The text beside `golden.gemm`'s
 ``applies`` has the argument. Both need that the sum is no subnormal of the wider format.
 
+Cutting the sum off instead, as a GPU's tensor cores do, is right too. They align both terms to the
+larger exponent, cut each off some 24 bits below it, add, and cut the sum off. A tie has 11 bits, so
+cutting off a sum that is exact does not carry it across one. If the smaller term loses bits when it
+is aligned, it is below 2**-13 of the larger one's leading bit, and the larger one, with its 10
+bits, is at least 2**-11 away from any tie (or 2**-12, below a power of two). How many bits they
+keep is in no document: `bench` compares with golden.
+
 To round a magnitude to 10 bits, ties away from zero, add half of the last place that stays and cut
 the rest off: ``(word + 0x2000) & ~0x3fff`` on a binary32 word. A carry runs into the exponent, as
 it should. The word may be any zero or finite value; NaN and infinities are put in afterwards.

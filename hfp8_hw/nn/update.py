@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError, check_int, shown
-from ..formats import SCALE_RANGE, FloatFormat, parse_format
+from ..errors import ParameterError, shown
+from ..formats import FloatFormat, check_loss_scale, parse_format
 from ..rounding import Rounding, parse_rounding
 from . import odd
 from .codes import check_codes, decode, parse_narrow
@@ -195,10 +195,7 @@ def loss_scale(
     ParameterError
         For any argument that is not allowed.
     """
-    check_int("floor", floor, *SCALE_RANGE)
-    check_int("ceiling", ceiling, floor, SCALE_RANGE[1])
-    check_int("initial", initial, floor, ceiling)
-    check_int("growth", growth, 1, 65536)
+    check_loss_scale(initial, growth, floor, ceiling)
     if not isinstance(overflow, Tensor) or overflow.dtype != torch.bool or not overflow.ndim:
         raise ParameterError(
             "overflow is not allowed: a tensor of torch.bool with an axis of steps"

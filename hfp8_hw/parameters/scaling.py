@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..errors import check_int
-from ..formats import SCALE_RANGE
+from ..formats import check_loss_scale
 from .base import Ports, UnitParameters, parameter, stages
 
 
@@ -32,10 +31,7 @@ class LossScaleParameters(UnitParameters):
 
     def _check(self) -> None:
         self._check_stages()
-        check_int("floor", self.floor, *SCALE_RANGE)
-        check_int("ceiling", self.ceiling, self.floor, SCALE_RANGE[1])
-        check_int("initial", self.initial, self.floor, self.ceiling)
-        check_int("growth", self.growth, 1, 65536)
+        check_loss_scale(self.initial, self.growth, self.floor, self.ceiling)
 
     @property
     def golden_arguments(self) -> dict[str, Any]:

@@ -14,10 +14,32 @@ import torch
 
 from hfp8_hw import CATALOGUE, nn
 from hfp8_hw.nn.kernels import gemm
+from hfp8_hw.nn.kernels.plan import SHAPES, Plan, choose
 
-from .test_nn_matmul import BWD, FWD, codes, exactly_below, theirs
+from .test_nn_matmul import BWD, FWD, codes, exactly_below, theirs, tiny
 
 HERE = Path(__file__).parent
+
+
+def call(name: str, pointers: list[str], numbers: int) -> str:
+    """A kernel as a function of its arguments: pointers in p, integers in i."""
+    given = [f"({kind} *)p[{k}]" for k, kind in enumerate(pointers)]
+    given += [f"i[{k}]" for k in range(numbers)]
+    return (
+        'extern "C" void call(const int *grid, const int *block, void **p, const int *i) {\n'
+        f"    run(grid, block, [=] {{ {name}({', '.join(given)}); }});\n}}\n"
+    )
+
+
+CALLS = {
+    "pack": call("pack", ["u8", "float", "float", "int"], 9),
+    "exact_gemm": call("exact_gemm", ["float", "float", "int", "int", "short"], 13),
+    "rounded_gemm": call(
+        "rounded_gemm", ["u8", "u8", *["u32"] * 4, "int", "int", "short", "float"], 20
+    ),
+    "pairs": call("pairs", ["u8", "u32", "u32", "int"], 9),
+    "join": call("join", ["float", "short"], 5),
+}
 
 
 @pytest.fixture(scope="session")
@@ -26,24 +48,23 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> gemm.Launch:
     folder = tmp_path_factory.mktemp("kernels")
 
     @cache
-    def library(defines: gemm.Defines) -> ctypes.CDLL:
-        name = folder / "-".join(str(value) for _, value in defines)
-        parts = [(HERE / "on_host.h").read_text(), gemm.source(defines)]
-        text = "\n".join([*parts, (HERE / "on_host.cc").read_text()])
-        name.with_suffix(".cc").write_text(text)
+    def library(name: str, defines: gemm.Defines) -> Any:
+        path = folder / "-".join([name, *(str(value) for _, value in defines)])
+        parts = [(HERE / "on_host.h").read_text(), gemm.source(name, defines), CALLS[name]]
+        path.with_suffix(".cc").write_text("\n".join(parts))
         subprocess.run(
             ["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-w",
-             "-pthread", "-shared", "-fPIC", "-o", f"{name}.so", f"{name}.cc"],
+             "-pthread", "-shared", "-fPIC", "-o", f"{path}.so", f"{path}.cc"],
             check=True,
         )  # fmt: skip
-        return ctypes.CDLL(f"{name}.so")
+        return ctypes.CDLL(f"{path}.so").call
 
     def launch(name: str, defines: gemm.Defines, grid: gemm.Grid, block: gemm.Grid,
                args: list[Any]) -> None:  # fmt: skip
         tensors = [x for x in args if isinstance(x, torch.Tensor)]
         numbers = [x for x in args if isinstance(x, int)]
         assert args == [*tensors, *numbers] or len(args) == len(tensors) + len(numbers)
-        getattr(library(defines), f"run_{name}")(
+        library(name, defines)(
             (ctypes.c_int * 3)(*grid),
             (ctypes.c_int * 3)(*block),
             (ctypes.c_void_p * len(tensors))(*(x.data_ptr() for x in tensors)),
@@ -53,10 +74,12 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> gemm.Launch:
     return launch
 
 
-def check(host: gemm.Launch, a: np.ndarray, b: np.ndarray, *pair: str, chunk: int = 64,
-          exact: bool = False) -> np.ndarray:  # fmt: skip
+def check(host: gemm.Launch, a: np.ndarray, b: np.ndarray, *pair: str, chunk: int | None = 64,
+          exact: bool = False, plan: Plan | None = None,
+          packed: bool = False) -> np.ndarray:  # fmt: skip
     formats = [CATALOGUE[name] for name in pair]
-    got = gemm.matmul(nn.from_numpy(a), nn.from_numpy(b), *formats, chunk, exact, host)
+    got = gemm.matmul(nn.from_numpy(a), nn.from_numpy(b), *formats, chunk, exact, host, plan,
+                      packed=packed)  # fmt: skip
     want = theirs(a, b, *pair, chunk=chunk, semantics="exact_chunk" if exact else "chunked")
     assert np.array_equal(nn.to_numpy(got), want)
     return want
@@ -101,25 +124,61 @@ def test_rounded_tiny_values(host: gemm.Launch) -> None:
     assert got.shape == (len(left), len(left))
 
 
-def test_blocks_that_do_not_share_out_the_chunks(
-    host: gemm.Launch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As where there are enough blocks; NaN, and sums that overflow between chunks."""
-    monkeypatch.setattr(gemm, "ENOUGH", 1)
-    a, b = codes(FWD, (70, 200), 1), codes(FWD, (200, 130), 2)
-    check(host, a, b, FWD, FWD)
+@pytest.mark.parametrize("pair", [(BWD, BWD), (BWD, FWD), ("E5M2", "E4M3FN")])
+def test_one_sum_alone_keeps_a_negative_zero(host: gemm.Launch, pair: tuple[str, str]) -> None:
+    found = 0
+    for depth in (1, 2, 3, 9):
+        a, b = tiny(pair[0], (20, depth), depth), tiny(pair[1], (depth, 17), depth + 50)
+        want = check(host, a, b, *pair, chunk=None)
+        found += int((want == 0x8000).sum())
+        assert not (check(host, a, b, *pair, chunk=depth) == 0x8000).any()
+        if pair != (BWD, BWD):
+            check(host, a, b, *pair, chunk=None, exact=True)
+    assert found or pair != (BWD, BWD)
+
+
+@pytest.mark.parametrize(
+    ("shape", "packed"), [*((shape, False) for shape in SHAPES), ((1, 4, 4, 4), True)]
+)
+def test_every_plan(host: gemm.Launch, shape: tuple[int, int, int, int], packed: bool) -> None:
+    """More than one tile each way, NaN, in one piece and shared out, the edges of tiles."""
+    pair, plan = ((FWD, FWD), Plan(*shape, 9)) if packed else ((BWD, FWD), Plan(*shape, 1))
+    a, b = codes(pair[0], (plan.rows + 5, 26), 1), codes(pair[1], (26, plan.cols + 3), 2)
+    a[3, 20] |= 0x7F
+    want = check(host, a, b, *pair, chunk=12, plan=plan, packed=packed)
+    assert packed or (want[3] == 0x7FFF).all()
+
+
+@pytest.mark.parametrize("pair", [(FWD, FWD), (BWD, BWD)])
+def test_codes_looked_up_once(host: gemm.Launch, pair: tuple[str, str]) -> None:
+    """Whole words and single codes, operands that lie either way, chunks that are no multiple."""
+    for (m, n, k), chunk in (((70, 68, 72), 64), ((9, 6, 65), 64), ((33, 20, 30), 7)):
+        a, b = codes(pair[0], (m, k), 1, specials=True), codes(pair[1], (k, n), 2)
+        a[1:] &= 0xBF
+        for x, y in ((a, b), (np.asfortranarray(a), np.asfortranarray(b))):
+            check(host, x, y, *pair, chunk=chunk, packed=True)
+
+
+def test_which_plans() -> None:
+    """Many sums: large tiles, whole sums. Few: the chunks are shared out. Narrow: narrow tiles."""
+    assert choose(4096, 4096, 1, 64, 64) == Plan(1, 4, 4, 4, 64)
+    assert choose(576, 64, 1, 98, 64).span < 98
+    assert choose(100352, 16, 1, 3, 64).cols == 16
+    assert choose(1, 1, 1, 1, 1).span == 1
+    for m, n, batch, chunks in ((5, 3, 7, 2), (70, 65, 1, 1000), (10**6, 10, 1, 1)):
+        plan = choose(m, n, batch, chunks, 64)
+        assert 1 <= plan.span <= chunks and plan.threads <= 128
+
+
+def test_blocks_that_do_not_share_out_the_chunks(host: gemm.Launch) -> None:
+    """NaN, and sums that overflow between chunks."""
+    plan = Plan(2, 2, 2, 4, 100)
     a, b = codes(BWD, (70, 200), 1, specials=True), codes(FWD, (200, 65), 2)
-    check(host, a, b, BWD, FWD)
+    check(host, a, b, BWD, FWD, plan=plan)
     top = np.full((3, 6400), CATALOGUE[BWD].max_code, np.uint8)
-    want = check(host, top, np.full((6400, 2), CATALOGUE[FWD].max_code, np.uint8), BWD, FWD)
+    want = check(host, top, np.full((6400, 2), CATALOGUE[FWD].max_code, np.uint8), BWD, FWD,
+                 plan=plan)  # fmt: skip
     assert (want == 0x7FFF).all()
-
-
-def test_how_chunks_are_shared_out() -> None:
-    assert gemm._chunks_a_block(64, 2048) == 64
-    assert gemm._chunks_a_block(98, 5) == 1
-    assert gemm._chunks_a_block(1568, 2) == 6
-    assert gemm._chunks_a_block(1, 2) == 1
 
 
 def test_overflow_between_chunks(host: gemm.Launch) -> None:

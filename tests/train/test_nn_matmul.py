@@ -34,7 +34,7 @@ def ours(a: np.ndarray, b: np.ndarray, *formats: str, **how: object) -> np.ndarr
 def theirs(a: np.ndarray, b: np.ndarray, *formats: str, chunk: int | None = 64,
            semantics: str = "chunked") -> np.ndarray:  # fmt: skip
     if chunk is None:
-        semantics, chunk = "fma", 64
+        semantics, chunk = {"chunked": "fma", "exact_chunk": "exact"}[semantics], 64
     return golden.matmul(a, b, *formats, ACC, chunk=chunk, semantics=semantics)
 
 
@@ -129,6 +129,34 @@ def test_batches_and_transposed_operands() -> None:
         for j in range(2):
             want = theirs(nn.to_numpy(a[i, 0]), nn.to_numpy(b[j]), FWD, BWD)
             assert np.array_equal(got[i, j], want)
+
+
+def tiny(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Codes of +-0 and the six smallest magnitudes of a format."""
+    rng, fmt = np.random.default_rng(seed), CATALOGUE[name]
+    found = rng.integers(0, 7, shape) | rng.integers(0, 2, shape) * fmt.sign_mask
+    return found.astype(np.uint8 if fmt.width <= 8 else np.uint16)
+
+
+LOW = ((BWD, BWD), (BWD, FWD), (FWD, BWD), ("E4M3FN", "FP16"))
+
+
+@pytest.mark.parametrize("how", ["chunked", "exact_chunk"])
+@pytest.mark.parametrize("pair", LOW)
+def test_sums_that_round_to_a_zero_with_a_sign(pair: tuple[str, str], how: str) -> None:
+    """One sum alone keeps a -0, as golden's fma and exact do; sums of chunks are added to +0."""
+    formats = CATALOGUE[pair[0]], CATALOGUE[pair[1]]
+    negative = 0
+    for depth in range(1, 13):
+        a, b = tiny(pair[0], (9, depth), depth), tiny(pair[1], (depth, 8), depth + 50)
+        for chunk in (None, depth, 3):
+            if how == "exact_chunk" and exact_limits(*formats, chunk or depth) is None:
+                continue
+            got = ours(a, b, *pair, chunk=chunk, semantics=how)
+            assert np.array_equal(got, theirs(a, b, *pair, chunk=chunk, semantics=how))
+            negative += int((got == 0x8000).sum()) if chunk is None else 0
+            assert chunk != depth or not (got == 0x8000).any()
+    assert bool(negative) == (pair not in PAIRS and (how, pair) != ("exact_chunk", (BWD, BWD)))
 
 
 def test_empty_products() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -65,3 +66,25 @@ def test_from_fixed(lsb: int) -> None:
     got = sums.encode(sums.from_fixed(torch.tensor(units), lsb))
     want = [expected(Fraction(x) * Fraction(2) ** lsb) for x in units]
     assert [code & 0xFFFF for code in got.tolist()] == want
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_terms_and_sums_cut_off_round_to_the_same(down: bool) -> None:
+    """As tensor cores add: each term cut off 23 bits below the larger exponent, then the sum."""
+    rng = np.random.default_rng(3)
+
+    def cut(value: Fraction, unit: Fraction) -> Fraction:
+        units = value / unit
+        return unit * (units.__floor__() if down else int(units))
+
+    for _ in range(4000):
+        total = Fraction(int(rng.integers(512, 1024)) * int(rng.choice([-1, 1])), 512)
+        factor = Fraction(int(rng.integers(1, 16)) * int(rng.integers(1, 16)), 64)
+        shift = int(rng.integers(-30, 12))
+        term = factor * Fraction(2) ** shift * int(rng.choice([-1, 1]))
+        top = max(0, math.floor(math.log2(abs(term))))
+        unit = Fraction(2) ** (top - 23)
+        found = cut(total, unit) + cut(term, unit)
+        if found:
+            found = cut(found, Fraction(2) ** (math.floor(math.log2(abs(found))) - 23))
+        assert expected(found) == expected(total + term), (total, term)

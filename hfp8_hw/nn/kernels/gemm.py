@@ -1,4 +1,4 @@
-"""Launches the kernels of ``gemm.cu``."""
+"""Launches the kernels of ``rounded.cu`` and ``exact.cu``."""
 
 from __future__ import annotations
 
@@ -14,38 +14,48 @@ from torch import Tensor
 
 from ...formats import FloatFormat
 from ...golden.operands import value_table
-from ..limits import Exact, chunk_limits, exact_limits
+from ..limits import Exact, chunk_limits, exact_limits, reach
 from . import nvrtc
+from .plan import Plan, choose
 
 DEPTH = 8
 """Steps of k that the kernels take at once."""
 
-ENOUGH = 264
-"""Blocks that keep an H100 or H200 busy: two for each of the 132 multiprocessors."""
-
-TILES = ((64, 128), (128, 64), (128, 32), (256, 16))
-"""Rows and columns of a block's sums. The narrow ones are for few columns, as a network's first
-layers have them: a block computes what is beyond the edge too."""
-
 Defines = tuple[tuple[str, int], ...]
 
-PLAIN: Defines = (("ROWS", 64), ("COLS", 64), ("STEP", 0), ("ADDS", 0), ("SPLIT", 0))
-"""For the kernels that do not depend on them."""
+MANY = 256
+"""From that many rows and columns on the tensor cores want codes looked up once for all blocks."""
 
-ADDS = (1, 2, 0)
-"""By STEP of ``gemm.cu``: which of the GPU's units add half. Per product the integer unit (64 a
-clock) then has 1.5, 2 and all operations, the multipliers (128) 1.5, 2 and 1; with 0 for all three
-it had 2, 3 and more, which bounds an H200 to 8.4 and 5.6 x 10**12 products a second."""
+UNIT = 31
+"""The kernels' sums are in units of 2**-31."""
 
 Grid = tuple[int, int, int]
 Launch = Callable[[str, Defines, Grid, Grid, list[Any]], None]
 """Run a kernel: its name, the macros it is compiled with, grid, block, arguments."""
 
 
-def source(defines: Defines) -> str:
-    """The text to compile."""
-    text = files(__package__).joinpath("gemm.cu").read_text(encoding="utf-8")
-    return "".join(f"#define {name} {value}\n" for name, value in defines) + text
+SOURCES = {
+    "pairs": ("operand.cu",),
+    "rounded_gemm": ("operand.cu", "rounded.cu"),
+    "join": ("join.cu",),
+    "pack": ("exact.cu",),
+    "exact_gemm": ("exact.cu",),
+}
+"""Where a kernel is, after ``common.cu``."""
+
+
+def defines(plan: Plan, step: int, tensor: bool, split: bool, packed: bool) -> Defines:
+    """What ``rounded.cu`` is compiled with."""
+    return (("DOWN", plan.down), ("ACROSS", plan.across), ("HIGH", plan.high), ("WIDE", plan.wide),
+            ("STEP", step), ("TENSOR", int(tensor)), ("SPLIT", int(split)),
+            ("PACKED", int(packed)))  # fmt: skip
+
+
+def source(name: str, defines: Defines) -> str:
+    """The text to compile for a kernel."""
+    folder = files(__package__)
+    parts = [folder.joinpath(part).read_text("utf-8") for part in ("common.cu", *SOURCES[name])]
+    return "".join([*(f"#define {word} {value}\n" for word, value in defines), *parts])
 
 
 @cache
@@ -53,7 +63,7 @@ def _compiled(name: str, defines: Defines, device: int) -> Any:
     """A kernel compiled for a device: by NVRTC, which comes with PyTorch, so nothing else has to be
     installed; a second or two, once a process."""
     with torch.cuda.device(device):
-        return nvrtc.kernel(source(defines), name)
+        return nvrtc.kernel(source(name, defines), name)
 
 
 def _launch(name: str, defines: Defines, grid: Grid, block: Grid, args: list[Any]) -> None:
@@ -63,12 +73,18 @@ def _launch(name: str, defines: Defines, grid: Grid, block: Grid, args: list[Any
 
 
 def applies(fmt_a: FloatFormat, fmt_b: FloatFormat) -> bool:
-    """Whether the kernels take operands of these formats: 8 bits, sums in binary32."""
-    return max(fmt_a.width, fmt_b.width) <= 8 and chunk_limits(fmt_a, fmt_b, 1).single
+    """Whether the kernels take operands of these formats: 8 bits, sums in binary32, and room there
+    for units of 2**-31 and for 2**14 times a sum."""
+    largest = reach(fmt_a).most * reach(fmt_b).most
+    return (
+        max(fmt_a.width, fmt_b.width) <= 8
+        and chunk_limits(fmt_a, fmt_b, 1).single
+        and max(largest, reach(fmt_a).most, reach(fmt_b).most) < 1 << 64
+    )
 
 
 def step(fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int) -> int:
-    """What each rounding has to look at: STEP of ``gemm.cu``."""
+    """What each rounding has to look at: STEP of ``rounded.cu``."""
     limits = chunk_limits(fmt_a, fmt_b, chunk)
     if limits.plain:
         return 0
@@ -80,83 +96,122 @@ def matmul(
     b: Tensor,
     fmt_a: FloatFormat,
     fmt_b: FloatFormat,
-    chunk: int,
+    chunk: int | None,
     exact: bool,
     launch: Launch = _launch,
-    adds: int | None = None,
+    plan: Plan | None = None,
+    tensor: bool | None = None,
+    packed: bool | None = None,
 ) -> Tensor:
     """Codes of the product of a (..., m, k) and b (..., k, n), leading axes alike, none empty.
 
-    ``adds`` overrides `ADDS`, for measuring; ``launch`` is what runs a kernel.
+    ``launch`` is what runs a kernel; for measuring and tests, ``plan`` overrides how the work is
+    shared out, ``tensor`` whether the tensor cores add, ``packed`` whether codes are looked up once
+    for all blocks.
 
-    Each operand is packed once and read k by k. Which of the two a kernel calls ``a`` is free, as
-    products commute and the order of the sums is the same: the longer side takes the rows of a
-    tile, and with exact sums the operand with the larger range is the one that is split.
+    Which of the two a kernel calls ``a`` is free, as products commute and the order of the sums is
+    the same: the longer side takes the rows of a tile, and with exact sums the operand with the
+    larger range is the one that is split.
     """
     shape = (*a.shape[:-1], b.shape[-1])
+    alone = int(chunk is None)
+    chunk = min(chunk or a.shape[-1], a.shape[-1])
     left, right = _flat(a), _flat(b.transpose(-1, -2))
     limits = exact_limits(fmt_a, fmt_b, chunk) if exact else None
     swap = limits is None if exact else shape[-2] < shape[-1]
     if swap:
         left, right, fmt_a, fmt_b = right, left, fmt_b, fmt_a
         limits = exact_limits(fmt_a, fmt_b, chunk) if exact else None
-    m, n, depth = left.shape[1], right.shape[1], left.shape[2]
-    tile = (64, 64) if exact else min(TILES, key=lambda t: _up(m, t[0]) * _up(n, t[1]))
-    how = step(fmt_a, fmt_b, chunk)
-    units = ADDS[how] if adds is None else adds
-    padded = _up(chunk, DEPTH)
-    deep = depth // chunk * padded + _up(depth % chunk, DEPTH)
-    x, bad_x = _pack(left, fmt_a, tile[0], deep, chunk, True, launch)
-    y, bad_y = _pack(right, fmt_b, tile[1], deep, chunk, False, launch)
-    batch = max(len(left), len(right))
-    out = torch.empty(batch, *shape[-2:], dtype=torch.int16, device=a.device)
+    out = torch.empty(max(len(left), len(right)), *shape[-2:], dtype=torch.int16, device=a.device)
     strides = (1, shape[-1]) if swap else (shape[-1], 1)
-    sizes = (m, n, x.shape[2], y.shape[2])
-    rest = (*strides, len(left), len(right))
-    across, down = _up(n, tile[1]) // tile[1], _up(m, tile[0]) // tile[0]
     if limits is not None:
-        args: list[Any] = [x, y, bad_x, bad_y, out, *sizes, deep, padded, *rest]
-        launch("exact_gemm", PLAIN, (across, down, batch), (256, 1, 1),
-               [*args, *_exponents(limits)])  # fmt: skip
-        return out.reshape(shape)
-    chunks = -(-depth // chunk)
-    each = _chunks_a_block(chunks, across * down * batch)
-    split = int(each < chunks)
-    parts = torch.empty((batch, chunks, m, n) if split else 1, device=a.device)
-    defines = (("ROWS", tile[0]), ("COLS", tile[1]), ("STEP", how), ("ADDS", units),
-               ("SPLIT", split))  # fmt: skip
-    grid = (across, down, batch * -(-chunks // each))
-    args = [x, y, bad_x, bad_y, out, parts, *sizes, deep, padded, *rest, 1, each * padded]
-    launch("rounded_gemm", defines, grid, (tile[0] * tile[1] // 64, 1, 1), args)
-    if split:
-        args = [parts, bad_x, bad_y, out, *sizes, chunks, *rest]
-        launch("join", PLAIN, (-(-m * n // 128), 1, batch), (128, 1, 1), args)
+        _exact(left, right, fmt_a, fmt_b, chunk, alone, limits, out, strides, launch)
+    else:
+        normal = step(fmt_a, fmt_b, chunk) == 0
+        tensor = normal and (_has_tensor_cores(a.device) if tensor is None else tensor)
+        packed = tensor and min(shape[-2:]) >= MANY if packed is None else packed
+        _rounded(left, right, fmt_a, fmt_b, chunk, alone, out, strides, launch, plan, tensor,
+                 packed)  # fmt: skip
     return out.reshape(shape)
 
 
-def _chunks_a_block(chunks: int, blocks: int) -> int:
-    """How many chunks a block sums: all, unless the blocks are too few to fill a GPU."""
-    if blocks >= ENOUGH or chunks == 1:
-        return chunks
-    return -(-chunks // min(chunks, -(-2 * ENOUGH // blocks)))
+def _rounded(left: Tensor, right: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int,
+             alone: int, out: Tensor, strides: tuple[int, int], launch: Launch,
+             plan: Plan | None, tensor: bool, packed: bool) -> None:  # fmt: skip
+    (_, m, depth), n, batch = left.shape, right.shape[1], len(out)
+    chunks = -(-depth // chunk)
+    how = step(fmt_a, fmt_b, chunk)
+    plan = plan or choose(m, n, batch, chunks, chunk)
+    split = plan.span < chunks
+    parts = torch.empty((batch, chunks, m, n) if split else 1, device=out.device)
+    blocks = _ceil(m, plan.rows) * _ceil(n, plan.cols) * batch * _ceil(chunks, plan.span)
+    tables = _words(fmt_a, UNIT, out.device), _words(fmt_b, 0, out.device)
+    unused = torch.empty(1, dtype=torch.int32, device=out.device)
+    x = y = bad_x = bad_y = unused
+    if packed:
+        x, bad_x = _pairs(left, tables[0], chunk, max(128, plan.rows), launch)
+        y, bad_y = _pairs(right, tables[1], chunk, max(128, plan.cols), launch)
+    args = [left, right, *tables, x, y, bad_x, bad_y, out, parts, m, n, depth, chunk, *strides,
+            len(left), len(right), *_layout(left, chunk), *_layout(right, chunk), x.shape[-1],
+            y.shape[-1], alone, plan.span]  # fmt: skip
+    words = defines(plan, how, tensor, split, packed)
+    launch("rounded_gemm", words, (blocks, 1, 1), (plan.threads, 1, 1), args)
+    if split:
+        args = [parts, out, m, n, chunks, *strides]
+        launch("join", (), (_ceil(m * n, 256), batch, 1), (256, 1, 1), args)
 
 
-def packed(
-    a: Tensor, b: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int
-) -> tuple[Tensor, Tensor]:
-    """What `matmul` does first, for measuring: both operands of (m, k) times (k, n), packed."""
-    deep = a.shape[-1] // chunk * _up(chunk, DEPTH) + _up(a.shape[-1] % chunk, DEPTH)
-    x, _ = _pack(_flat(a), fmt_a, 64, deep, chunk, True, _launch)
-    y, _ = _pack(_flat(b.transpose(-1, -2)), fmt_b, 64, deep, chunk, False, _launch)
-    return x, y
+def _pairs(codes: Tensor, table: Tensor, chunk: int, unit: int,
+           launch: Launch) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Values (batch, pairs of k, rows padded to ``unit``), and the marks of rows that are NaN."""
+    batch, rows, depth = codes.shape
+    padded = _up(rows, unit)
+    steps = depth // chunk * _ceil(chunk, DEPTH) + _ceil(depth % chunk, DEPTH)
+    out = torch.empty(batch, steps * DEPTH // 2, padded, dtype=torch.int32, device=codes.device)
+    bad = torch.zeros(batch, padded, dtype=torch.int32, device=codes.device)
+    args = [codes, table, out, bad, rows, depth, chunk, *_layout(codes, chunk), padded, steps]
+    launch("pairs", (), (padded // 128, _ceil(steps, 4), batch), (128, 1, 1), args)
+    return out, bad
+
+
+@cache
+def _has_tensor_cores(device: torch.device) -> bool:
+    """Whether they take bfloat16: from compute capability 8.0 on."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def _layout(codes: Tensor, chunk: int) -> tuple[int, int, int, int]:
+    """Strides of rows, k and batches, and how to read: 1 for four rows at a time, not four steps of
+    k; 2 if four codes lie side by side and on a multiple of four."""
+    by_batch, by_row, by_k = codes.stride()
+    turned = by_row == 1 and by_k != 1
+    near, far = (by_row, by_k) if turned else (by_k, by_row)
+    steps = chunk if not turned and chunk < codes.shape[2] else 0
+    whole = near == 1 and not any(x % 4 for x in (far, by_batch, steps, codes.data_ptr()))
+    return by_row, by_k, by_batch, int(turned) + 2 * int(whole)
+
+
+def _exact(left: Tensor, right: Tensor, fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int,
+           alone: int, limits: Exact, out: Tensor, strides: tuple[int, int],
+           launch: Launch) -> None:  # fmt: skip
+    """Each operand is packed once and read k by k."""
+    (_, m, depth), n = left.shape, right.shape[1]
+    padded = _up(chunk, DEPTH)
+    deep = depth // chunk * padded + _up(depth % chunk, DEPTH)
+    x, bad_x = _pack(left, fmt_a, deep, chunk, launch)
+    y, bad_y = _pack(right, fmt_b, deep, chunk, launch)
+    args = [x, y, bad_x, bad_y, out, m, n, x.shape[2], y.shape[2], deep, padded, *strides,
+            len(left), len(right), alone, math.frexp(limits.split)[1] - 1, limits.lsb]  # fmt: skip
+    grid = (_ceil(n, 64), _ceil(m, 64), len(out))
+    launch("exact_gemm", (), grid, (256, 1, 1), args)
+
+
+def _ceil(count: int, unit: int) -> int:
+    return -(-count // unit)
 
 
 def _up(count: int, unit: int) -> int:
-    return -(-count // unit) * unit
-
-
-def _exponents(limits: Exact) -> tuple[int, int]:
-    return math.frexp(limits.split)[1] - 1, limits.lsb
+    return _ceil(count, unit) * unit
 
 
 def _flat(operand: Tensor) -> Tensor:
@@ -168,30 +223,31 @@ def _flat(operand: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _table(fmt: FloatFormat, device: torch.device) -> Tensor:
-    """256 values; codes beyond a narrow format do not occur."""
+def _table(fmt: FloatFormat, scale: int, device: torch.device) -> Tensor:
+    """256 values, times 2**scale; codes beyond a narrow format do not occur."""
     values = np.zeros(256, np.float32)
-    values[: 1 << fmt.width] = value_table(fmt)
+    values[: 1 << fmt.width] = np.ldexp(value_table(fmt), scale)
     return torch.from_numpy(values).to(device)
 
 
-def _pack(
-    codes: Tensor,
-    fmt: FloatFormat,
-    unit: int,
-    deep: int,
-    chunk: int,
-    negative: bool,
-    launch: Launch,
-) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=64)
+def _words(fmt: FloatFormat, scale: int, device: torch.device) -> Tensor:
+    """The same in bfloat16, whose 8 bits of significand are enough for any format of 8 bits; bit 31
+    alone for NaN and infinities."""
+    values = _table(fmt, scale, torch.device("cpu"))
+    words = values.view(torch.int32) >> 16 & 0xFFFF
+    return torch.where(values.isfinite(), words, -1 << 31).to(torch.int32).to(device)
+
+
+def _pack(codes: Tensor, fmt: FloatFormat, deep: int, chunk: int,
+          launch: Launch) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Values (batch, k, rows), padded, and the marks of rows with NaN or infinities."""
     batch, rows, depth = codes.shape
-    wide = _up(rows, math.lcm(unit, 32))
+    wide = _up(rows, 64)
     out = torch.empty(batch, deep, wide, dtype=torch.float32, device=codes.device)
     bad = torch.zeros(batch, wide, dtype=torch.int32, device=codes.device)
     by_batch, by_row, by_k = codes.stride()
-    args: list[Any] = [codes, _table(fmt, codes.device), out, bad, rows, depth, wide, deep, chunk,
-                       _up(chunk, DEPTH), by_row, by_k, by_batch, int(negative)]  # fmt: skip
-    grid = (wide // 32, -(-deep // 32), batch)
-    launch("pack", PLAIN, grid, (32, 8, 1), args)
+    args: list[Any] = [codes, _table(fmt, 0, codes.device), out, bad, rows, depth, wide, deep,
+                       chunk, _up(chunk, DEPTH), by_row, by_k, by_batch]  # fmt: skip
+    launch("pack", (), (wide // 32, _ceil(deep, 32), batch), (32, 8, 1), args)
     return out, bad
