@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from hfp8_hw.nn.tasks import TASKS, bible, detection, find, help_pages, speech, transformer
+from hfp8_hw.nn.tasks import TASKS, bible, detection, find, help_pages, speech
+from hfp8_hw.nn.tasks.models import transformer
 from hfp8_hw.nn.tasks.task import Task
 from hfp8_hw.nn.training import batch as batches
 from hfp8_hw.nn.training import loop, setup
@@ -125,7 +126,7 @@ def test_the_cost_of_a_letter() -> None:
     even = torch.nn.Module()
     even.forward = lambda x: torch.zeros(*x.shape, 9)  # type: ignore[assignment]
     assert mine.score(even) == pytest.approx(np.log2(9))
-    mine.test = torch.arange(900, dtype=torch.uint8) % 9
+    mine.test = (torch.arange(900) % 9).to(torch.uint8)
     sure = torch.nn.Module()
     sure.forward = lambda x: 99.0 * torch.nn.functional.one_hot((x + 1) % 9, 9)  # type: ignore[assignment]
     assert mine.score(sure) == pytest.approx(0, abs=1e-6)

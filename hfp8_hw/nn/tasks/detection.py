@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .boxes import kept, mean_precision, overlap
-from .convnets import Inverted, norm
 from .fashion import SOURCE, normal
+from .models.convnets import Inverted, norm
 from .scenes import SIDE, Scenes, compose
 from .task import Recipe, Task
 

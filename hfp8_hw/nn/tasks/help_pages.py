@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .models.transformer import Translator
 from .sources import Arrays, Source
 from .task import Recipe, Task, tensor
-from .transformer import Translator
 
 PACKAGE = Path("/usr/share/libreoffice/help")
 FROM, TO = "en-US", "de"
