@@ -95,7 +95,7 @@ def curve(rows: list[Row], what: str) -> list[tuple[float, float]]:
 
 
 def svg(rows: list[Row], task: str, what: str = "loss") -> str:
-    """A picture of the curves of a task: a line an arithmetic without changes, mean of its seeds."""
+    """A picture of a task's curves: a line an arithmetic without changes, the mean of its seeds."""
     own = [row for row in rows if row["task"] == task and not row["changes"]]
     lines = {
         name: found for name in ORDER
