@@ -115,7 +115,9 @@ def test_the_loop_sums_as_golden_does(fmt_a: str, fmt_b: str, chunk: int | None)
                      for x, y in zip(a, b, strict=True)])  # fmt: skip
     want = golden.decode(want, "DLFLOAT16")
     x = activation_of(a, fmt_a), activation_of(b, fmt_b)
-    assert np.array_equal(product(*x, how).numpy(), want.astype(np.float32), equal_nan=True)
+    got = product(*x, how).numpy()
+    assert np.array_equal(got, want.astype(np.float32), equal_nan=True)
+    assert np.array_equal(np.signbit(got[want == 0]), np.signbit(want[want == 0]))
 
 
 def activation_of(codes: np.ndarray, name: str) -> Operand:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .arithmetic import Arithmetic
 from .functions import bias_gradient, save, saved, turned, with_bias
@@ -52,6 +53,7 @@ class _Convolution(torch.autograd.Function):
         return with_bias(out, None if bias is None else bias.view(-1, 1, 1), arith)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         a, w = saved(ctx)
         e = error(gradient, ctx.arith, ctx.wide)
