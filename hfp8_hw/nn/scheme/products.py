@@ -9,13 +9,17 @@ from ...formats import FloatFormat
 from .. import sums
 from ..codes import decode
 from ..kernels import gemm
-from ..limits import chunk_limits
+from ..limits import Chunk, chunk_limits
 from ..matmul import matmul as code_product
 from .arithmetic import Arithmetic
 from .operands import Operand, decoded
 
 _ON_CPU, _ON_GPU = 1 << 16, 1 << 24
 """Sums at once: on a CPU as many as stay in its cache, on a GPU as many as fill it."""
+
+
+_GAP, _LAST_PLACE = 0x30000000, 0x4000
+"""2**-31 as a binary32 word, and the last of its ten bits."""
 
 
 def product(a: Operand, b: Operand, arith: Arithmetic) -> Tensor:
@@ -66,7 +70,7 @@ def _loop(
     for first in range(0, len(flat), group):
         for row in range(0, m, rows):
             part = left[:, :, first : first + group, row : row + rows, None]
-            whole = _chunks(part, right[:, :, first : first + group, None], limits.plain)
+            whole = _chunks(part, right[:, :, first : first + group, None], limits)
             whole = whole.to(torch.float32)
             total = whole[0] if chunk is None else _joined(whole)
             flat[first : first + group, row : row + rows] = total
@@ -94,15 +98,26 @@ def _joined(whole: Tensor) -> Tensor:
     return last
 
 
-def _chunks(left: Tensor, right: Tensor, plain: bool) -> Tensor:
+def _chunks(left: Tensor, right: Tensor, limits: Chunk) -> Tensor:
     """Sums of each chunk, rounded after every product; the first axis counts its products."""
+    gap = limits.single and limits.no_overflow and limits.one_gap
+    rounded = sums.round_any
+    if limits.plain or gap:
+        rounded = sums.round_normal_ if limits.plain else _round_gap_
     part = sums.round_any(left[0] * right[0] + 0.0)
     term = torch.empty_like(part)
     for x, y in zip(left[1:], right[1:], strict=True):
         torch.mul(x, y, out=term)
         part.add_(term)
-        part = sums.round_normal_(part) if plain else sums.round_any(part)
-    return sums.round_any(part) if plain else part
+        part = rounded(part)
+    return sums.round_any(part)  # Infinities are NaN.
+
+
+def _round_gap_(total: Tensor) -> Tensor:
+    """As `sums.round_normal_`, where the one sum below the smallest value is 2**-31: it goes up."""
+    word = sums.round_normal_(total).view(torch.int32)
+    word.add_((word & 0x7FFFFFFF) == _GAP, alpha=_LAST_PLACE)
+    return total
 
 
 def _chunked(
