@@ -27,6 +27,9 @@ EXTRAS = {
     "ml_dtypes": "bench",
     "gfloat": "bench",
     "torch": "train",
+    "sacrebleu": "train",
+    "sentencepiece": "train",
+    "lxml": "train",
 }
 """By the name of a module: the extra that brings it."""
 

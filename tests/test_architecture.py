@@ -30,6 +30,7 @@ ALLOWED = {
     "hfp8_hw/nn/kernels": TWIN,
     "hfp8_hw/nn/scheme": TWIN,
     "hfp8_hw/nn/tasks": TWIN,
+    "hfp8_hw/nn/tasks/models": TWIN,
     "hfp8_hw/nn/training": TWIN,
     "rtl_gen": PARAMETERS | {"hfp8_hw", "hfp8_hw.hdl", "rtl_gen"},
     "verif": OUTSIDE_VERIF | {"verif"},

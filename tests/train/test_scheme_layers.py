@@ -69,6 +69,26 @@ def test_products_of_numbers_that_all_formats_have(kind: str, arith: str, wide: 
 
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("arith", TRAINS)
+@pytest.mark.parametrize("kind", ["linear", "conv1d", "groups", "sides"])
+def test_how_a_tensor_lies_in_memory_does_not_matter(kind: str, arith: str, wide: bool) -> None:
+    make, shape = LAYERS[kind]
+    mine = convert(make(), arith, first_last=wide).model
+    x = small(*shape, seed=5)
+    error = small(*mine(x).shape, seed=9)
+    turned = [t.transpose(0, -1).contiguous().transpose(0, -1) for t in (x, error)]
+    assert not turned[0].is_contiguous()
+    spread = [t.repeat_interleave(2, 0)[::2] for t in (x, error)]
+    want = run(mine, (x,), error)
+    for other in (turned, spread):
+        for got, expected in zip(run(mine, (other[0],), other[1]), want, strict=True):
+            assert torch.equal(got, expected)
+    one = run(mine, (x,), torch.ones(1).expand(error.shape))
+    for got, expected in zip(one, run(mine, (x,), torch.ones(error.shape)), strict=True):
+        assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("arith", TRAINS)
 def test_embedding(arith: str, wide: bool) -> None:
     plain = nn.Embedding(7, 4, padding_idx=2)
     plain.weight.data = small(7, 4)
@@ -103,8 +123,8 @@ def test_the_loop_sums_as_golden_does(fmt_a: str, fmt_b: str, chunk: int | None)
     tops = [np.iinfo(kind).max + 1 for kind in kinds]
     a = rng.integers(0, tops[0], (2, 6, 70)).astype(kinds[0])
     b = rng.integers(0, tops[1], (2, 70, 5)).astype(kinds[1])
-    a[0, 0] &= 3 if kinds[0] == np.uint8 else 0x3FF
-    b[0, :, 0] &= 3 if kinds[1] == np.uint8 else 0x3FF
+    a[0, :3] &= 0x83 if kinds[0] == np.uint8 else 0x83FF
+    b[0, :, :3] &= 0x87 if kinds[1] == np.uint8 else 0x83FF
     if fmt_a != "HFP8_FWD":
         finite = golden.decode(a, fmt_a)
         a[~np.isfinite(finite)] = 0
@@ -115,7 +135,24 @@ def test_the_loop_sums_as_golden_does(fmt_a: str, fmt_b: str, chunk: int | None)
                      for x, y in zip(a, b, strict=True)])  # fmt: skip
     want = golden.decode(want, "DLFLOAT16")
     x = activation_of(a, fmt_a), activation_of(b, fmt_b)
-    assert np.array_equal(product(*x, how).numpy(), want.astype(np.float32), equal_nan=True)
+    got = product(*x, how).numpy()
+    assert np.array_equal(got, want.astype(np.float32), equal_nan=True)
+    assert np.array_equal(np.signbit(got[want == 0]), np.signbit(want[want == 0]))
+
+
+def test_a_sum_of_two_to_the_minus_31_goes_up() -> None:
+    """7 x 13 - 6 x 15 = 1 in units of 2**-31, which is no number of (1,6,9). Less 1280, what it
+    has become shows: -1279 is in the middle of two numbers, and a little more goes to -1278."""
+    a = np.array([[3, 0x82, 0x91, 0x11, 3, 0x82, 0]], np.uint8)
+    b = np.array([[5, 7, 8, 8, 5, 7, 0]], np.uint8).T
+    for depth in range(2, 8):
+        x, y = a[:, :depth], b[:depth]
+        got = product(activation_of(x, "HFP8_BWD"), activation_of(y, "HFP8_FWD"), EXACT)
+        want = golden.decode(golden.matmul(x, y, "HFP8_BWD", "HFP8_FWD", "DLFLOAT16",
+                                           semantics="chunked", chunk=64), "DLFLOAT16")  # fmt: skip
+        assert got.item() == want.item()
+        assert depth != 2 or got.item() == 2.0**-31 * (1 + 2.0**-9)
+        assert depth != 3 or got.item() == -1278 * 2.0**-31
 
 
 def activation_of(codes: np.ndarray, name: str) -> Operand:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from hfp8_hw.nn.tasks import TASKS, bible, detection, find, help_pages, speech, transformer
+from hfp8_hw.nn.tasks import TASKS, bible, detection, find, help_pages, speech
+from hfp8_hw.nn.tasks.models import transformer
 from hfp8_hw.nn.tasks.task import Task
 from hfp8_hw.nn.training import batch as batches
 from hfp8_hw.nn.training import loop, setup
@@ -105,6 +106,27 @@ def test_it_learns(name: str, arith: str) -> None:
     assert min(found[4:]) < 0.93 * found[0], found
 
 
+@pytest.mark.parametrize(
+    ("name", "arith", "chunk"),
+    [("vision_resnet", "hfp8-fast", None), ("speech_letters", "e5m2", None),
+     ("language_char", "ocp", None), ("speech_language", "hfp8", 16)],
+)  # fmt: skip
+def test_resumed_is_the_same_as_straight(
+    name: str, arith: str, chunk: int | None, tmp_path: Path
+) -> None:
+    """With residuals, momenta, codes, the loss scale and the random bits of rounding."""
+    job, mine, path = Job(name, arith, 7, 2, 24, chunk), task(name), tmp_path / "c.pt"
+    if isinstance(mine, bible.LanguageChar):
+        mine.text = mine.text[:800]
+    straight, one = loop.train(job, mine)
+    loop.train(job, mine, path, until=1)
+    second, two = loop.train(job, mine, path, resume=True)
+    assert straight["curve"] == second["curve"] and straight["score"] is not None
+    a, b = one.model.state_dict(), two.model.state_dict()
+    assert a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+    assert one.scaler.state_dict() == two.scaler.state_dict()
+
+
 def test_every_task_has_its_layers_converted() -> None:
     """None but normalizations stays in FP32, and 16 bits are where they should be."""
     from hfp8_hw.nn import convert
@@ -125,7 +147,7 @@ def test_the_cost_of_a_letter() -> None:
     even = torch.nn.Module()
     even.forward = lambda x: torch.zeros(*x.shape, 9)  # type: ignore[assignment]
     assert mine.score(even) == pytest.approx(np.log2(9))
-    mine.test = torch.arange(900, dtype=torch.uint8) % 9
+    mine.test = (torch.arange(900) % 9).to(torch.uint8)
     sure = torch.nn.Module()
     sure.forward = lambda x: 99.0 * torch.nn.functional.one_hot((x + 1) % 9, 9)  # type: ignore[assignment]
     assert mine.score(sure) == pytest.approx(0, abs=1e-6)

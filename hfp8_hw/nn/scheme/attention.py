@@ -79,6 +79,10 @@ class MultiheadAttention(Layer, nn.MultiheadAttention):
 
     _qkv_same_embed_dim: bool
 
+    def extra_repr(self) -> str:
+        """Width and heads."""
+        return f"{self.embed_dim}, heads={self.num_heads}"
+
     def setup(self) -> None:
         """What the class needs of an instance of PyTorch's."""
         self.one_weight = self._qkv_same_embed_dim

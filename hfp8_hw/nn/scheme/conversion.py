@@ -111,9 +111,8 @@ def convert(
             module.activation_relu_or_gelu = 0  # So that it calls its layers when it evaluates too.
     converted = []
     for name, module in chosen.items():
-        words = f"{name or 'the model'}: {_shape(module)}"
         adopt(module, how, name in wide)
-        converted.append(f"{words} -> {_words(module)}")
+        converted.append(f"{name or 'the model'}: {_shape(module)} -> {_words(module)}")
     left = [*(f"{name}: kept, as asked" for name in kept)]
     left += [f"{n or 'the model'}: {reason(m, how)}" for n, m in modules.items()
              if n not in chosen and _matters(m) and not _within_any(n, chosen)]  # fmt: skip
@@ -206,7 +205,7 @@ def _matters(module: nn.Module) -> bool:
 
 
 def _shape(module: nn.Module) -> str:
-    kind: Callable[[], str] = getattr(module, "extra_repr", str)
+    kind: Callable[[], str] = module.extra_repr
     return f"{type(module).__name__}({kind()})"
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .arithmetic import Arithmetic
 from .functions import bias_gradient, save, saved, turned, with_bias
@@ -52,6 +53,7 @@ class _Convolution(torch.autograd.Function):
         return with_bias(out, None if bias is None else bias.view(-1, 1, 1), arith)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         a, w = saved(ctx)
         e = error(gradient, ctx.arith, ctx.wide)
@@ -104,7 +106,7 @@ def _of_input(a: Operand, size: Pair, geometry: Geometry) -> Operand:
 def _grouped(e: Operand, groups: int) -> Operand:
     """(images, out, rows, columns) as (groups, images x rows x columns, out / groups)."""
     images, out, rows, columns = e.codes.shape
-    codes = e.codes.view(images, groups, out // groups, rows, columns).permute(1, 0, 3, 4, 2)
+    codes = e.codes.reshape(images, groups, out // groups, rows, columns).permute(1, 0, 3, 4, 2)
     return e.moved(codes.reshape(groups, images * rows * columns, out // groups))
 
 
@@ -143,7 +145,7 @@ def _input_gradient(
     codes = _padded(spread, *pads)
     groups = geometry.groups
     columns = e.moved(windows(codes, size, (1, 1), geometry.dilation, groups))
-    kernel = w.codes.view(groups, out // groups, -1, *size).flip(-2, -1)
+    kernel = w.codes.reshape(groups, out // groups, -1, *size).flip(-2, -1)
     kernel = kernel.permute(0, 1, 3, 4, 2).reshape(groups, -1, shape[1] // groups)
     result = product(columns, w.moved(kernel), arith)
     return _images(result, images, shape[2], shape[3])

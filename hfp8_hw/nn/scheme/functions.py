@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .. import sums
 from ..sums import ACC
@@ -76,15 +77,16 @@ def bias_gradient(errors: Operand, arith: Arithmetic) -> Tensor:
     return product(one, errors, arith)[0]
 
 
-def save(ctx: Any, *operands: Operand) -> None:
-    """Keep operands for the backward pass."""
-    ctx.kept = [one._replace(codes=one.codes[:0]) for one in operands]
-    ctx.save_for_backward(*(one.codes for one in operands))
+def save(ctx: Any, *operands: Operand, rest: tuple[Tensor, ...] = ()) -> None:
+    """Keep operands, and the rest, where PyTorch frees it after the backward pass."""
+    ctx.kept = [(one.fmt, one.factor) for one in operands]
+    ctx.save_for_backward(*(one.codes for one in operands), *rest)
 
 
 def saved(ctx: Any) -> list[Operand]:
-    """What `save` kept."""
-    return [one.moved(codes) for one, codes in zip(ctx.kept, ctx.saved_tensors, strict=True)]
+    """The operands that `save` kept."""
+    codes = ctx.saved_tensors[: len(ctx.kept)]
+    return [Operand(one, *how) for one, how in zip(codes, ctx.kept, strict=True)]
 
 
 def turned(one: Operand) -> Operand:
@@ -105,6 +107,7 @@ class _Product(torch.autograd.Function):
         return with_bias(product(x, y, arith), bias, arith)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, y = saved(ctx)
         e = error(gradient, ctx.arith, ctx.wide)
@@ -142,6 +145,7 @@ class _Lookup(torch.autograd.Function):
         return values if found.factor is None else values * found.factor
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (index,) = ctx.saved_tensors
         e = error(gradient, ctx.arith, ctx.wide)

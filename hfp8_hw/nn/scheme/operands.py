@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -96,9 +97,8 @@ def _exponent(x: Tensor, fmt: FloatFormat) -> Tensor:
     if not x.numel():
         return torch.zeros((), dtype=torch.int32, device=x.device)
     most = x.detach().abs().amax()
-    large = torch.tensor(fmt.max, dtype=torch.float32, device=x.device)
     part, exponent = torch.frexp(most)
-    limit, top = torch.frexp(large)
+    limit, top = math.frexp(fmt.max)
     found = top - exponent - (part > limit).to(torch.int32)
     return torch.where(most.isfinite() & (most > 0), found, 0).clamp(-64, 63).to(torch.int32)
 

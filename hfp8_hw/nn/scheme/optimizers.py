@@ -289,10 +289,10 @@ class HFP8Adam(Coded, torch.optim.Adam):
                         p.grad = p.grad.add(values[p], alpha=decay)
                     p.data = torch.zeros_like(values[p])
             group["weight_decay"] = 0.0
-        # PyTorch sets up the state of a parameter that has none.
-        residuals = {p: self.state[p].pop("residual") for p in kept if "residual" in self.state[p]}
+        # PyTorch takes a state with anything in it for one that it has begun.
+        ours = {p: self.state[p].pop("residual") for p in kept if "residual" in self.state[p]}
         self._only(lambda p: p in values)
-        for p, residual in residuals.items():
+        for p, residual in ours.items():
             self.state[p]["residual"] = residual
         for group, decay in zip(self.param_groups, decays, strict=True):
             group["weight_decay"] = decay

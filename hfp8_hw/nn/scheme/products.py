@@ -9,13 +9,17 @@ from ...formats import FloatFormat
 from .. import sums
 from ..codes import decode
 from ..kernels import gemm
-from ..limits import chunk_limits
+from ..limits import Chunk, chunk_limits
 from ..matmul import matmul as code_product
 from .arithmetic import Arithmetic
 from .operands import Operand, decoded
 
 _ON_CPU, _ON_GPU = 1 << 16, 1 << 24
 """Sums at once: on a CPU as many as stay in its cache, on a GPU as many as fill it."""
+
+
+_GAP, _LAST_PLACE = 0x30000000, 0x4000
+"""2**-31 as a binary32 word, and the last of its ten bits."""
 
 
 def product(a: Operand, b: Operand, arith: Arithmetic) -> Tensor:
@@ -44,8 +48,7 @@ def _loop(
 ) -> Tensor:
     """As `nn.matmul`, in a loop over the products of a chunk, with all chunks side by side.
 
-    A chunk that is not full is filled with products of +0, which change no sum: a sum that starts
-    from +0 is never -0.
+    A chunk that is not full is filled with products that are -0, which change no sum.
     """
     depth = x.shape[-1]
     leading = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])
@@ -57,8 +60,9 @@ def _loop(
     chunks = -(-depth // length)
     limits = chunk_limits(fmt_x, fmt_y, length)
     dtype = torch.float32 if limits.single else torch.float64
-    left = _chunked(decode(x, fmt_x, dtype=dtype), leading, chunks, length)
-    right = _chunked(decode(y, fmt_y, dtype=dtype).transpose(-1, -2), leading, chunks, length)
+    columns = decode(y, fmt_y, dtype=dtype).transpose(-1, -2)
+    left = _chunked(decode(x, fmt_x, dtype=dtype), leading, chunks, length, -0.0)
+    right = _chunked(columns, leading, chunks, length, 0.0)
     flat = out.view(-1, m, n)
     most = _ON_GPU if x.is_cuda else _ON_CPU
     rows = min(m, max(1, most // (chunks * n)))
@@ -66,30 +70,63 @@ def _loop(
     for first in range(0, len(flat), group):
         for row in range(0, m, rows):
             part = left[:, :, first : first + group, row : row + rows, None]
-            whole = _chunks(part, right[:, :, first : first + group, None], limits.plain)
-            total = whole[0]
-            for after in whole[1:]:
-                total = sums.round_any(total + after)
+            whole = _chunks(part, right[:, :, first : first + group, None], limits)
+            whole = whole.to(torch.float32)
+            total = whole[0] if chunk is None else _joined(whole)
             flat[first : first + group, row : row + rows] = total
     return out
 
 
-def _chunks(left: Tensor, right: Tensor, plain: bool) -> Tensor:
+def _joined(whole: Tensor) -> Tensor:
+    """The sums of the chunks, along the first axis, added to +0 in order.
+
+    There may be thousands of them and few sums at a time, so what counts is the number of
+    operations: the rounding for the normal range is tried first, and done again with care if any
+    sum was not in it.
+    """
+    totals = torch.empty_like(whole)
+    last = torch.zeros_like(whole[0])
+    for total, part in zip(totals, whole, strict=True):
+        last = sums.round_normal_(torch.add(last, part, out=total))
+    size = totals.abs()
+    fine = (size >= sums.SMALLEST) & (size <= sums.LARGEST) | (size == 0)
+    if bool(fine.all()):
+        return last
+    last = torch.zeros_like(last)
+    for part in whole:
+        last = sums.round_any(last + part)
+    return last
+
+
+def _chunks(left: Tensor, right: Tensor, limits: Chunk) -> Tensor:
     """Sums of each chunk, rounded after every product; the first axis counts its products."""
+    gap = limits.single and limits.no_overflow and limits.one_gap
+    rounded = sums.round_any
+    if limits.plain or gap:
+        rounded = sums.round_normal_ if limits.plain else _round_gap_
     part = sums.round_any(left[0] * right[0] + 0.0)
     term = torch.empty_like(part)
     for x, y in zip(left[1:], right[1:], strict=True):
         torch.mul(x, y, out=term)
         part.add_(term)
-        part = sums.round_normal_(part) if plain else sums.round_any(part)
-    return sums.round_any(part) if plain else part
+        part = rounded(part)
+    return sums.round_any(part)  # Infinities are NaN.
 
 
-def _chunked(values: Tensor, leading: tuple[int, ...], chunks: int, length: int) -> Tensor:
-    """(..., rows, k) as (products of a chunk, chunks, batch, rows), contiguous."""
+def _round_gap_(total: Tensor) -> Tensor:
+    """As `sums.round_normal_`, where the one sum below the smallest value is 2**-31: it goes up."""
+    word = sums.round_normal_(total).view(torch.int32)
+    word.add_((word & 0x7FFFFFFF) == _GAP, alpha=_LAST_PLACE)
+    return total
+
+
+def _chunked(
+    values: Tensor, leading: tuple[int, ...], chunks: int, length: int, fill: float
+) -> Tensor:
+    """(..., rows, k), filled up, as (products of a chunk, chunks, batch, rows), contiguous."""
     missing = chunks * length - values.shape[-1]
     if missing:
-        values = torch.nn.functional.pad(values, (0, missing))
+        values = torch.nn.functional.pad(values, (0, missing), value=fill)
     values = values.expand(*leading, *values.shape[-2:])
     rows = values.shape[-2]
     return values.reshape(-1, rows, chunks, length).permute(3, 2, 0, 1).contiguous()

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ...errors import ParameterError, shown
 from .. import sums
@@ -47,16 +48,16 @@ class _Recurrence(torch.autograd.Function):
                 gates.append(torch.cat((i, f, g, o), -1))
                 cells.append(c)
         if keep:
-            save(ctx, w, *used)
-            ctx.rest = (torch.stack(cells, 1), torch.stack(gates, 1))
+            save(ctx, w, *used, rest=(torch.stack(cells, 1), torch.stack(gates, 1)))
             ctx.arith, ctx.biased = arith, bias is not None
         return torch.stack(outputs, 1), c
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         to_outputs, to_c = gradients
         w, *used = saved(ctx)
-        (cells, gates), arith = ctx.rest, ctx.arith
+        (cells, gates), arith = ctx.saved_tensors[-2:], ctx.arith
         to_h = torch.zeros_like(to_c)
         to_x, errors = torch.empty_like(gates), []
         for t in reversed(range(gates.shape[1])):

@@ -1,7 +1,9 @@
 """What is trained: the data, a model and a score for each of seven tasks.
 
-`task` says what a task is, `sources` where its data comes from. `fashion` and `convnets` are the
-two vision tasks.
+`task` says what a task is, `sources` where its data comes from. `fashion` has the two of vision,
+`bible` the one of language, `help_pages` translation, `speech` two of speech, whose sounds
+`recordings` has and `audio` turns into pictures. `detection` finds clothes in `scenes`, and `boxes`
+counts how well. `models` has networks.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .models.transformer import Reader
 from .sources import Arrays, Source
 from .task import Recipe, Task, tensor
-from .transformer import Reader
 
 FILE = "kjv.jsonl"
 LENGTH = 256

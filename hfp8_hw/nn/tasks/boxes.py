@@ -51,8 +51,8 @@ def average_precision(hits: np.ndarray[Any, Any], objects: int) -> float:
     right = np.cumsum(hits)
     precision = right / np.arange(1, len(hits) + 1)
     best = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
-    # The first place at which k / 100 of the objects are found, in integers.
-    places = np.searchsorted(right * 100, np.arange(101) * objects)
+    # In binary64, as COCO's own program has it.
+    places = np.searchsorted(right / objects, np.linspace(0, 1, 101))
     return float(best[np.minimum(places, len(hits))].mean())
 
 

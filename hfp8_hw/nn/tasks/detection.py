@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .boxes import kept, mean_precision, overlap
-from .convnets import Inverted, norm
 from .fashion import SOURCE, normal
+from .models.convnets import Inverted, norm
 from .scenes import SIDE, Scenes, compose
 from .task import Recipe, Task
 
@@ -77,8 +77,8 @@ def match(boxes: Tensor, labels: Tensor, places: Tensor) -> tuple[Tensor, Tensor
     own = shares.argmax(1)
     number = torch.arange(shares.shape[1], device=boxes.device)
     mine = (number[None, :, None] == own[:, None, :]) & (labels[:, None, :] >= 0)
-    forced, object_ = mine.max(2)
-    which = torch.where(forced, object_, which)
+    forced, mine_of = mine.any(2), mine.to(torch.uint8).argmax(2)
+    which = torch.where(forced, mine_of, which)
     kinds = labels.gather(1, which)
     return which, torch.where(forced | (best >= ENOUGH), kinds, -1)
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import ParameterError
-from .convnets import MobileNetV2, ResNet
+from .models.convnets import MobileNetV2, ResNet
 from .sources import Arrays, Source
 from .task import Recipe, Task, tensor
 

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .models.transformer import Translator
 from .sources import Arrays, Source
 from .task import Recipe, Task, tensor
-from .transformer import Translator
 
 PACKAGE = Path("/usr/share/libreoffice/help")
 FROM, TO = "en-US", "de"
@@ -131,6 +131,9 @@ class Translation(Task):
 
     def __init__(self, data: Mapping[str, np.ndarray[Any, Any]], device: torch.device) -> None:
         super().__init__(data, device)
+        import sacrebleu
+
+        self.bleu: Any = sacrebleu.corpus_bleu
         self.pieces = [str(piece) for piece in data["pieces"]]
         self.references = [str(text) for text in data["references"]]
         self.sides = {}
@@ -196,9 +199,7 @@ class Translation(Task):
 
     def score(self, model: nn.Module) -> float:
         """BLEU by sacrebleu."""
-        import sacrebleu
-
-        return float(sacrebleu.corpus_bleu(self.translate(model), [self.references]).score)
+        return float(self.bleu(self.translate(model), [self.references]).score)
 
 
 TASKS = {"translation": Translation}

@@ -1,0 +1,1 @@
+"""The networks that several tasks could use: `convnets` for pictures, `transformer` for text."""

@@ -1,0 +1,70 @@
+"""Tables of training runs, against values by hand."""
+
+import importlib.util
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+@pytest.fixture(scope="module")
+def training() -> ModuleType:
+    sys.path.insert(0, str(DOCS))
+    try:
+        spec = importlib.util.spec_from_file_location("training", DOCS / "training.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(DOCS))
+    return module
+
+
+def row(arithmetic: str, seed: int, score: float | None, **changes: Any) -> dict[str, Any]:
+    curve = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0 + seed, "score": score}]
+    return {"task": "t", "arithmetic": arithmetic, "seed": seed, "score": score, "epochs": 2,
+            "unit": "accuracy %", "changes": changes, "curve": curve}  # fmt: skip
+
+
+ROWS = [
+    row("hfp8-fast", 1, 90.0), row("hfp8-fast", 2, 92.0), row("hfp8-fast", 3, 91.0),
+    row("fp32", 1, 93.0), row("hfp8-fast", 1, 80.0, chunk="none"),
+    row("hfp8-fast", 1, None, loss_scaling=False), row("hfp8-fast", 2, 50.0, loss_scaling=False),
+]  # fmt: skip
+
+
+def test_means_and_intervals(training: ModuleType) -> None:
+    assert training.interval([3.0]) == (3.0, None)
+    # Deviation 1, 3 values, 2 degrees of freedom: 4.303 / sqrt(3).
+    mean, half = training.interval([90.0, 92.0, 91.0])
+    assert mean == 91 and half == pytest.approx(2.4843, abs=1e-4)
+    mean, half = training.interval([0.0, 2.0])
+    assert mean == 1 and half == pytest.approx(12.706)
+
+
+def test_tables(training: ModuleType) -> None:
+    head, body = training.by_task(ROWS)
+    assert head == ["task", "unit", "epochs", "`fp32`", "`hfp8-fast`"]
+    assert body == [["`t`", "accuracy %", "2", "93.00 (1)", "91.00 ± 2.48 (3)"]]
+    head, body = training.changed(ROWS)
+    assert head == ["arithmetic", "`t`"]
+    assert body == [
+        ["hfp8-fast", "91.00 ± 2.48 (3)"],
+        ["hfp8-fast, no chunks", "80.00 (1)"],
+        ["hfp8-fast, no loss scaling", "50.00 (1), 1 diverged"],
+    ]
+
+
+def test_curves(training: ModuleType) -> None:
+    fast = [r for r in ROWS if r["arithmetic"] == "hfp8-fast" and not r["changes"]]
+    assert training.curve(fast, "loss") == [(1, 2.0), (2, 3.0)]
+    assert training.curve(fast, "score") == [(2, 91.0)]
+    tree = ET.fromstring(training.svg(ROWS, "t"))
+    words = [element.text for element in tree.iter() if element.tag.endswith("text")]
+    assert "t: loss" in words and "fp32" in words and "hfp8-fast" in words
+    assert sum(element.tag.endswith("polyline") for element in tree.iter()) == 1 + 2 * 2
