@@ -130,6 +130,22 @@ def test_an_encoder_layer_computes_alike_when_it_evaluates() -> None:
         assert torch.allclose(got, want, atol=1e-4) if keep else torch.equal(got, want)
 
 
+def test_a_transformer_evaluates_and_trains() -> None:
+    """With masks of all kinds; PyTorch would make nested tensors of a padded batch."""
+    torch.manual_seed(4)
+    plain = nn.Transformer(16, 4, 1, 1, 32, dropout=0.0, batch_first=True)
+    model = convert(plain, "hfp8-fast").model
+    x, y = torch.randn(2, 5, 16), torch.randn(2, 4, 16)
+    later, padding = torch.ones(4, 4).triu(1).bool(), torch.zeros(2, 5).bool()
+    padding[0, 3:] = True
+    given = {"tgt_mask": later, "src_key_padding_mask": padding, "memory_key_padding_mask": padding}
+    want = model(x, y, **given)
+    want.sum().backward()
+    assert torch.allclose(want, plain(x, y, **given), atol=0.5)
+    with torch.no_grad():
+        assert torch.equal(model.eval()(x, y, **given), want)
+
+
 def test_first_last_and_keep() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
 

@@ -12,6 +12,7 @@ from hfp8_hw.nn import HFP8SGD, LossScaler, convert, to_numpy
 from tests.train.on_golden import ACC, Layer, Net, Shape
 
 STEPS, IMAGES = 100, 2
+DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 OVERFLOWS = (3, 40, 41)
 """Steps whose loss is so large that errors overflow."""
 
@@ -49,18 +50,19 @@ def golden_net(model: nn.Sequential, shapes: list[Shape], **how: float) -> Net:
 def same(mine: Tensor, codes: np.ndarray, fmt: str = ACC) -> bool:
     """Whether binary32 values are those of codes, -0 and NaN too."""
     want = golden.decode(codes, fmt).astype(np.float32).ravel()
-    got = mine.detach().numpy().ravel()
+    got = mine.detach().cpu().numpy().ravel()
     equal = np.array_equal(got, want, equal_nan=True)
     return equal and np.array_equal(np.signbit(got), np.signbit(want))
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_a_hundred_steps(nesterov: bool) -> None:
+def test_a_hundred_steps(nesterov: bool, device: str) -> None:
     shapes, steps = SHAPES, 10 if nesterov else STEPS
     plain = torch_net(shapes)
     how = {"momentum": 0.9, "nesterov": nesterov}
     reference = golden_net(plain, shapes, rate=0.05, decay=1e-3, seed=5, **how)
-    model = convert(plain, "hfp8").model
+    model = convert(plain, "hfp8").model.to(device)
     optimizer = HFP8SGD(model.parameters(), lr=0.05, weight_decay=1e-3, seed=5, **how)
     scaler = LossScaler("hfp8", initial=10, growth=7)
     outputs: list[Tensor] = []
@@ -72,18 +74,18 @@ def test_a_hundred_steps(nesterov: bool) -> None:
         x = rng.normal(size=(IMAGES, 1, 6, 6)).astype(np.float32) + labels[:, None, None, None]
         outputs.clear()
         optimizer.zero_grad()
-        logits = model(torch.from_numpy(x))
+        logits = model(torch.from_numpy(x).to(device))
         for out in outputs:
             out.retain_grad()
         exponent = scaler.exponent
-        loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels))
+        loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels).to(device))
         losses.append(loss.item())
         scaler.backward(loss * 2.0**40 if step in OVERFLOWS else loss)
         mine = [*outputs]
         found = reference.forward(x)
         assert all(same(a, b) for a, b in zip(mine, found, strict=True)), step
         assert logits.grad is not None
-        reference.backward(found, logits.grad.numpy().copy())
+        reference.backward(found, logits.grad.cpu().numpy().copy())
         for module, layer in zip(weighted(model), reference.layers, strict=True):
             assert same(module.weight.grad, layer.gradients["weight"]), step
             assert same(module.bias.grad, layer.gradients["bias"]), step

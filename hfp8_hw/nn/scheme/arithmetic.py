@@ -37,8 +37,9 @@ class Arithmetic:
     loss_scaling : bool
         Whether `LossScaler` scales the loss.
     first_last : str
-        ``dlfloat16``: the operands of the first and the last layer have 16 bits. ``none``: they are
-        as in all other layers.
+        ``dlfloat16``: the operands of the first and the last layer have 16 bits, (1,6,9), also the
+        errors; their products are summed as all others are, an exact sum in PyTorch's operations on
+        any device, with all chunks side by side. ``none``: they are as in all other layers.
     rounding : str
         How operands are rounded: RNE, RNA or RTZ.
     scaling : str

@@ -109,6 +109,8 @@ def convert(
     for module in modules.values():
         if isinstance(module, nn.TransformerEncoderLayer) and chosen:
             module.activation_relu_or_gelu = 0  # So that it calls its layers when it evaluates too.
+        if isinstance(module, nn.TransformerEncoder) and chosen:
+            module.use_nested_tensor = False
     converted = []
     for name, module in chosen.items():
         adopt(module, how, name in wide)
