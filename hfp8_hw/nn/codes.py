@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import ParameterError, shown
 from ..formats import FloatFormat, parse_format
 from ..golden.operands import value_table
+from .kernels import elementwise
 
 WIDEST = 16
 
@@ -67,11 +68,6 @@ def to_numpy(codes: Tensor) -> NDArray[Any]:
     return array.view(np.uint16) if array.dtype == np.int16 else array
 
 
-@lru_cache(maxsize=64)
-def _values(fmt: FloatFormat, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.tensor(value_table(fmt), dtype=dtype, device=device)
-
-
 def index(codes: Tensor) -> Tensor:
     """Codes as indices of a table: the bits of an ``int16`` read as unsigned."""
     return codes.to(torch.int32) & 0xFFFF
@@ -105,8 +101,9 @@ def decode(codes: Tensor, fmt: FloatFormat | str, *, dtype: torch.dtype = torch.
         raise ParameterError(f"fmt={shown(fmt)} is not allowed with float32: use dtype=float64")
     if dtype not in (torch.float32, torch.float64):
         raise ParameterError(f"dtype={dtype} is not allowed: torch.float32 or torch.float64")
-    table = _values(form, dtype, codes.device)
-    return table[index(codes)]
+    if elementwise.takes(codes):
+        return elementwise.look_up(codes, form, dtype)
+    return elementwise.value_list(form, dtype, codes.device)[index(codes)]
 
 
 @lru_cache(maxsize=64)

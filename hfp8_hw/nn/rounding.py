@@ -12,9 +12,9 @@ from ..formats import FloatFormat
 from ..golden.arrays import check_flag
 from ..rounding import Rounding, check_overflow, parse_rounding
 from . import quick
-from .codes import code_dtype, parse_narrow
+from .codes import code_dtype, decode, parse_narrow
+from .kernels import elementwise
 
-_MODES = ("RNE", "RNA", "RTZ", "SR")
 _LARGEST_SR = 24
 """Random bits: |x| 2**n of a 24-bit significand, times 2**M + 1, then stays within int64."""
 
@@ -76,12 +76,14 @@ def quantize(
     if not isinstance(x, Tensor) or x.dtype != torch.float32:
         got = f"has dtype {x.dtype}" if isinstance(x, Tensor) else f"is {shown(x)}"
         raise ParameterError(f"x {got}, which is not allowed: a tensor of torch.float32")
-    if how.mode not in _MODES or how.sr_bits > _LARGEST_SR:
+    if how.mode not in elementwise.MODES or how.sr_bits > _LARGEST_SR:
         raise ParameterError(
-            f"rounding={str(how)!r} is not allowed: one of {', '.join(_MODES[:3])}, "
+            f"rounding={str(how)!r} is not allowed: one of {', '.join(elementwise.MODES[:3])}, "
             f"or SR(n) with n from 1 to {_LARGEST_SR}"
         )
     words = _check_rbits(rbits, how, x)
+    if not flags and elementwise.takes(x):
+        return elementwise.narrow(x, form, how, overflow, words)[0]
     if not flags and quick.applies(form, how):
         return quick.codes(x, form, how, overflow)
     word = x.contiguous().view(torch.int32)
@@ -91,6 +93,19 @@ def quantize(
     if not flags:
         return codes
     return codes, _flags(code, inexact, mag, form)
+
+
+def quantize_values(
+    x: Tensor, fmt: FloatFormat, *, rounding: str | Rounding = "RNE", overflow: str = "saturate"
+) -> tuple[Tensor, Tensor]:
+    """Codes as `quantize` gives them, not stochastic, and their values in ``float32``."""
+    if x.dtype == torch.float32 and elementwise.takes(x):
+        how = parse_rounding(rounding)
+        codes, values = elementwise.narrow(x, fmt, how, overflow, values=True)
+        assert values is not None
+        return codes, values
+    codes = quantize(x, fmt, rounding=rounding, overflow=overflow)
+    return codes, decode(codes, fmt)
 
 
 def _check_rbits(rbits: Tensor | None, how: Rounding, x: Tensor) -> Tensor | None:

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from ..formats import CATALOGUE
+from .kernels import elementwise
 
 ACC = CATALOGUE["DLFLOAT16"]
 SMALLEST, LARGEST = ACC.min, ACC.max
@@ -50,6 +51,8 @@ def round_normal_(total: Tensor) -> Tensor:
 
 def round_any(total: Tensor) -> Tensor:
     """Round sums, binary32 or binary64, to DLFLOAT16 values; NaN where they overflow or are NaN."""
+    if elementwise.takes(total):
+        return elementwise.to_sums(total, codes=False, values=True)[1]
     good = total.abs() < BEYOND
     if total.dtype == torch.float32:
         rounded = ((total.view(torch.int32) + _HALF) & _KEEP).view(torch.float32)
@@ -63,10 +66,27 @@ def round_any(total: Tensor) -> Tensor:
 
 def encode(values: Tensor) -> Tensor:
     """The ``int16`` codes of DLFLOAT16 values in binary32 or binary64; any NaN is NaN-Inf."""
+    if elementwise.takes(values):
+        return elementwise.to_sums(values, codes=True, values=False)[0]
     word = values.to(torch.float32).view(torch.int32)
     mag = (word & 0x7FFFFFFF) >> (23 - ACC.man_bits)
     code = torch.where(mag == 0, 0, mag - _REBIAS) | torch.where(word < 0, ACC.sign_mask, 0)
     return torch.where(values.isnan(), ACC.mag_mask, code).to(torch.int16)
+
+
+def encode_any(values: Tensor) -> Tensor:
+    """``encode(round_any(values))``."""
+    if elementwise.takes(values):
+        return elementwise.to_sums(values, codes=True, values=False)[0]
+    return encode(round_any(values))
+
+
+def encode_and_round(values: Tensor) -> tuple[Tensor, Tensor]:
+    """`encode_any` and `round_any` of ``float32`` values."""
+    if elementwise.takes(values):
+        return elementwise.to_sums(values, codes=True, values=True)
+    rounded = round_any(values)
+    return encode(rounded), rounded
 
 
 def from_fixed(units: Tensor, lsb: int) -> Tensor:

@@ -14,7 +14,7 @@ from ..rounding import Rounding, parse_rounding
 from . import odd
 from .codes import check_codes, decode, parse_narrow
 from .rounding import quantize
-from .sums import ACC, encode, round_any
+from .sums import ACC, encode_any, round_any
 
 
 @lru_cache(maxsize=64)
@@ -37,7 +37,7 @@ def add(a: Tensor, b: Tensor) -> Tensor:
         For codes of another dtype.
     """
     x, y = (decode(check_codes(c, ACC, name), ACC) for c, name in ((a, "a"), (b, "b")))
-    return encode(_add(x, y))
+    return encode_any(x + y)
 
 
 def weight_update(
@@ -85,8 +85,7 @@ def weight_update(
     u = decode(check_codes(update, ACC, "update"), ACC)
     target = _add(_add(round_any(w), r), -u)
     codes = quantize(target, narrow, rounding=how)
-    left = _add(target, -round_any(decode(codes, narrow)))
-    return codes, encode(left)
+    return codes, encode_any(target - round_any(decode(codes, narrow)))
 
 
 def fma(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
@@ -99,7 +98,7 @@ def fma(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """
     given = ((a, "a"), (b, "b"), (c, "c"))
     x, y, z = (decode(check_codes(c, ACC, name), ACC, dtype=torch.float64) for c, name in given)
-    return encode(round_any(z + x * y))
+    return encode_any(z + x * y)
 
 
 def sgd_update(

@@ -54,6 +54,16 @@ static unsigned __ballot_sync(unsigned, unsigned vote) {
     return all;
 }
 
+// Of kernels whose threads do not wait for each other: one after the other.
+static void run_apart(const int *grid, const int *block, const std::function<void()> &kernel) {
+    for (unsigned b = 0; b < (unsigned)grid[0]; b++)
+        for (unsigned t = 0; t < (unsigned)block[0]; t++) {
+            blockIdx = {b, 0, 0};
+            threadIdx = {t, 0, 0};
+            kernel();
+        }
+}
+
 static void run(const int *grid, const int *block, const std::function<void()> &kernel) {
     unsigned bx = block[0], by = block[1];
     meet = std::make_unique<std::barrier<>>(bx * by);

@@ -2,79 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
-import subprocess
-from functools import cache
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 
 from hfp8_hw import CATALOGUE, nn
 from hfp8_hw.nn.kernels import gemm
+from hfp8_hw.nn.kernels.launch import Launch
 from hfp8_hw.nn.kernels.plan import SHAPES, Plan, choose
 
 from .test_nn_matmul import BWD, FWD, codes, exactly_below, theirs, tiny
 
-HERE = Path(__file__).parent
 
-
-def call(name: str, pointers: list[str], numbers: int) -> str:
-    """A kernel as a function of its arguments: pointers in p, integers in i."""
-    given = [f"({kind} *)p[{k}]" for k, kind in enumerate(pointers)]
-    given += [f"i[{k}]" for k in range(numbers)]
-    return (
-        'extern "C" void call(const int *grid, const int *block, void **p, const int *i) {\n'
-        f"    run(grid, block, [=] {{ {name}({', '.join(given)}); }});\n}}\n"
-    )
-
-
-CALLS = {
-    "pack": call("pack", ["u8", "float", "float", "int"], 9),
-    "exact_gemm": call("exact_gemm", ["float", "float", "int", "int", "short"], 13),
-    "rounded_gemm": call(
-        "rounded_gemm", ["u8", "u8", *["u32"] * 4, "int", "int", "short", "float"], 20
-    ),
-    "pairs": call("pairs", ["u8", "u32", "u32", "int"], 9),
-    "join": call("join", ["float", "short"], 5),
-}
-
-
-@pytest.fixture(scope="session")
-def host(tmp_path_factory: pytest.TempPathFactory) -> gemm.Launch:
-    """Launches a kernel on tensors of the CPU."""
-    folder = tmp_path_factory.mktemp("kernels")
-
-    @cache
-    def library(name: str, defines: gemm.Defines) -> Any:
-        path = folder / "-".join([name, *(str(value) for _, value in defines)])
-        parts = [(HERE / "on_host.h").read_text(), gemm.source(name, defines), CALLS[name]]
-        path.with_suffix(".cc").write_text("\n".join(parts))
-        subprocess.run(
-            ["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-w",
-             "-pthread", "-shared", "-fPIC", "-o", f"{path}.so", f"{path}.cc"],
-            check=True,
-        )  # fmt: skip
-        return ctypes.CDLL(f"{path}.so").call
-
-    def launch(name: str, defines: gemm.Defines, grid: gemm.Grid, block: gemm.Grid,
-               args: list[Any]) -> None:  # fmt: skip
-        tensors = [x for x in args if isinstance(x, torch.Tensor)]
-        numbers = [x for x in args if isinstance(x, int)]
-        assert args == [*tensors, *numbers] or len(args) == len(tensors) + len(numbers)
-        library(name, defines)(
-            (ctypes.c_int * 3)(*grid),
-            (ctypes.c_int * 3)(*block),
-            (ctypes.c_void_p * len(tensors))(*(x.data_ptr() for x in tensors)),
-            (ctypes.c_int * len(numbers))(*numbers),
-        )
-
-    return launch
-
-
-def check(host: gemm.Launch, a: np.ndarray, b: np.ndarray, *pair: str, chunk: int | None = 64,
+def check(host: Launch, a: np.ndarray, b: np.ndarray, *pair: str, chunk: int | None = 64,
           exact: bool = False, plan: Plan | None = None,
           packed: bool = False) -> np.ndarray:  # fmt: skip
     formats = [CATALOGUE[name] for name in pair]
@@ -105,14 +45,14 @@ def test_which_steps() -> None:
         ((BWD, BWD), (40, 40, 20), 64),
     ],
 )
-def test_rounded(host: gemm.Launch, pair: tuple[str, str], shape: tuple[int, int, int],
+def test_rounded(host: Launch, pair: tuple[str, str], shape: tuple[int, int, int],
                  chunk: int) -> None:  # fmt: skip
     m, n, k = shape
     a, b = codes(pair[0], (m, k), 1, specials=m > 64), codes(pair[1], (k, n), 2)
     check(host, a, b, *pair, chunk=min(chunk, k))
 
 
-def test_rounded_tiny_values(host: gemm.Launch) -> None:
+def test_rounded_tiny_values(host: Launch) -> None:
     """152 and 143 of the lowest binade, where sums of exactly 2**-31 occur."""
     rng = np.random.default_rng(4)
     a = (rng.integers(0, 8, (40, 128)) | rng.integers(0, 2, (40, 128)) << 7).astype(np.uint8)
@@ -125,7 +65,7 @@ def test_rounded_tiny_values(host: gemm.Launch) -> None:
 
 
 @pytest.mark.parametrize("pair", [(BWD, BWD), (BWD, FWD), ("E5M2", "E4M3FN")])
-def test_one_sum_alone_keeps_a_negative_zero(host: gemm.Launch, pair: tuple[str, str]) -> None:
+def test_one_sum_alone_keeps_a_negative_zero(host: Launch, pair: tuple[str, str]) -> None:
     found = 0
     for depth in (1, 2, 3, 9):
         a, b = tiny(pair[0], (20, depth), depth), tiny(pair[1], (depth, 17), depth + 50)
@@ -140,7 +80,7 @@ def test_one_sum_alone_keeps_a_negative_zero(host: gemm.Launch, pair: tuple[str,
 @pytest.mark.parametrize(
     ("shape", "packed"), [*((shape, False) for shape in SHAPES), ((1, 4, 4, 4), True)]
 )
-def test_every_plan(host: gemm.Launch, shape: tuple[int, int, int, int], packed: bool) -> None:
+def test_every_plan(host: Launch, shape: tuple[int, int, int, int], packed: bool) -> None:
     """More than one tile each way, NaN, in one piece and shared out, the edges of tiles."""
     pair, plan = ((FWD, FWD), Plan(*shape, 9)) if packed else ((BWD, FWD), Plan(*shape, 1))
     a, b = codes(pair[0], (plan.rows + 5, 26), 1), codes(pair[1], (26, plan.cols + 3), 2)
@@ -150,7 +90,7 @@ def test_every_plan(host: gemm.Launch, shape: tuple[int, int, int, int], packed:
 
 
 @pytest.mark.parametrize("pair", [(FWD, FWD), (BWD, BWD)])
-def test_codes_looked_up_once(host: gemm.Launch, pair: tuple[str, str]) -> None:
+def test_codes_looked_up_once(host: Launch, pair: tuple[str, str]) -> None:
     """Whole words and single codes, operands that lie either way, chunks that are no multiple."""
     for (m, n, k), chunk in (((70, 68, 72), 64), ((9, 6, 65), 64), ((33, 20, 30), 7)):
         a, b = codes(pair[0], (m, k), 1, specials=True), codes(pair[1], (k, n), 2)
@@ -170,7 +110,7 @@ def test_which_plans() -> None:
         assert 1 <= plan.span <= chunks and plan.threads <= 128
 
 
-def test_blocks_that_do_not_share_out_the_chunks(host: gemm.Launch) -> None:
+def test_blocks_that_do_not_share_out_the_chunks(host: Launch) -> None:
     """NaN, and sums that overflow between chunks."""
     plan = Plan(2, 2, 2, 4, 100)
     a, b = codes(BWD, (70, 200), 1, specials=True), codes(FWD, (200, 65), 2)
@@ -181,7 +121,7 @@ def test_blocks_that_do_not_share_out_the_chunks(host: gemm.Launch) -> None:
     assert (want == 0x7FFF).all()
 
 
-def test_overflow_between_chunks(host: gemm.Launch) -> None:
+def test_overflow_between_chunks(host: Launch) -> None:
     a = np.full((3, 6400), CATALOGUE[BWD].max_code, np.uint8)
     a[1, 3200:] |= 0x80
     b = np.full((6400, 2), CATALOGUE[FWD].max_code, np.uint8)
@@ -190,12 +130,12 @@ def test_overflow_between_chunks(host: gemm.Launch) -> None:
 
 
 @pytest.mark.parametrize("pair", [(FWD, FWD), (BWD, FWD), (FWD, BWD)])
-def test_exact(host: gemm.Launch, pair: tuple[str, str]) -> None:
+def test_exact(host: Launch, pair: tuple[str, str]) -> None:
     a, b = codes(pair[0], (67, 130), 3), codes(pair[1], (130, 9), 4)
     check(host, a, b, *pair, exact=True)
 
 
-def test_batches_and_strides(host: gemm.Launch) -> None:
+def test_batches_and_strides(host: Launch) -> None:
     a = nn.from_numpy(codes(FWD, (3, 70, 4), 10)).transpose(-1, -2)
     b = nn.from_numpy(codes(BWD, (6, 70), 11)).t().expand(3, 70, 6)
     formats = CATALOGUE[FWD], CATALOGUE[BWD]

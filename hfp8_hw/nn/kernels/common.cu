@@ -34,3 +34,19 @@ static __device__ __forceinline__ short encode(float value) {
     u32 code = (size ? size - (127u << 9) : 0u) | (word >> 31 << 15);
     return (short)(value != value ? 0x7fffu : code);
 }
+
+// The value of a code.
+static __device__ __forceinline__ float sum_value(u32 code) {
+    u32 size = code & 0x7fffu, sign = (code & 0x8000u) << 16;
+    if (size == 0x7fffu) return nan_inf();
+    return __uint_as_float(sign | (size ? (size + (96u << 9)) << 14 : 0u));
+}
+
+// `round_any` of binary64 sums as they are, not in units of 2**-31.
+static __device__ __forceinline__ double round_wide(double sum) {
+    double size = fabs(sum), least = smallest() / 2147483648.0;
+    double low = copysign(size >= 0.5 * least ? least : 0.0, sum);
+    u64 word = ((u64)__double_as_longlong(sum) + (1ull << 42)) & ~((1ull << 43) - 1);
+    double rounded = size < least ? low : __longlong_as_double((long long)word);
+    return size < (double)beyond() / 2147483648.0 ? rounded : (double)nan_inf();
+}

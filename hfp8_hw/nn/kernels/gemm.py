@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -15,33 +13,17 @@ from torch import Tensor
 from ...formats import FloatFormat
 from ...golden.operands import value_table
 from ..limits import Exact, chunk_limits, exact_limits, reach
-from . import nvrtc
+from .launch import Defines, Launch, on_gpu
 from .plan import Plan, choose
 
 DEPTH = 8
 """Steps of k that the kernels take at once."""
-
-Defines = tuple[tuple[str, int], ...]
 
 MANY = 256
 """From that many rows and columns on the tensor cores want codes looked up once for all blocks."""
 
 UNIT = 31
 """The kernels' sums are in units of 2**-31."""
-
-Grid = tuple[int, int, int]
-Launch = Callable[[str, Defines, Grid, Grid, list[Any]], None]
-"""Run a kernel: its name, the macros it is compiled with, grid, block, arguments."""
-
-
-SOURCES = {
-    "pairs": ("operand.cu",),
-    "rounded_gemm": ("operand.cu", "rounded.cu"),
-    "join": ("join.cu",),
-    "pack": ("exact.cu",),
-    "exact_gemm": ("exact.cu",),
-}
-"""Where a kernel is, after ``common.cu``."""
 
 
 def defines(plan: Plan, step: int, tensor: bool, split: bool, packed: bool) -> Defines:
@@ -51,27 +33,7 @@ def defines(plan: Plan, step: int, tensor: bool, split: bool, packed: bool) -> D
             ("PACKED", int(packed)))  # fmt: skip
 
 
-def source(name: str, defines: Defines) -> str:
-    """The text to compile for a kernel."""
-    folder = files(__package__)
-    parts = [folder.joinpath(part).read_text("utf-8") for part in ("common.cu", *SOURCES[name])]
-    return "".join([*(f"#define {word} {value}\n" for word, value in defines), *parts])
-
-
-@cache
-def _compiled(name: str, defines: Defines, device: int) -> Any:
-    """A kernel compiled for a device: by NVRTC, which comes with PyTorch, so nothing else has to be
-    installed; a second or two, once a process."""
-    with torch.cuda.device(device):
-        return nvrtc.kernel(source(name, defines), name)
-
-
-def _launch(name: str, defines: Defines, grid: Grid, block: Grid, args: list[Any]) -> None:
-    device = args[0].device
-    with torch.cuda.device(device):
-        _compiled(name, defines, device.index)(grid=grid, block=block, args=args)
-
-
+@lru_cache(maxsize=64)
 def applies(fmt_a: FloatFormat, fmt_b: FloatFormat) -> bool:
     """Whether the kernels take operands of these formats: 8 bits, sums in binary32, and room there
     for units of 2**-31 and for 2**14 times a sum."""
@@ -83,6 +45,7 @@ def applies(fmt_a: FloatFormat, fmt_b: FloatFormat) -> bool:
     )
 
 
+@lru_cache(maxsize=64)
 def step(fmt_a: FloatFormat, fmt_b: FloatFormat, chunk: int) -> int:
     """What each rounding has to look at: STEP of ``rounded.cu``."""
     limits = chunk_limits(fmt_a, fmt_b, chunk)
@@ -98,7 +61,7 @@ def matmul(
     fmt_b: FloatFormat,
     chunk: int | None,
     exact: bool,
-    launch: Launch = _launch,
+    launch: Launch = on_gpu,
     plan: Plan | None = None,
     tensor: bool | None = None,
     packed: bool | None = None,

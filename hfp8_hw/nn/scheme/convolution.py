@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .arithmetic import Arithmetic
-from .functions import bias_gradient, save, saved, turned, with_bias
+from .functions import bias_gradient, save, saved, with_bias
 from .operands import Operand, activation, error
 from .products import finished, product
 
@@ -120,7 +120,7 @@ def _images(result: Tensor, images: int, rows: int, columns: int) -> Tensor:
 def _forward(a: Operand, w: Operand, geometry: Geometry, arith: Arithmetic) -> Tensor:
     size = (w.codes.shape[2], w.codes.shape[3])
     kernel = w.moved(w.codes.reshape(geometry.groups, -1, w.codes[0].numel()))
-    result = product(_of_input(a, size, geometry), turned(kernel), arith)
+    result = product(_of_input(a, size, geometry), kernel.turned(), arith)
     sides = [
         (side + 2 * p - d * (k - 1) - 1) // s + 1
         for side, k, s, p, d in zip(a.codes.shape[2:], size, *geometry[:3], strict=True)
@@ -155,5 +155,5 @@ def _weight_gradient(
     e: Operand, a: Operand, geometry: Geometry, shape: torch.Size, arith: Arithmetic
 ) -> Tensor:
     columns = _of_input(a, (shape[2], shape[3]), geometry)
-    result = product(turned(_grouped(e, geometry.groups)), columns, arith)
+    result = product(_grouped(e, geometry.groups).turned(), columns, arith)
     return result.reshape(shape)

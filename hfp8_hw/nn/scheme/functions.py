@@ -89,11 +89,6 @@ def saved(ctx: Any) -> list[Operand]:
     return [Operand(one, *how) for one, how in zip(codes, ctx.kept, strict=True)]
 
 
-def turned(one: Operand) -> Operand:
-    """An operand with its last two axes exchanged."""
-    return one.moved(one.codes.transpose(-1, -2))
-
-
 class _Product(torch.autograd.Function):
     """a b + bias."""
 
@@ -112,8 +107,8 @@ class _Product(torch.autograd.Function):
         x, y = saved(ctx)
         e = error(gradient, ctx.arith, ctx.wide)
         needs, arith = ctx.needs_input_grad, ctx.arith
-        to_a = _reduced(product(e, turned(y), arith), ctx.shapes[0]) if needs[0] else None
-        to_b = _reduced(product(turned(x), e, arith), ctx.shapes[1]) if needs[1] else None
+        to_a = _reduced(product(e, y.turned(), arith), ctx.shapes[0]) if needs[0] else None
+        to_b = _reduced(product(x.turned(), e, arith), ctx.shapes[1]) if needs[1] else None
         to_bias = bias_gradient(e, arith) if needs[2] else None
         return to_a, to_b, to_bias, None, None
 

@@ -12,7 +12,7 @@ from ...errors import ParameterError
 from ...formats import FloatFormat
 from .. import sums
 from ..codes import decode as values_of
-from ..rounding import quantize
+from ..rounding import quantize, quantize_values
 from ..sums import ACC
 from .arithmetic import INT8, Arithmetic
 
@@ -28,24 +28,34 @@ class Operand(NamedTuple):
         At most 16 bits.
     factor : Tensor or None
         A ``float32`` scalar; None for 1.
+    known : Tensor or None
+        The values, if they were computed with the codes.
     """
 
     codes: Tensor
     fmt: FloatFormat | None
     factor: Tensor | None = None
+    known: Tensor | None = None
 
     def values(self) -> Tensor:
         """The values of the codes in ``float32``, without the factor."""
+        if self.known is not None:
+            return self.known
         return self.codes.to(torch.float32) if self.fmt is None else values_of(self.codes, self.fmt)
 
     def moved(self, codes: Tensor) -> Operand:
         """The same operand with its codes in another shape or order."""
-        return self._replace(codes=codes)
+        return self._replace(codes=codes, known=None)
+
+    def turned(self) -> Operand:
+        """The same operand with its last two axes exchanged."""
+        known = None if self.known is None else self.known.transpose(-1, -2)
+        return self._replace(codes=self.codes.transpose(-1, -2), known=known)
 
 
 def encoded(x: Tensor) -> Tensor:
     """The (1,6,9) codes of ``float32`` or ``float64`` values, rounded RNA; overflow is NaN-Inf."""
-    return sums.encode(sums.round_any(x))
+    return sums.encode_any(x)
 
 
 def decoded(codes: Tensor) -> Tensor:
@@ -56,7 +66,7 @@ def decoded(codes: Tensor) -> Tensor:
 def activation(x: Tensor, arith: Arithmetic, wide: bool = False) -> Operand:
     """Weights or activations, saturating; in (1,6,9) with ``wide``."""
     if wide:
-        return Operand(encoded(x), ACC)
+        return _wide(x, arith)
     if arith.forward == INT8:
         return _integers(x)
     return _scaled(x, arith, arith.forward_format, "saturate")
@@ -76,8 +86,15 @@ def error(x: Tensor, arith: Arithmetic, wide: bool = False) -> Operand:
             f"arithmetic={str(arith)!r} is not allowed for training: it is for inference only"
         )
     if wide:
-        return Operand(encoded(x), ACC)
+        return _wide(x, arith)
     return _scaled(x, arith, fmt, "special" if fmt.has_nan else "saturate")
+
+
+def _wide(x: Tensor, arith: Arithmetic) -> Operand:
+    if arith.exact or x.dtype != torch.float32:
+        return Operand(encoded(x), ACC)
+    codes, known = sums.encode_and_round(x)
+    return Operand(codes, ACC, None, known)
 
 
 def _scaled(x: Tensor, arith: Arithmetic, fmt: FloatFormat | None, overflow: str) -> Operand:
@@ -88,7 +105,11 @@ def _scaled(x: Tensor, arith: Arithmetic, fmt: FloatFormat | None, overflow: str
         exponent = _exponent(x, fmt)
         x = x * _power(exponent)
         factor = _power(-exponent)
-    return Operand(quantize(x, fmt, rounding=arith.rounding, overflow=overflow), fmt, factor)
+    how = {"rounding": arith.rounding, "overflow": overflow}
+    if arith.exact:
+        return Operand(quantize(x, fmt, **how), fmt, factor)
+    codes, known = quantize_values(x, fmt, **how)
+    return Operand(codes, fmt, factor, known)
 
 
 def _exponent(x: Tensor, fmt: FloatFormat) -> Tensor:

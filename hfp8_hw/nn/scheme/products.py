@@ -8,7 +8,7 @@ from torch import Tensor
 from ...formats import FloatFormat
 from .. import sums
 from ..codes import decode
-from ..kernels import gemm
+from ..kernels import gemm, wide
 from ..limits import Chunk, chunk_limits
 from ..matmul import matmul as code_product
 from .arithmetic import Arithmetic
@@ -32,6 +32,8 @@ def product(a: Operand, b: Operand, arith: Arithmetic) -> Tensor:
         return finished(a.values() @ b.values(), a, b)
     if a.codes.is_cuda and gemm.applies(a.fmt, b.fmt):
         return decoded(code_product(a.codes, b.codes, a.fmt, b.fmt, chunk=arith.chunk))
+    if wide.takes(a.codes, b.codes, a.fmt, b.fmt):
+        return decoded(wide.matmul(a.codes, b.codes, arith.chunk))
     return _loop(a.codes, b.codes, a.fmt, b.fmt, arith.chunk)
 
 

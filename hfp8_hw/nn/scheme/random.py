@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 _WORD = 0xFFFFFFFF
+_Words = TypeVar("_Words", int, Tensor)
 
 
-def _mixed(x: Tensor) -> Tensor:
-    """A bijection of 32-bit words, in ``int64``, all of whose bits depend on all (Wellons,
+def _mixed(x: _Words) -> _Words:
+    """A bijection of 32-bit words, in ``int64`` or a number, all of whose bits depend on all (Wellons,
     "Prospecting for Hash Functions", 2018: the function lowbias32)."""
     x = x ^ (x >> 16)
     x = (x * 0x7FEB352D) & _WORD
@@ -23,10 +24,8 @@ def _mixed(x: Tensor) -> Tensor:
 def random_bits(seed: int, step: int, stream: int, count: int, bits: int, device: Any) -> Tensor:
     """``count`` integers of ``bits`` random bits, 1 to 32, in ``int64``: element k of a stream of a
     step is always the same."""
-    key = torch.tensor([seed & _WORD, seed >> 32 & _WORD, step & _WORD, stream & _WORD],
-                       dtype=torch.int64)  # fmt: skip
-    start = torch.zeros((), dtype=torch.int64)
-    for word in key:
-        start = _mixed((start + word + 0x9E3779B9) & _WORD)
+    start = 0
+    for word in (seed, seed >> 32, step, stream):
+        start = _mixed((start + (word & _WORD) + 0x9E3779B9) & _WORD)
     index = torch.arange(count, dtype=torch.int64, device=device)
-    return _mixed(_mixed(index & _WORD) ^ int(start)) >> (32 - bits)
+    return _mixed(_mixed(index & _WORD) ^ start) >> (32 - bits)

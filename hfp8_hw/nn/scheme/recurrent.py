@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from ...errors import ParameterError, shown
 from .. import sums
 from .arithmetic import Arithmetic
-from .functions import bias_gradient, linear, save, saved, turned, with_bias
+from .functions import bias_gradient, linear, save, saved, with_bias
 from .layers import Layer
 from .operands import Operand, activation, error
 from .products import product
@@ -36,7 +36,7 @@ class _Recurrence(torch.autograd.Function):
         added = None if bias is None else bias.unsqueeze(1)
         for step in x.unbind(1):
             a = activation(h, arith)
-            part = with_bias(product(a, turned(w), arith), added, arith)
+            part = with_bias(product(a, w.turned(), arith), added, arith)
             total = step + part if arith.forward_format is None else sums.round_any(step + part)
             i, f, g, o = total.chunk(4, -1)
             i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
@@ -85,7 +85,7 @@ def _summed(
         pairs = [(_joined(errors), _joined(used))]
     else:
         pairs = list(zip(errors, used, strict=True))
-    to_weight = [product(turned(e), a, arith) for e, a in pairs]
+    to_weight = [product(e.turned(), a, arith) for e, a in pairs]
     weight = sums.round_any(torch.stack(to_weight).sum(0)) if len(pairs) > 1 else to_weight[0]
     if not biased:
         return weight, None

@@ -1,0 +1,130 @@
+"""Launches the kernels of ``elementwise.cu``: in one go what takes PyTorch dozens of operations.
+
+Each has the bits of the function in `codes`, `rounding` or `sums` that calls it; for a tensor on a
+CPU, and within `plain`, these do it with PyTorch's operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ...formats import FloatFormat
+from ...golden.operands import value_table
+from ...rounding import Rounding
+from .launch import Launch, on_gpu
+
+MODES = ("RNE", "RNA", "RTZ", "SR")
+ZERO_EXP = ("gradual", "normal", "flush")
+
+_BLOCK, _EACH = 256, 4
+_MOST = (1 << 31) - 1
+"""Elements that a kernel's ``int`` counts."""
+
+_plain = False
+_launch: Launch = on_gpu
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """No kernels of this module: PyTorch's operations for tensors on a GPU too."""
+    global _plain
+    before, _plain = _plain, True
+    try:
+        yield
+    finally:
+        _plain = before
+
+
+def takes(x: Tensor) -> bool:
+    """Whether the kernels take a tensor: on a GPU, not empty, at most 2**31 - 1 elements."""
+    return x.is_cuda and not _plain and 0 < x.numel() <= _MOST
+
+
+def narrow(x: Tensor, fmt: FloatFormat, how: Rounding, overflow: str, rbits: Tensor | None = None,
+           values: bool = False) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """Codes of ``float32`` values, as `quantize`, and, with ``values``, theirs in ``float32``.
+
+    Precondition: RNE, RNA, RTZ or SR of up to 24 bits, with words of as many bits, one for each
+    element; arguments as `quantize` has checked them.
+    """
+    wide = fmt.width > 8
+    if rbits is not None:
+        x, rbits = x.contiguous(), rbits.expand(x.shape).to(torch.int32).contiguous()
+    x, codes = _alike(x, torch.int16 if wide else torch.uint8)
+    found = torch.empty_like(codes, dtype=torch.float32) if values else None
+    words, none = _unused(x.device)
+    table = value_list(fmt, torch.float32, x.device) if values else none
+    args = [x, words if rbits is None else rbits, rule(fmt, how, overflow, x.device), table, codes,
+            none if found is None else found, x.numel()]  # fmt: skip
+    _run("narrow", wide, False, args)
+    return codes, found
+
+
+def look_up(codes: Tensor, fmt: FloatFormat, dtype: torch.dtype) -> Tensor:
+    """Values of codes, as `decode`."""
+    codes, out = _alike(codes, dtype)
+    by_bits = fmt.literal == "E6M9B31:normal:dl"
+    table = _unused(codes.device)[1] if by_bits else value_list(fmt, dtype, codes.device)
+    _run("look_up", fmt.width > 8, dtype == torch.float64, [codes, table, out, codes.numel()])
+    return out
+
+
+def to_sums(x: Tensor, codes: bool, values: bool) -> tuple[Tensor, Tensor]:
+    """DLFLOAT16 of ``float32`` or ``float64``: codes as `sums.encode`, values as
+    `sums.round_any`; an empty tensor for what is not wanted."""
+    _, none = _unused(x.device)
+    x, like = _alike(x, torch.int16 if codes else x.dtype)
+    out = like if codes else none
+    found = none if not values else torch.empty_like(like, dtype=x.dtype) if codes else like
+    _run("to_sums", True, x.dtype == torch.float64, [x, out, found, x.numel()])
+    return out, found
+
+
+def _run(name: str, wide: bool, double: bool, args: list[Tensor | int]) -> None:
+    count = args[-1]
+    assert isinstance(count, int)
+    blocks = -(-count // (_BLOCK * _EACH))
+    defines = (("WIDE", int(wide)), ("DOUBLE", int(double)))
+    _launch(name, defines, (blocks, 1, 1), (_BLOCK, 1, 1), args)
+
+
+def _alike(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """A tensor without gaps, and an empty one whose elements lie in the same order."""
+    out = torch.empty_like(x, dtype=dtype)
+    if out.stride() == x.stride():
+        return x, out
+    return x.contiguous(), torch.empty(x.shape, dtype=dtype, device=x.device)
+
+
+@lru_cache(maxsize=8)
+def _unused(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Tensors without an address, of integers and of numbers."""
+    return torch.empty(0, dtype=torch.int32, device=device), torch.empty(0, device=device)
+
+
+@lru_cache(maxsize=64)
+def value_list(fmt: FloatFormat, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The values of all codes; infinite where ``dtype`` does not have one."""
+    return torch.tensor(value_table(fmt), dtype=dtype, device=device)
+
+
+@lru_cache(maxsize=64)
+def rule(fmt: FloatFormat, how: Rounding, overflow: str, device: torch.device) -> Tensor:
+    """``Rule`` of ``elementwise.cu``: the facts of a format and how to round to it."""
+    beyond, signed = fmt.nan_code or 0, 0
+    if fmt.inf_code is not None:
+        beyond, signed = fmt.inf_code, fmt.sign_mask
+    if overflow == "saturate":
+        beyond, signed = fmt.max_code, fmt.sign_mask
+    # A rounding to zero leaves a finite value finite; an infinite one overflows all the same.
+    over = (fmt.max_code, fmt.sign_mask) if how.mode == "RTZ" else (beyond, signed)
+    nan = fmt.max_code if fmt.nan_code is None else fmt.nan_code
+    facts = [fmt.man_bits, fmt.bias, ZERO_EXP.index(fmt.zero_exp), MODES.index(how.mode),
+             how.sr_bits, fmt.max_code, fmt.sign_mask, beyond, signed, *over, nan,
+             int(fmt.has_neg_zero)]  # fmt: skip
+    return torch.tensor(facts, dtype=torch.int32, device=device)

@@ -1,0 +1,73 @@
+"""The GPU's kernels, compiled for the CPU."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hfp8_hw.nn.kernels.launch import Defines, Grid, Launch, source
+
+HERE = Path(__file__).parent
+
+
+def call(name: str, pointers: list[str], numbers: int, run: str = "run") -> str:
+    """A kernel as a function of its arguments: pointers in p, integers in i."""
+    given = [f"({kind} *)p[{k}]" for k, kind in enumerate(pointers)]
+    given += [f"i[{k}]" for k in range(numbers)]
+    return (
+        'extern "C" void call(const int *grid, const int *block, void **p, const int *i) {\n'
+        f"    {run}(grid, block, [=] {{ {name}({', '.join(given)}); }});\n}}\n"
+    )
+
+
+CALLS = {
+    "pack": call("pack", ["u8", "float", "float", "int"], 9),
+    "exact_gemm": call("exact_gemm", ["float", "float", "int", "int", "short"], 13),
+    "rounded_gemm": call(
+        "rounded_gemm", ["u8", "u8", *["u32"] * 4, "int", "int", "short", "float"], 20
+    ),
+    "pairs": call("pairs", ["u8", "u32", "u32", "int"], 9),
+    "join": call("join", ["float", "short"], 5),
+    "wide_gemm": call("wide_gemm", ["short", "short", "float", "short"], 14),
+    "narrow": call("narrow", ["float", "int", "Rule", "float", "code_t", "float"], 1, "run_apart"),
+    "look_up": call("look_up", ["code_t", "real", "real"], 1, "run_apart"),
+    "to_sums": call("to_sums", ["real", "short", "real"], 1, "run_apart"),
+}
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    """Launches a kernel on tensors of the CPU."""
+    folder = tmp_path_factory.mktemp("kernels")
+
+    @cache
+    def library(name: str, defines: Defines) -> Any:
+        path = folder / "-".join([name, *(str(value) for _, value in defines)])
+        parts = [(HERE / "on_host.h").read_text(), source(name, defines), CALLS[name]]
+        path.with_suffix(".cc").write_text("\n".join(parts))
+        subprocess.run(
+            ["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-w",
+             "-pthread", "-shared", "-fPIC", "-o", f"{path}.so", f"{path}.cc"],
+            check=True,
+        )  # fmt: skip
+        return ctypes.CDLL(f"{path}.so").call
+
+    def launch(name: str, defines: Defines, grid: Grid, block: Grid,
+               args: list[Any]) -> None:  # fmt: skip
+        tensors = [x for x in args if isinstance(x, torch.Tensor)]
+        numbers = [x for x in args if isinstance(x, int)]
+        assert args == [*tensors, *numbers] or len(args) == len(tensors) + len(numbers)
+        library(name, defines)(
+            (ctypes.c_int * 3)(*grid),
+            (ctypes.c_int * 3)(*block),
+            (ctypes.c_void_p * len(tensors))(*(x.data_ptr() for x in tensors)),
+            (ctypes.c_int * len(numbers))(*numbers),
+        )
+
+    return launch
