@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -55,6 +56,27 @@ def _driver() -> tuple[Any, Any]:
     return _utils._get_gpu_runtime_library().cuLaunchKernel, _utils._check_cuda
 
 
+_WORD = (1 << 64) - 1
+
+
+class _Begun(threading.local):
+    """The devices on which a thread has begun to work."""
+
+    def __init__(self) -> None:
+        self.devices: set[int] = set()
+
+
+_begun = _Begun()
+
+
+def _begin(device: int) -> None:
+    """Let a thread work on the current device: it may be new, as that of a backward pass, and the
+    driver takes launches only from threads that PyTorch's own have come from before."""
+    if device not in _begun.devices:
+        torch.zeros(1, device=torch.device("cuda", device))
+        _begun.devices.add(device)
+
+
 def on_gpu(name: str, defines: Defines, grid: Grid, block: Grid, args: list[Any]) -> None:
     """Launch a kernel on the device of its first argument, in the current stream.
 
@@ -66,6 +88,7 @@ def on_gpu(name: str, defines: Defines, grid: Grid, block: Grid, args: list[Any]
     if device != torch.cuda.current_device():
         with torch.cuda.device(device):
             return on_gpu(name, defines, grid, block, args)
+    _begin(device)
     function = _compiled(name, defines, device)
     launch, check = _driver()
     words = [arg.data_ptr() if isinstance(arg, Tensor) else arg & _WORD for arg in args]
@@ -75,5 +98,3 @@ def on_gpu(name: str, defines: Defines, grid: Grid, block: Grid, args: list[Any]
     stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
     check(launch(function, *grid, *block, 0, stream, places, None))
 
-
-_WORD = (1 << 64) - 1

@@ -12,8 +12,8 @@ _Words = TypeVar("_Words", int, Tensor)
 
 
 def _mixed(x: _Words) -> _Words:
-    """A bijection of 32-bit words, in ``int64`` or a number, all of whose bits depend on all (Wellons,
-    "Prospecting for Hash Functions", 2018: the function lowbias32)."""
+    """A bijection of 32-bit words, in ``int64`` or a number, all of whose bits depend on all
+    (Wellons, "Prospecting for Hash Functions", 2018: the function lowbias32)."""
     x = x ^ (x >> 16)
     x = (x * 0x7FEB352D) & _WORD
     x = x ^ (x >> 15)
