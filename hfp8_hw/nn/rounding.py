@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -70,7 +71,8 @@ def quantize(
     ParameterError
         For any argument that is not allowed.
     """
-    form, how = parse_narrow(fmt), parse_rounding(rounding)
+    form = parse_narrow(fmt)
+    how = (_known_rounding if isinstance(rounding, str) else parse_rounding)(rounding)
     check_flag(flags)
     overflow = check_overflow(overflow, form)
     if not isinstance(x, Tensor) or x.dtype != torch.float32:
@@ -95,12 +97,17 @@ def quantize(
     return codes, _flags(code, inexact, mag, form)
 
 
+@lru_cache(maxsize=64)
+def _known_rounding(rounding: str | Rounding) -> Rounding:
+    return parse_rounding(rounding)
+
+
 def quantize_values(
     x: Tensor, fmt: FloatFormat, *, rounding: str | Rounding = "RNE", overflow: str = "saturate"
 ) -> tuple[Tensor, Tensor]:
     """Codes as `quantize` gives them, not stochastic, and their values in ``float32``."""
     if x.dtype == torch.float32 and elementwise.takes(x):
-        how = parse_rounding(rounding)
+        how = _known_rounding(rounding)
         codes, values = elementwise.narrow(x, fmt, how, overflow, values=True)
         assert values is not None
         return codes, values

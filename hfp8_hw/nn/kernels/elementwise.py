@@ -13,13 +13,20 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ...formats import FloatFormat
+from ...formats import CATALOGUE, FloatFormat
 from ...golden.operands import value_table
 from ...rounding import Rounding
-from .launch import Launch, on_gpu
+from .launch import Defines, Launch, on_gpu
 
 MODES = ("RNE", "RNA", "RTZ", "SR")
 ZERO_EXP = ("gradual", "normal", "flush")
+
+_DEFINES: dict[tuple[bool, bool], Defines] = {
+    (wide, double): (("WIDE", int(wide)), ("DOUBLE", int(double)))
+    for wide in (False, True)
+    for double in (False, True)
+}
+"""What the kernels are compiled with, by whether codes have 16 bits and values are binary64."""
 
 _BLOCK, _EACH = 256, 4
 _MOST = (1 << 31) - 1
@@ -52,44 +59,55 @@ def narrow(x: Tensor, fmt: FloatFormat, how: Rounding, overflow: str, rbits: Ten
     Precondition: RNE, RNA, RTZ or SR of up to 24 bits, with words of as many bits, one for each
     element; arguments as `quantize` has checked them.
     """
-    wide = fmt.width > 8
     if rbits is not None:
         x, rbits = x.contiguous(), rbits.expand(x.shape).to(torch.int32).contiguous()
-    x, codes = _alike(x, torch.int16 if wide else torch.uint8)
+    facts, table, dtype = _narrowing(fmt, how, overflow, x.device)
+    x, codes = _alike(x, dtype)
     found = torch.empty_like(codes, dtype=torch.float32) if values else None
-    words, none = _unused(x.device)
-    table = value_list(fmt, torch.float32, x.device) if values else none
-    args = [x, words if rbits is None else rbits, rule(fmt, how, overflow, x.device), table, codes,
+    none = _unused(x.device)
+    args = [x, none if rbits is None else rbits, facts, table, codes,
             none if found is None else found, x.numel()]  # fmt: skip
-    _run("narrow", wide, False, args)
+    _run("narrow", _DEFINES[dtype == torch.int16, False], args)
     return codes, found
+
+
+@lru_cache(maxsize=64)
+def _narrowing(fmt: FloatFormat, how: Rounding, overflow: str,
+               device: torch.device) -> tuple[Tensor, Tensor, torch.dtype]:  # fmt: skip
+    dtype = torch.int16 if fmt.width > 8 else torch.uint8
+    return rule(fmt, how, overflow, device), value_list(fmt, torch.float32, device), dtype
 
 
 def look_up(codes: Tensor, fmt: FloatFormat, dtype: torch.dtype) -> Tensor:
     """Values of codes, as `decode`."""
     codes, out = _alike(codes, dtype)
-    by_bits = fmt.literal == "E6M9B31:normal:dl"
-    table = _unused(codes.device)[1] if by_bits else value_list(fmt, dtype, codes.device)
-    _run("look_up", fmt.width > 8, dtype == torch.float64, [codes, table, out, codes.numel()])
+    table = _list(fmt, dtype, codes.device)
+    defines = _DEFINES[codes.dtype == torch.int16, dtype == torch.float64]
+    _run("look_up", defines, [codes, table, out, codes.numel()])
     return out
+
+
+@lru_cache(maxsize=64)
+def _list(fmt: FloatFormat, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The table that a look-up needs; none for DLFLOAT16."""
+    return _unused(device) if fmt == CATALOGUE["DLFLOAT16"] else value_list(fmt, dtype, device)
 
 
 def to_sums(x: Tensor, codes: bool, values: bool) -> tuple[Tensor, Tensor]:
     """DLFLOAT16 of ``float32`` or ``float64``: codes as `sums.encode`, values as
     `sums.round_any`; an empty tensor for what is not wanted."""
-    _, none = _unused(x.device)
+    none = _unused(x.device)
     x, like = _alike(x, torch.int16 if codes else x.dtype)
     out = like if codes else none
     found = none if not values else torch.empty_like(like, dtype=x.dtype) if codes else like
-    _run("to_sums", True, x.dtype == torch.float64, [x, out, found, x.numel()])
+    _run("to_sums", _DEFINES[True, x.dtype == torch.float64], [x, out, found, x.numel()])
     return out, found
 
 
-def _run(name: str, wide: bool, double: bool, args: list[Tensor | int]) -> None:
+def _run(name: str, defines: Defines, args: list[Tensor | int]) -> None:
     count = args[-1]
     assert isinstance(count, int)
     blocks = -(-count // (_BLOCK * _EACH))
-    defines = (("WIDE", int(wide)), ("DOUBLE", int(double)))
     _launch(name, defines, (blocks, 1, 1), (_BLOCK, 1, 1), args)
 
 
@@ -102,9 +120,9 @@ def _alike(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=8)
-def _unused(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Tensors without an address, of integers and of numbers."""
-    return torch.empty(0, dtype=torch.int32, device=device), torch.empty(0, device=device)
+def _unused(device: torch.device) -> Tensor:
+    """A tensor without an address."""
+    return torch.empty(0, device=device)
 
 
 @lru_cache(maxsize=64)

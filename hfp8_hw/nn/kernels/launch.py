@@ -10,7 +10,6 @@ from importlib.resources import files
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from . import nvrtc
 
@@ -56,25 +55,32 @@ def _driver() -> tuple[Any, Any]:
     return _utils._get_gpu_runtime_library().cuLaunchKernel, _utils._check_cuda
 
 
-_WORD = (1 << 64) - 1
-
-
-class _Begun(threading.local):
-    """The devices on which a thread has begun to work."""
+class _Thread(threading.local):
+    """What each thread has of its own: the devices on which it has begun to work, and, by their
+    number, places for arguments, with their addresses."""
 
     def __init__(self) -> None:
         self.devices: set[int] = set()
+        self.places: dict[int, tuple[Any, Any]] = {}
 
-
-_begun = _Begun()
-
-
-def _begin(device: int) -> None:
-    """Let a thread work on the current device: it may be new, as that of a backward pass, and the
-    driver takes launches only from threads that PyTorch's own have come from before."""
-    if device not in _begun.devices:
+    def begin(self, device: int) -> None:
+        """Work on the current device. The thread may be new, as that of a backward pass, and the
+        driver takes launches only from threads that PyTorch's own have come from before."""
         torch.zeros(1, device=torch.device("cuda", device))
-        _begun.devices.add(device)
+        self.devices.add(device)
+
+    def room(self, count: int) -> tuple[Any, Any]:
+        """Places for so many arguments, used again at each launch, which reads them."""
+        if count not in self.places:
+            words = (ctypes.c_uint64 * count)()
+            first = ctypes.addressof(words)
+            self.places[count] = (
+                words, (ctypes.c_void_p * count)(*range(first, first + 8 * count, 8))
+            )
+        return self.places[count]
+
+
+_thread = _Thread()
 
 
 def on_gpu(name: str, defines: Defines, grid: Grid, block: Grid, args: list[Any]) -> None:
@@ -84,17 +90,17 @@ def on_gpu(name: str, defines: Defines, grid: Grid, block: Grid, args: list[Any]
     reads as many as it wants. PyTorch's own call does the same with several times the work, which
     counts where a kernel does as little as most do.
     """
-    device = args[0].device.index
+    device = args[0].get_device()
     if device != torch.cuda.current_device():
         with torch.cuda.device(device):
             return on_gpu(name, defines, grid, block, args)
-    _begin(device)
+    if device not in _thread.devices:
+        _thread.begin(device)
     function = _compiled(name, defines, device)
     launch, check = _driver()
-    words = [arg.data_ptr() if isinstance(arg, Tensor) else arg & _WORD for arg in args]
-    held = (ctypes.c_uint64 * len(words))(*words)
-    first = ctypes.addressof(held)
-    places = (ctypes.c_void_p * len(words))(*range(first, first + 8 * len(words), 8))
-    stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-    check(launch(function, *grid, *block, 0, stream, places, None))
-
+    words, places = _thread.room(len(args))
+    words[:] = [arg if isinstance(arg, int) else arg.data_ptr() for arg in args]
+    stream = ctypes.c_void_p(torch._C._cuda_getCurrentRawStream(device))
+    status = launch(function, *grid, *block, 0, stream, places, None)
+    if status:
+        check(status)

@@ -10,6 +10,7 @@ values of its codes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -132,8 +133,7 @@ class Coded:
 
     def _set(self, some: list[Tensor], codes: Tensor, fmt: FloatFormat) -> None:
         """Give parameters the values of codes in a flat tensor."""
-        for p, values in zip(some, split_like(decode(codes, fmt), some), strict=True):
-            p.data.copy_(values)
+        torch._foreach_copy_([p.data for p in some], split_like(decode(codes, fmt), some))
 
     def _moved(self, group: dict[str, Any], number: int, fmt: FloatFormat, codes: Tensor,
                residual: Tensor | None, rate: Tensor, direction: Tensor,
@@ -174,8 +174,13 @@ def split_like(flat: Tensor, like: list[Tensor]) -> list[Tensor]:
 
 
 def number_code(value: Any, device: torch.device) -> Tensor:
-    """The (1,6,9) code of a number."""
-    return encoded(torch.tensor([float(value)], dtype=torch.float64, device=device))
+    """The (1,6,9) code of a number; not to be written to."""
+    return _number_code(float(value), device)
+
+
+@lru_cache(maxsize=64)
+def _number_code(value: float, device: torch.device) -> Tensor:
+    return encoded(torch.full((1,), value, dtype=torch.float64, device=device))
 
 
 class HFP8SGD(Coded, torch.optim.SGD):
