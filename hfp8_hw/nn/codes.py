@@ -56,6 +56,11 @@ def check_codes(codes: object, fmt: FloatFormat, parameter: str = "codes") -> Te
     return codes
 
 
+def broadcast(a: torch.Size, b: torch.Size) -> torch.Size:
+    """`torch.broadcast_shapes`, which takes its time, of two shapes that mostly are the same."""
+    return a if a == b else torch.broadcast_shapes(a, b)
+
+
 def from_numpy(codes: NDArray[Any], device: torch.device | str = "cpu") -> Tensor:
     """Golden's codes (uint8 or uint16) as a tensor of the same bits."""
     array = np.ascontiguousarray(codes)

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..errors import ParameterError, check_choice, check_int
 from ..formats import FloatFormat
 from . import sums
-from .codes import check_codes, decode, parse_narrow
+from .codes import broadcast, check_codes, decode, parse_narrow
 from .kernels import gemm
 from .limits import chunk_limits, exact_limits, reach
 
@@ -97,7 +97,7 @@ def _shape(a: Tensor, b: Tensor) -> tuple[int, ...]:
     try:
         if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
             raise RuntimeError
-        leading = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        leading = broadcast(a.shape[:-2], b.shape[:-2])
     except RuntimeError:
         raise ParameterError(
             f"shapes {tuple(a.shape)!r} and {tuple(b.shape)!r} are not allowed: "

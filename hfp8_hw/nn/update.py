@@ -13,6 +13,7 @@ from ..formats import FloatFormat, check_loss_scale, parse_format
 from ..rounding import Rounding, parse_rounding
 from . import odd
 from .codes import check_codes, decode, parse_narrow
+from .kernels import elementwise
 from .rounding import quantize
 from .sums import ACC, encode_any, round_any
 
@@ -96,8 +97,12 @@ def fma(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     ParameterError
         For codes of another dtype.
     """
-    given = ((a, "a"), (b, "b"), (c, "c"))
-    x, y, z = (decode(check_codes(c, ACC, name), ACC, dtype=torch.float64) for c, name in given)
+    for one, name in ((a, "a"), (b, "b"), (c, "c")):
+        check_codes(one, ACC, name)
+    found = elementwise.fma(a, b, c)
+    if found is not None:
+        return found
+    x, y, z = (decode(one, ACC, dtype=torch.float64) for one in (a, b, c))
     return encode_any(z + x * y)
 
 

@@ -37,6 +37,7 @@ CALLS = {
     "wide_gemm": call("wide_gemm", ["short", "short", "float", "short"], 14),
     "narrow": call("narrow", ["float", "int", "Rule", "float", "code_t", "float"], 1, "run_apart"),
     "look_up": call("look_up", ["code_t", "real", "real"], 1, "run_apart"),
+    "fma_codes": call("fma_codes", ["short"] * 4, 4, "run_apart"),
     "to_sums": call("to_sums", ["real", "short", "real"], 1, "run_apart"),
 }
 

@@ -124,6 +124,23 @@ def test_rounding_to_sums(kernels: list[str], dtype: torch.dtype) -> None:
     assert set(kernels) == {"to_sums"}
 
 
+def test_fma(kernels: list[str]) -> None:
+    """All codes with some, as numbers for all and one by one; other shapes as before."""
+    rng = np.random.default_rng(2)
+    every = np.arange(1 << 16, dtype=np.uint16)
+    some = [every, rng.permutation(every), rng.permutation(every), np.array([0x3E00], np.uint16)]
+    for a, b, c in ((0, 1, 2), (3, 1, 0), (0, 3, 3), (3, 3, 3)):
+        given = [some[k] for k in (a, b, c)]
+        want = golden.fma(*given, fmt_a=ACC, fmt_b=ACC, acc=ACC)
+        assert np.array_equal(nn.to_numpy(nn.fma(*map(nn.from_numpy, given))), want)
+    assert kernels == ["fma_codes"] * 4
+    row = nn.from_numpy(every[:5])
+    got = nn.fma(row, row[:, None], row)
+    assert "look_up" in kernels
+    with elementwise.plain():
+        assert torch.equal(got, nn.fma(row, row[:, None], row))
+
+
 def test_any_strides(kernels: list[str]) -> None:
     """Dense tensors keep their order; gaps and repeated elements are copied."""
     x = torch.randn(6, 5, 4, generator=torch.Generator().manual_seed(1))

@@ -123,3 +123,14 @@ extern "C" __global__ void to_sums(const real *x, short *codes, real *values, in
         if (codes) codes[i] = encode(scaled);
     }
 }
+
+// Codes of a b + c, rounded once; steps of 0 for a number that is the same for all.
+extern "C" __global__ void fma_codes(
+    const short *a, const short *b, const short *c, short *out, int by_a, int by_b, int by_c,
+    int count) {
+    ELEMENTS(i, count) {
+        double x = sum_value(a[i * by_a] & 0xffff), y = sum_value(b[i * by_b] & 0xffff);
+        double sum = sum_value(c[i * by_c] & 0xffff) + x * y;
+        out[i] = encode((float)(round_wide(sum) * 2147483648.0));
+    }
+}

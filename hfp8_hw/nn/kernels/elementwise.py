@@ -104,6 +104,21 @@ def to_sums(x: Tensor, codes: bool, values: bool) -> tuple[Tensor, Tensor]:
     return out, found
 
 
+def fma(a: Tensor, b: Tensor, c: Tensor) -> Tensor | None:
+    """Codes of a b + c of DLFLOAT16 codes, as `nn.fma`; None where the kernel does not take them.
+
+    Precondition: each is one number or has the shape of the result.
+    """
+    most = max((a, b, c), key=lambda x: (x.numel(), x.ndim))
+    given = [x.contiguous() for x in (a, b, c) if takes(x) and x.ndim <= most.ndim]
+    if len(given) < 3 or any(x.numel() > 1 and x.shape != most.shape for x in given):
+        return None
+    out = torch.empty(most.shape, dtype=torch.int16, device=most.device)
+    steps = [int(x.numel() > 1) for x in given]
+    _run("fma_codes", _DEFINES[True, True], [*given, out, *steps, out.numel()])
+    return out
+
+
 def _run(name: str, defines: Defines, args: list[Tensor | int]) -> None:
     count = args[-1]
     assert isinstance(count, int)

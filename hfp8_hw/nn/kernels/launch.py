@@ -28,6 +28,7 @@ SOURCES = {
     "narrow": ("elementwise.cu",),
     "look_up": ("elementwise.cu",),
     "to_sums": ("elementwise.cu",),
+    "fma_codes": ("elementwise.cu",),
 }
 """Where a kernel is, after ``common.cu``."""
 
@@ -75,7 +76,8 @@ class _Thread(threading.local):
             words = (ctypes.c_uint64 * count)()
             first = ctypes.addressof(words)
             self.places[count] = (
-                words, (ctypes.c_void_p * count)(*range(first, first + 8 * count, 8))
+                words,
+                (ctypes.c_void_p * count)(*range(first, first + 8 * count, 8)),
             )
         return self.places[count]
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ...formats import CATALOGUE, FloatFormat
+from ..codes import broadcast
 from . import elementwise
 from .launch import Launch, on_gpu
 
@@ -35,7 +36,7 @@ def matmul(a: Tensor, b: Tensor, chunk: int | None, launch: Launch = on_gpu) -> 
     """Codes of the product of a (..., m, k) and b (..., k, n), leading axes broadcast, none empty;
     ``chunk`` as in `nn.matmul`."""
     (m, depth), n = a.shape[-2:], b.shape[-1]
-    leading = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    leading = broadcast(a.shape[:-2], b.shape[:-2])
     left, right = _batched(a, leading), _batched(b, leading)
     batch = max(len(left), len(right))
     length = min(chunk or depth, depth)

@@ -134,8 +134,10 @@ def _input_gradient(
     size = (w.codes.shape[2], w.codes.shape[3])
     images, out, *sides = e.codes.shape
     wide = [(side - 1) * s + 1 for side, s in zip(sides, geometry.stride, strict=True)]
-    spread = torch.zeros(images, out, *wide, dtype=e.codes.dtype, device=e.codes.device)
-    spread[:, :, :: geometry.stride[0], :: geometry.stride[1]] = e.codes
+    spread = e.codes
+    if geometry.stride != (1, 1):
+        spread = torch.zeros(images, out, *wide, dtype=e.codes.dtype, device=e.codes.device)
+        spread[:, :, :: geometry.stride[0], :: geometry.stride[1]] = e.codes
     pads = []
     for side, have, k, p, d in zip(
         shape[2:], wide, size, geometry.padding, geometry.dilation, strict=True

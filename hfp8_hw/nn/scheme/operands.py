@@ -105,10 +105,10 @@ def _scaled(x: Tensor, arith: Arithmetic, fmt: FloatFormat | None, overflow: str
         exponent = _exponent(x, fmt)
         x = x * _power(exponent)
         factor = _power(-exponent)
-    how = {"rounding": arith.rounding, "overflow": overflow}
+    how = arith.rounding
     if arith.exact:
-        return Operand(quantize(x, fmt, **how), fmt, factor)
-    codes, known = quantize_values(x, fmt, **how)
+        return Operand(quantize(x, fmt, rounding=how, overflow=overflow), fmt, factor)
+    codes, known = quantize_values(x, fmt, rounding=how, overflow=overflow)
     return Operand(codes, fmt, factor, known)
 
 

@@ -87,13 +87,13 @@ class Coded:
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        gradients = {p: p.grad for g in self.param_groups for p in g["params"]
-                     if p.grad is not None and self.kept(p) is not None}  # fmt: skip
-        self._only(lambda p: p not in gradients)
-        self._prepare(list(gradients))
+        given = [p for g in self.param_groups for p in g["params"] if p.grad is not None]
+        kept = {p: fmt for p in given if (fmt := self.kept(p)) is not None}
+        self._only(lambda p: p not in kept)
+        self._prepare(list(kept))
         for number, group in enumerate(self.param_groups):
             for fmt in (self.arith.weight_format, ACC):
-                some = [p for p in group["params"] if p in gradients and self.kept(p) == fmt]
+                some = [p for p in group["params"] if p in kept and kept[p] == fmt]
                 if some and fmt is not None:
                     self._move(group, number, some, fmt)
             group["moves"] += 1

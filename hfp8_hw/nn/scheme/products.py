@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...formats import FloatFormat
 from .. import sums
-from ..codes import decode
+from ..codes import broadcast, decode
 from ..kernels import gemm, wide
 from ..limits import Chunk, chunk_limits
 from ..matmul import matmul as code_product
@@ -53,7 +53,7 @@ def _loop(
     A chunk that is not full is filled with products that are -0, which change no sum.
     """
     depth = x.shape[-1]
-    leading = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    leading = broadcast(x.shape[:-2], y.shape[:-2])
     m, n = x.shape[-2], y.shape[-1]
     out = torch.zeros(*leading, m, n, dtype=torch.float32, device=x.device)
     if not out.numel() or not depth:
