@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from hfp8_hw.nn.kernels.launch import Defines, Grid, Launch, source
+from hfp8_hw.nn.kernels.launch import SOURCES, Defines, Grid, Launch, source
 
 HERE = Path(__file__).parent
 
@@ -21,7 +21,8 @@ def call(name: str, pointers: list[str], numbers: int, run: str = "run") -> str:
     given = [f"({kind} *)p[{k}]" for k, kind in enumerate(pointers)]
     given += [f"i[{k}]" for k in range(numbers)]
     return (
-        'extern "C" void call(const int *grid, const int *block, void **p, const int *i) {\n'
+        f'extern "C" void call_{name}'
+        "(const int *grid, const int *block, void **p, const int *i) {\n"
         f"    {run}(grid, block, [=] {{ {name}({', '.join(given)}); }});\n}}\n"
     )
 
@@ -44,27 +45,29 @@ CALLS = {
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Launch:
-    """Launches a kernel on tensors of the CPU."""
+    """Launches a kernel on tensors of the CPU; those of one file are compiled together."""
     folder = tmp_path_factory.mktemp("kernels")
 
     @cache
-    def library(name: str, defines: Defines) -> Any:
-        path = folder / "-".join([name, *(str(value) for _, value in defines)])
-        parts = [(HERE / "on_host.h").read_text(), source(name, defines), CALLS[name]]
+    def library(files: tuple[str, ...], defines: Defines) -> Any:
+        names = [name for name in CALLS if SOURCES[name] == files]
+        path = folder / "-".join([names[0], *(str(value) for _, value in defines)])
+        parts = [(HERE / "on_host.h").read_text(), source(names[0], defines)]
+        parts += [CALLS[name] for name in names]
         path.with_suffix(".cc").write_text("\n".join(parts))
         subprocess.run(
             ["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-w",
              "-pthread", "-shared", "-fPIC", "-o", f"{path}.so", f"{path}.cc"],
             check=True,
         )  # fmt: skip
-        return ctypes.CDLL(f"{path}.so").call
+        return ctypes.CDLL(f"{path}.so")
 
     def launch(name: str, defines: Defines, grid: Grid, block: Grid,
                args: list[Any]) -> None:  # fmt: skip
         tensors = [x for x in args if isinstance(x, torch.Tensor)]
         numbers = [x for x in args if isinstance(x, int)]
         assert args == [*tensors, *numbers] or len(args) == len(tensors) + len(numbers)
-        library(name, defines)(
+        library(SOURCES[name], defines)[f"call_{name}"](
             (ctypes.c_int * 3)(*grid),
             (ctypes.c_int * 3)(*block),
             (ctypes.c_void_p * len(tensors))(*(x.data_ptr() for x in tensors)),

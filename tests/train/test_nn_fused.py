@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from hfp8_hw import CATALOGUE, golden, nn, parse_format
 from hfp8_hw.nn import sums
-from hfp8_hw.nn.kernels import elementwise, wide
+from hfp8_hw.nn.kernels import elementwise, launch, wide
 from hfp8_hw.nn.kernels.launch import Launch
 from hfp8_hw.nn.rounding import quantize_values
 from hfp8_hw.nn.scheme.operands import Operand
@@ -29,12 +30,12 @@ def kernels(host: Launch, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
     """Tensors on the CPU go through the kernels, whose names are listed as they are launched."""
     launched: list[str] = []
 
-    def launch(name: str, *rest: object) -> None:
+    def launched_one(name: str, *rest: object) -> None:
         launched.append(name)
         host(name, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(elementwise, "takes", lambda x: not elementwise._plain and x.numel() > 0)
-    monkeypatch.setattr(elementwise, "_launch", launch)
+    monkeypatch.setattr(elementwise, "_launch", launched_one)
     yield launched
 
 
@@ -206,3 +207,37 @@ def test_a_layer_launches_few(kernels: list[str]) -> None:
     assert kernels[len(forward) :][:1] == ["narrow"]
     assert len(kernels) < 15
     assert all(same(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_where_the_driver_finds_arguments() -> None:
+    """Eight bytes each, of which an int takes the first four."""
+    words, places = launch._thread.room(3)
+    words[:] = [1 << 40, -2, 5]
+    assert ctypes.c_uint64.from_address(places[0]).value == 1 << 40
+    assert [ctypes.c_int.from_address(places[k]).value for k in (1, 2)] == [-2, 5]
+    assert launch._thread.room(3)[0] is words
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_on_a_gpu(rounding: str) -> None:
+    """A million words a format, through the kernels and through PyTorch's operations."""
+    random = torch.Generator("cuda").manual_seed(1)
+    words = torch.randint(-(1 << 31), 1 << 31, (1 << 20,), generator=random, device="cuda")
+    x = words.to(torch.int32).view(torch.float32)
+    for name in (*NARROW, *EXOTIC):
+        fmt, rbits = parse_format(name), None
+        if rounding.startswith("SR"):
+            rbits = words & ((1 << int(rounding[3:-1])) - 1)
+        for overflow in ("saturate", "special") if fmt.has_nan else ("saturate",):
+            got = nn.quantize(x, fmt, rounding=rounding, overflow=overflow, rbits=rbits)
+            decoded = nn.decode(got, fmt, dtype=torch.float64)
+            with elementwise.plain():
+                want = nn.quantize(x, fmt, rounding=rounding, overflow=overflow, rbits=rbits)
+                assert torch.equal(got, want), (name, overflow)
+                assert same(decoded.cpu(), nn.decode(want, fmt, dtype=torch.float64).cpu())
+    for one in (x, words.view(torch.float64)):
+        got, rounded = sums.encode_any(one), sums.round_any(one)
+        with elementwise.plain():
+            assert torch.equal(got, sums.encode_any(one))
+            assert same(rounded.cpu(), sums.round_any(one).cpu())
