@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...formats import FloatFormat
-from ...golden.operands import value_table
+from ...golden.codes.operands import value_table
 from ..limits import Exact, chunk_limits, exact_limits, reach
 from . import nvrtc
 from .plan import Plan, choose
