@@ -1,8 +1,8 @@
 """The golden model: what every unit computes, bit for bit, in NumPy.
 
 `convert` rounds and decodes, `multiply`, `dot` and `fixed_dot` have products and their sums,
-`steps` an accumulator's steps. `elementwise`, `to_fixed`, `track`, `update` and `scaling` are the other
-units, `random` their generators. `scalar` is a second model of the same contract in exact
+`steps` an accumulator's steps. `elementwise`, `to_fixed`, `track`, `update` and `scaling` are the
+other units, `random` their generators. `scalar` is a second model of the same contract in exact
 rationals, for checking this one. `codes` has what all share, `fast` the faster ways.
 """
 
