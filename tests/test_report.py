@@ -76,7 +76,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (folder / "cover.json").write_text(json.dumps(COVER))
     (folder / "other.json").write_text('{"something": "else"}')
     path = folder / "report.html"
-    committed = [p for p in sorted(RESULTS.glob("*.json")) if p.stem not in ("cover", "golden")]
+    others = ("cover", "golden", "gpu", "traffic", "training")
+    committed = [p for p in sorted(RESULTS.glob("*.json")) if p.stem not in others]
     path.write_text(render(load([*committed, FIGURES, folder])))
     return path, replay
 
