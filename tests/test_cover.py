@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hfp8_hw import CATALOGUE, FloatFormat
-from hfp8_hw.cli.cover import explain
+from hfp8_hw.cli.checks.cover import explain
 from rtl_gen.tools import ToolError
 from verif.coverage import cover, functional, measures, unreachable
 from verif.formal.claims import Problem, labelled

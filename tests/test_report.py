@@ -19,7 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from hfp8_hw import ParameterError
-from hfp8_hw.cli.verify import write_json
+from hfp8_hw.cli.checks.verify import write_json
 from verif.report import load, render
 from verif.report.page import heat
 from verif.simulation.simulate import Outcome
