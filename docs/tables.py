@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import twin
+
 from fpga.devices import DEVICES
 from fpga.figures import committed
 from fpga.rows import ROWS
@@ -326,6 +328,10 @@ PARTS = {
     DOCS / "verification.md": {"claims": claims},
     DOCS / "numerics.md": {"catalogue": catalogue},
     DOCS / "units.md": {"units": units},
+    DOCS / "training.md": {
+        "kernel": partial(twin.kernel, table), "traffic": partial(twin.traffic, table),
+        "training": partial(twin.results, table),
+    },
 }  # fmt: skip
 
 

@@ -222,6 +222,7 @@ pool._work(task, None)
     assert list(tmp_path.glob("hfp8-*")) == []
 
 
+@pytest.mark.slow
 def test_compare(cli: Cli, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     inputs, report = tmp_path / "t.npz", tmp_path / "r.json"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hfp8_hw import CATALOGUE, FloatFormat
-from hfp8_hw.cli.cover import explain
+from hfp8_hw.cli.checks.cover import explain
 from rtl_gen.tools import ToolError
 from verif.coverage import cover, functional, measures, unreachable
 from verif.formal.claims import Problem, labelled
@@ -177,6 +177,7 @@ def test_conditions_are_proved_or_not() -> None:
     assert unreachable.never_shows(made, ["o_valid && o_y[15]", "o_valid"], HOUR) == [True, False]
 
 
+@pytest.mark.slow
 def test_what_few_vectors_miss_is_a_hole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only +0 goes in: the bins of all other codes, and the bits of the result, are holes."""
     zeros = Phase("zeros", {"i_x": np.zeros((40, 16), np.int64)})

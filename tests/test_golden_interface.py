@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hfp8_hw import CATALOGUE, ParameterError, golden, parse_format
-from hfp8_hw.golden import decode, dot, fma, jit, matmul, mul, quantize
+from hfp8_hw.golden import decode, dot, fma, matmul, mul, quantize
+from hfp8_hw.golden.fast import jit
 
 from .conftest import EIGHT_BIT
 

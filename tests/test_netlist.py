@@ -107,6 +107,7 @@ def test_a_gate_taken_in_wrongly_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     assert outcome.mismatches > 0
 
 
+@pytest.mark.slow
 def test_a_carry_left_out_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = carry._written_carry
 

@@ -19,7 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from hfp8_hw import ParameterError
-from hfp8_hw.cli.verify import write_json
+from hfp8_hw.cli.checks.verify import write_json
 from verif.report import load, render
 from verif.report.page import heat
 from verif.simulation.simulate import Outcome
@@ -76,7 +76,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (folder / "cover.json").write_text(json.dumps(COVER))
     (folder / "other.json").write_text('{"something": "else"}')
     path = folder / "report.html"
-    committed = [p for p in sorted(RESULTS.glob("*.json")) if p.stem not in ("cover", "golden")]
+    others = ("cover", "golden", "gpu", "traffic", "training")
+    committed = [p for p in sorted(RESULTS.glob("*.json")) if p.stem not in others]
     path.write_text(render(load([*committed, FIGURES, folder])))
     return path, replay
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hfp8_hw.cli.verify import write_junit
+from hfp8_hw.cli.checks.verify import write_junit
 from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen import cache
 from rtl_gen.package import Package, generate

@@ -10,7 +10,8 @@ import pytest
 from hfp8_hw import __version__, cores
 from verif.regression.dask_runs import load
 
-HEAVY = ("click", "rich", "numpy", "hfp8_hw.formats", "hfp8_hw.parameters", "hfp8_hw.cli.verify",
+HEAVY = ("click", "rich", "numpy", "hfp8_hw.formats", "hfp8_hw.parameters",
+         "hfp8_hw.cli.checks.verify",
          "rtl_gen.package", "amaranth")  # fmt: skip
 INTERRUPTED = """
 import sys

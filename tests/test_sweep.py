@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hfp8_hw import ParameterError
-from hfp8_hw.cli import sweep as command
+from hfp8_hw.cli.checks import sweep as command
 from hfp8_hw.formats import parse_operand
 from hfp8_hw.golden import decode
 from hfp8_hw.parameters import UNITS

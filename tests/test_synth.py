@@ -115,8 +115,6 @@ def test_the_guard() -> None:
     assert slower == ["Fmax 200.0 -> 183.9 MHz"]
 
 
-# In `make test-all` until `hfp8 bench units` has measured the units with their new signal names.
-@pytest.mark.slow
 def test_committed_figures_are_of_the_units_as_they_are() -> None:
     """The Verilog that was measured is the Verilog that is generated."""
     assert set(committed("ecp5-85k")) == set(ROWS)

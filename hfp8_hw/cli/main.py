@@ -12,18 +12,18 @@ import click
 from .. import __version__
 from ..errors import ParameterError, RunError
 from .bench import bench_command
+from .checks.cover import cover_command
+from .checks.mutate import mutate_command
+from .checks.prove import prove_command
+from .checks.regress import regress_command
+from .checks.report import report_command
+from .checks.sweep import sweep_command
+from .checks.verify import verify_command
 from .compare import compare_command
-from .cover import cover_command
 from .demo import demo_command
 from .gen import gen_command, list_command
-from .mutate import mutate_command
-from .prove import prove_command
-from .regress import regress_command
-from .report import report_command
-from .sweep import sweep_command
 from .synth import synth_command
 from .train import train_command
-from .verify import verify_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

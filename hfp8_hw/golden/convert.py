@@ -10,17 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ParameterError, check_choice, check_int
 from ..formats import SCALE_RANGE, FloatFormat, parse_format, parse_operand
 from ..rounding import Rounding, check_overflow, parse_rounding
-from . import fast
-from .arrays import as_array, check_flag, check_integers
-from .bits import Parts, split
-from .blocks import as_arrays, blocks, broadcast_shape
-from .operands import (
+from .codes.arrays import as_array, check_flag, check_integers
+from .codes.bits import Parts, split
+from .codes.blocks import as_arrays, blocks, broadcast_shape
+from .codes.operands import (
     check_bias,
     check_rbits,
     decode_operand,
     real_values,
 )
-from .pack import code_dtype, pack
+from .codes.pack import code_dtype, pack
+from .fast import lookup
 from .random import MAX_LANES, SEED_RANGE, lane_seeds, xorshift32
 
 _BINARY32 = parse_operand("FP32")
@@ -158,12 +158,12 @@ def _quantize_single(
 ) -> tuple[NDArray[Any], ...] | None:
     """Codes of float32 values, and flags if asked for, by a fast path; None where none applies."""
     if rbits is not None:
-        return fast.stochastic(x, rbits, fmt, rounding, overflow)
-    if not fast.applies(fmt):
+        return lookup.stochastic(x, rbits, fmt, rounding, overflow)
+    if not lookup.applies(fmt):
         return None
     if flags:
-        return fast.quantize_flags(x, fmt, rounding, overflow, table_builder=pack_values)
-    return (fast.quantize(x, fmt, rounding, overflow, table_builder=pack_values),)
+        return lookup.quantize_flags(x, fmt, rounding, overflow, table_builder=pack_values)
+    return (lookup.quantize(x, fmt, rounding, overflow, table_builder=pack_values),)
 
 
 def check_scale(scale: ArrayLike) -> NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,12 @@ from ..errors import ParameterError, check_choice, check_int
 from ..fixed import fixed_point
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
-from . import gemm
-from .arrays import check_flag
-from .blocks import as_arrays, blocks, broadcast_shape
+from .codes.arrays import check_flag
+from .codes.blocks import as_arrays, blocks, broadcast_shape
+from .codes.operands import decode_one, full_bias, operand_formats, unbiased, used_values
+from .codes.pack import code_dtype
+from .fast import gemm
 from .multiply import Products, decoded_operands, products
-from .operands import decode_one, full_bias, operand_formats, used_values
-from .pack import code_dtype
 from .steps import Accumulator, run, step
 
 SEMANTICS = ("fma", "fmma", "dotN", "chunked", "exact_chunk", "exact")
@@ -172,11 +171,11 @@ def dot(
     grid: NDArray[np.float64] | None = None
     fixed = semantics in ("exact", "exact_chunk")
     if fixed and not (bias_a is None and bias_b is None):
-        _unbiased(operand_formats(fmt_a, "a"), bias_a, mode_a, "a")
-        _unbiased(operand_formats(fmt_b, "b"), bias_b, mode_b, "b")
+        unbiased(operand_formats(fmt_a, "a"), bias_a, mode_a, "a")
+        unbiased(operand_formats(fmt_b, "b"), bias_b, mode_b, "b")
     if fixed and drop:
         grid = _grid(fmt_a, fmt_b, drop, bias_a, bias_b, mode_a, mode_b)
-    shape = _shape_with_items(x, y)
+    shape = shape_with_items(x, y)
     wide = [np.broadcast_to(v, shape) for v in (x, y, 1.0 if grid is None else grid)]
     if interleave > 1:
         item = {"fmma": 2, "dotN": lanes}.get(semantics, 1)
@@ -200,7 +199,7 @@ def dot(
     return (result, marks.reshape(shape[:-1])) if flags else result
 
 
-def _shape_with_items(x: NDArray[Any], y: NDArray[Any]) -> tuple[int, ...]:
+def shape_with_items(x: NDArray[Any], y: NDArray[Any]) -> tuple[int, ...]:
     """The common shape of both operands, with a last axis to sum."""
     try:
         shape = np.broadcast_shapes(x.shape, y.shape)
@@ -248,78 +247,6 @@ def _grid(
         broadcast_shape(first, second)
         lsb = lsb - first - second
     return np.ldexp(1.0, lsb)
-
-
-def fixed_dot(
-    a: ArrayLike,
-    b: ArrayLike,
-    fmt_a: FloatFormat | str,
-    fmt_b: FloatFormat | str,
-    *,
-    terms: int = 1024,
-    drop: int = 0,
-    bias_a: ArrayLike | None = None,
-    bias_b: ArrayLike | None = None,
-    mode_a: ArrayLike | None = None,
-    mode_b: ArrayLike | None = None,
-    flags: bool = False,
-) -> Any:
-    """The exact sum of a * b over the last axis, as a two's complement number.
-
-    What the `mac` unit with ``acc=fixed`` puts out: the sum in units of ``2**lsb``, ``lsb`` and
-    the width from `hfp8_hw.fixed.fixed_point` for sums of up to ``terms`` products; longer ones
-    wrap. With run-time biases, the same for all items of a sum, the unit is
-    ``2**(lsb - bias_a - bias_b)``. Where only one of the two is given, the other is its format's
-    own, also in the unit.
-
-    Other parameters as in `dot`.
-
-    Returns
-    -------
-    codes, or (codes, flag_bytes) with ``flags=True``
-        Unsigned integers, Python's where they have more than 64 bits. The flag ``invalid`` says
-        that there was a NaN or an infinity, and then the code is 0.
-    """
-    check_int("terms", terms, 1, 1 << 24)
-    formats = operand_formats(fmt_a, "a"), operand_formats(fmt_b, "b")
-    runtime = bias_a is not None or bias_b is not None
-    check_int("drop", drop, 0, 32)
-    check_flag(flags)
-    fixed = fixed_point(*formats, terms, runtime, drop)
-    # The sum is of unbiased operands where biases are run-time inputs.
-    zero_a = zero_b = None
-    if runtime:
-        zero_a = _unbiased(formats[0], bias_a, mode_a, "a")
-        zero_b = _unbiased(formats[1], bias_b, mode_b, "b")
-    x, y = decoded_operands(a, b, fmt_a, fmt_b, zero_a, zero_b, mode_a, mode_b)
-    _shape_with_items(x, y)
-    values = products(x, y).values
-    finite = np.isfinite(values)
-    scaled = np.trunc(np.where(finite, values, 0.0) * 2.0**-fixed.lsb)
-    if fixed.width <= 53 and terms >= values.shape[-1]:
-        total = scaled.sum(axis=-1).astype(np.int64).astype(np.uint64)  # exact: below 2**53
-        total &= np.uint64((1 << fixed.width) - 1)
-    else:
-        mask = (1 << fixed.width) - 1
-        integers = np.asarray(np.frompyfunc(int, 1, 1)(scaled), dtype=object)
-        total = np.asarray(integers.sum(axis=-1) & mask, dtype=object)
-        if fixed.width <= 64:
-            total = total.astype(np.uint64)
-    lost = ~finite.all(axis=-1)
-    total = np.where(lost, 0, total).astype(total.dtype)
-    return (total, (lost * 8).astype(np.uint8)) if flags else total
-
-
-def _unbiased(formats: Sequence[FloatFormat], bias: Any, mode: Any, name: str) -> NDArray[np.int64]:
-    """A bias of 0 in place of each item's; refused if they differ within a sum."""
-    used = full_bias(formats, bias, mode, name)
-    if used.ndim and (used != used[..., :1]).any():
-        what = repr(bias) if bias is None else "an array"
-        raise ParameterError(
-            f"bias_{name}={what} is not allowed: biases that differ within a sum, "
-            "which has one unit"
-        )
-    return np.zeros_like(used)
 
 
 def sum_products(
@@ -370,7 +297,7 @@ def matmul(
     """The matrix product of codes (m, k) and (k, n): `dot` of every row with every column.
 
     The same bits as `dot`; where no accumulator can overflow or reach below its smallest normal
-    value, ``fma`` and ``chunked`` run on binary32 hardware arithmetic (see `golden.gemm`).
+    value, ``fma`` and ``chunked`` run on binary32 hardware arithmetic (see `golden.fast.gemm`).
     Arguments as in `dot`; ``bias_a`` and ``mode_a`` broadcast against a, ``bias_b`` and ``mode_b``
     against b.
 

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding
-from .arrays import check_flag
-from .blocks import as_arrays, blocks, broadcast_shape
+from .codes.arrays import check_flag
+from .codes.blocks import as_arrays, blocks, broadcast_shape
+from .codes.operands import check_codes, decode_one
+from .codes.pack import code_dtype
 from .dot import accumulator
 from .multiply import Products
-from .operands import check_codes, decode_one
-from .pack import code_dtype
 from .steps import step
 
 

@@ -11,11 +11,11 @@ from ..errors import ParameterError
 from ..formats import RUNTIME_BIAS_RANGE, FloatFormat, parse_format
 from ..products import product_format
 from ..rounding import Rounding, check_overflow, parse_rounding
-from .arrays import check_flag
-from .blocks import as_arrays, blocks, broadcast_shape
+from .codes.arrays import check_flag
+from .codes.blocks import as_arrays, blocks, broadcast_shape
+from .codes.operands import check_rbits, decode_operand, full_bias, operand_formats
+from .codes.pack import code_dtype
 from .convert import pack_values
-from .operands import check_rbits, decode_operand, full_bias, operand_formats
-from .pack import code_dtype
 
 
 class Products(NamedTuple):

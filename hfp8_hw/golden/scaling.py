@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import ParameterError
 from ..formats import check_loss_scale
-from .arrays import check_flag, check_switch
+from .codes.arrays import check_flag, check_switch
 
 
 def loss_scale(

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from ..formats import FloatFormat
 from ..rounding import Rounding
-from .bits import Parts, add_to_odd, exact_sum
+from .codes.bits import Parts, add_to_odd, exact_sum
+from .codes.operands import decode_one
+from .codes.pack import pack
 from .convert import pack_values
 from .multiply import Products
-from .operands import decode_one
-from .pack import pack
 
 
 class Accumulator(NamedTuple):

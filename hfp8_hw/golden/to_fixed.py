@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format
-from .arrays import check_flag
-from .operands import check_codes, value_table
+from .codes.arrays import check_flag
+from .codes.operands import check_codes, value_table
 
 MAX_MAGNITUDE = 60
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format
-from .arrays import check_flag, check_switch
+from .codes.arrays import check_flag, check_switch
 from .convert import decode, quantize
 
 

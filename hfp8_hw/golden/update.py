@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 from ..errors import ParameterError, check_int, shown
 from ..formats import FloatFormat, parse_format
 from ..rounding import Rounding, parse_rounding
-from .arrays import check_flag
-from .blocks import blocks, broadcast_shape
+from .codes.arrays import check_flag
+from .codes.blocks import blocks, broadcast_shape
+from .codes.operands import check_codes, check_rbits, decode_one
+from .codes.pack import code_dtype
 from .convert import generated_bits, quantize
 from .dot import fma
 from .elementwise import add
 from .multiply import Products, products
-from .operands import check_codes, check_rbits, decode_one
-from .pack import code_dtype
 from .random import SEED_RANGE
 from .steps import Accumulator, add_term
 

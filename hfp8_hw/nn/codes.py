@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import ParameterError, shown
 from ..formats import FloatFormat, parse_format
-from ..golden.operands import value_table
+from ..golden.codes.operands import value_table
 from .kernels import elementwise
 
 WIDEST = 16

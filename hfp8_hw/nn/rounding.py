@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import ParameterError, shown
 from ..formats import FloatFormat
-from ..golden.arrays import check_flag
+from ..golden.codes.arrays import check_flag
 from ..rounding import Rounding, check_overflow, parse_rounding
 from . import quick
 from .codes import code_dtype, decode, parse_narrow
@@ -198,7 +198,7 @@ def _up(whole: Tensor, rest: Tensor, drop: Tensor, how: Rounding, rbits: Tensor 
 def _gap_up(
     sig: Tensor, exp: Tensor, fmt: FloatFormat, how: Rounding, rbits: Tensor | None
 ) -> Tensor:
-    """`normal` formats, 0 < |x| < min: whether x goes up to min; see `golden.pack`.
+    """`normal` formats, 0 < |x| < min: whether x goes up to min; see `golden.codes.pack`.
 
     |x| / min >= t / 2**n just where |x| 2**(B+M+n) >= t (2**M + 1), and as the right side is
     whole, the left one may be cut to a whole number; RNE needs more than one half.

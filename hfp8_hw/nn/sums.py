@@ -4,8 +4,8 @@ DLFLOAT16 has p = 10 bits of significand. A sum of a DLFLOAT16 value and a term 
 computed in binary32 and rounded to 10 bits once more, is the exact sum rounded once: binary32 drops
 bits only where the smaller term lies more than 14 bits below the sum's leading one, and there the
 exact sum is too close to a 10-bit value to be near a tie (2p + 2 <= 24). The same holds in binary64
-for terms of up to 41 bits, so for products of DLFLOAT16 values. The text beside `golden.gemm`'s
-``applies`` has the argument. Both need that the sum is no subnormal of the wider format.
+for terms of up to 41 bits, so for products of DLFLOAT16 values. The text beside ``applies`` of
+`golden.fast.gemm` has the argument. Both need that the sum is no subnormal of the wider format.
 
 Cutting the sum off instead, as a GPU's tensor cores do, is right too. They align both terms to the
 larger exponent, cut each off some 24 bits below it, add, and cut the sum off. A tie has 11 bits, so

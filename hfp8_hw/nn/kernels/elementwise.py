@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...formats import CATALOGUE, FloatFormat
-from ...golden.operands import value_table
+from ...golden.codes.operands import value_table
 from ...rounding import Rounding
 from .launch import Defines, Launch, on_gpu
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...formats import FloatFormat
-from ...golden.operands import value_table
+from ...golden.codes.operands import value_table
 from ..limits import Exact, chunk_limits, exact_limits, reach
 from .launch import Defines, Launch, on_gpu
 from .plan import Plan, choose

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import ParameterError, check_choice, check_int, shown
 from ...formats import FloatFormat, parse_format
-from ...golden.arrays import check_flag
+from ...golden.codes.arrays import check_flag
 from ..sums import ACC
 from ..update import held
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cores import cores
+from ...cores import cores
 
 Kernel = Callable[..., None]
 
@@ -35,12 +35,12 @@ class Kernels:
         Upper halves of binary32 words, rounded to odd, looked up.
     nearest : (drop, gradual, neg_zero, over_signed, first)
         -> (words, codes, offset, least, small, top, over, nan)
-        RNE by arithmetic, which vectorises where the shift is a constant; see `golden.fast`.
+        RNE by arithmetic, which vectorises where the shift is a constant; see `golden.fast.lookup`.
     stochastic : (words, rbits, codes, flags, man, bias, zero_exp, n, top, over, over_signed, nan,
         nan_flags, neg_zero)
         SR(n) of binary32 words by integers; ``zero_exp`` as an index of `formats.ZERO_EXP`.
     matmul : by ``even`` (RNE, else RNA): (a, out, b, chunk, drop, half)
-        See `hfp8_hw.golden.gemm`.
+        See `hfp8_hw.golden.fast.gemm`.
     """
 
     quantize: Kernel

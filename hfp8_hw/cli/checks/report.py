@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import check_folder
+from ..options import check_folder
 
 
 @click.command("report")

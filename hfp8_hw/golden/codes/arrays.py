@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ParameterError, shown
+from ...errors import ParameterError, shown
 
 LARGEST_INTEGER = 1 << 53
 """Integers up to this magnitude are binary64 values."""

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from ..errors import ParameterError
-from .options import UnitCommand, check_folder, given, parameter_options
+from ...errors import ParameterError
+from ..options import UnitCommand, check_folder, given, parameter_options
 from .verify import plan
 
 

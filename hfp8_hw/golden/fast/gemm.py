@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codes.bits import bit_length, split
+from ..codes.pack import code_dtype
+from ..steps import Accumulator
 from . import jit
-from .bits import bit_length, split
-from .pack import code_dtype
-from .steps import Accumulator
 
 _TILE = 8192
 """Accumulators in one NumPy tile: 32 KiB, a first-level cache."""

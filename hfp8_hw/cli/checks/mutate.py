@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from .options import UnitCommand, check_folder, configured, parameter_options, seed_option
+from ..options import UnitCommand, check_folder, configured, parameter_options, seed_option
 
 if TYPE_CHECKING:
     from verif.mutation.mutate import Verdict

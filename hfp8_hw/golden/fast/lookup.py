@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import ZERO_EXP, FloatFormat
-from ..rounding import Rounding
+from ...formats import ZERO_EXP, FloatFormat
+from ...rounding import Rounding
 from . import jit
 
 Builder = Callable[

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FloatFormat
-from ..rounding import Rounding
+from ...formats import FloatFormat
+from ...rounding import Rounding
 from .bits import I64, Parts, bit_length, shift_right
 
 OVERFLOW, UNDERFLOW, INEXACT, INVALID = (np.uint8(1 << k) for k in range(4))

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ParameterError
-from ..formats import BIAS_RANGE, FloatFormat, parse_operand
-from ..rounding import Rounding
+from ...errors import ParameterError
+from ...formats import BIAS_RANGE, FloatFormat, parse_operand
+from ...rounding import Rounding
 from .arrays import as_array, check_integers, check_reals
 from .bits import I64
 from .blocks import broadcast_shape
@@ -186,6 +186,18 @@ def full_bias(formats: Sequence[FloatFormat], bias: Any, mode: Any, name: str) -
         return biases
     own = np.array([fmt.bias for fmt in formats])
     return own[_modes(mode, name).astype(I64)] if len(formats) > 1 else own[0]
+
+
+def unbiased(formats: Sequence[FloatFormat], bias: Any, mode: Any, name: str) -> NDArray[np.int64]:
+    """A bias of 0 in place of each item's; refused if they differ within a sum."""
+    used = full_bias(formats, bias, mode, name)
+    if used.ndim and (used != used[..., :1]).any():
+        what = repr(bias) if bias is None else "an array"
+        raise ParameterError(
+            f"bias_{name}={what} is not allowed: biases that differ within a sum, "
+            "which has one unit"
+        )
+    return np.zeros_like(used)
 
 
 def operand_formats(fmt: Any, name: str) -> tuple[FloatFormat, ...]:

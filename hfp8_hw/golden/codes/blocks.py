@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
+from ...errors import ParameterError
 from .arrays import as_array
 
 BLOCK = 1 << 15

@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..cores import cores
-from .options import UnitCommand, check_folder, parameter_options, progress_bar, seed_option
+from ...cores import cores
+from ..options import UnitCommand, check_folder, parameter_options, progress_bar, seed_option
 from .verify import plan
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..cores import cores
-from ..errors import ParameterError
-from ..parameters import UNITS, unit_parameters
-from .options import UnitCommand, check_folder, given, parameter_options, seed_option
+from ...cores import cores
+from ...errors import ParameterError
+from ...parameters import UNITS, unit_parameters
+from ..options import UnitCommand, check_folder, given, parameter_options, seed_option
 
 if TYPE_CHECKING:
     from verif.sweep.sweep import Found, State, Sweep

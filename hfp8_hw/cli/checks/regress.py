@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ..cores import cores
-from .options import check_folder, progress_bar
+from ...cores import cores
+from ..options import check_folder, progress_bar
 from .verify import show_table, write_json, write_junit
 
 

@@ -11,10 +11,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..cores import cores
-from ..errors import ParameterError
-from ..parameters import UNITS, unit_parameters
-from .options import (
+from ...cores import cores
+from ...errors import ParameterError
+from ...parameters import UNITS, unit_parameters
+from ..options import (
     UnitCommand,
     check_folder,
     given,
