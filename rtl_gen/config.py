@@ -34,7 +34,7 @@ def load(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ParameterError(f"config={str(path)!r} cannot be read: {reason}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # Also numbers and nesting beyond all measure.
         raise ParameterError(f"config={str(path)!r} is not TOML: {error}") from None
     for key in data:
         if key not in _KEYS:

@@ -79,6 +79,8 @@ def test_gen_from_toml(cli: Cli, tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("unit = ", "is not TOML"),
+        ("x = " + "[" * 3000 + "]" * 3000, "is not TOML"),
+        ("[parameters]\nlanes = " + "9" * 5000, "is not TOML"),
         ("units = 1", "'units' is not allowed: one of unit, name, parameters, formats"),
         ("parameters = 1", "parameters=1 is not allowed: a table"),
         ('unit = "mul"', "is for 'mul'"),
@@ -130,7 +132,9 @@ def test_refusals(cli: Cli, words: list[str], said: str) -> None:
 
 def test_the_output_folder_is_a_file(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "File exists" in cli.refused("gen", "mul", "-o", tmp_path / "file")
+    for command in (("gen", "mul"), ("demo",)):
+        said = cli.refused(*command, "-o", tmp_path / "file")
+        assert "file' is not allowed: a folder, and it is a file" in said and "output='" in said
 
 
 @pytest.mark.slow

@@ -75,7 +75,10 @@ def _array(file: Any, name: str, refusal: str) -> NDArray[Any]:
 
 
 def _why(error: Exception) -> str:
-    return " ".join(str(error).split())[:100] or type(error).__name__
+    text = " ".join(str(error).split())
+    if "allow_pickle" in text:  # NumPy takes whatever it does not know for pickled data.
+        return "not an .npz file"
+    return text[:100] or type(error).__name__
 
 
 def _check_report(report: Path, inputs: Path) -> None:

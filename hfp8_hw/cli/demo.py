@@ -12,7 +12,7 @@ from rich.table import Table
 
 from rtl_gen.extras import require
 
-from .options import sim_option, simulators
+from .options import check_output, sim_option, simulators
 
 if TYPE_CHECKING:
     from rtl_gen.package import Package
@@ -35,6 +35,7 @@ def demo_command(sim: str, images: int, output: Path) -> int:
     names = simulators(sim)
     require("sklearn", "matplotlib")
     console = Console()
+    check_output(output)
     output.mkdir(parents=True, exist_ok=True)
     from verif.demo import demo
     from verif.demo.network import train

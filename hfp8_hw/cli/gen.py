@@ -14,7 +14,7 @@ from rich.table import Table
 from ..errors import check_choice
 from ..formats import CATALOGUE
 from ..parameters import UNITS, unit_parameters
-from .options import UnitCommand, configured, parameter_options, write_parameters
+from .options import UnitCommand, check_output, configured, parameter_options, write_parameters
 
 
 def _catalogue(units: tuple[str, ...]) -> dict[str, Any]:
@@ -105,5 +105,6 @@ def gen_command(
     from rtl_gen.package import generate
 
     package = generate(parameters, config_name if name is None else name)
+    check_output(output)
     for path in package.write(output):
         click.echo(path)

@@ -135,6 +135,12 @@ def check_folder(option: str, path: Path | None) -> None:
         raise ParameterError(f"{option}={str(path)!r} is not allowed: it is a folder")
 
 
+def check_output(path: Path) -> None:
+    """Raise ParameterError if a folder is to be made where there is something else."""
+    if path.exists() and not path.is_dir():
+        raise ParameterError(f"output={str(path)!r} is not allowed: a folder, and it is a file")
+
+
 def progress_bar(console: Console) -> Progress:
     """The progress of many runs: what ended last, a bar, how many, the time."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),

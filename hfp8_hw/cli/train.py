@@ -28,7 +28,7 @@ def check_chunk(text: str | None) -> int | str | None:
         return int(text)
     except ValueError:
         raise ParameterError(
-            f"chunk={text!r} is not allowed: an integer from 1 to {1 << 20}, or none"
+            f"chunk={text!r} is not allowed: an integer from 1 to 65536, or none"
         ) from None
 
 
@@ -50,7 +50,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 @click.option("--batch", type=click.IntRange(1),
               help="Examples of a step.  [default: the task's own]")  # fmt: skip
 @click.option("--chunk", metavar="NUMBER|none",
-              help="Products of a chunk of a sum.  [default: the arithmetic's own]")  # fmt: skip
+              help="Products of a chunk, 1 to 65536.  [default: the arithmetic's own]")  # fmt: skip
 @click.option("--no-loss-scaling", is_flag=True, help="Leave the loss as it is.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True,
@@ -93,7 +93,11 @@ def train_command(
     for name, file in (("json", path), ("checkpoint", checkpoint), ("prepare", prepare)):
         check_folder(name, file)
     if resume and checkpoint is None:
-        raise ParameterError("resume=True is not allowed: name the file with --checkpoint")
+        raise ParameterError("--resume is not allowed alone: name the file with --checkpoint")
+    if resume and checkpoint is not None and not checkpoint.is_file():
+        raise ParameterError(
+            f"checkpoint={str(checkpoint)!r} is not allowed: there is no such file"
+        )
     chunks = check_chunk(chunk)
     require("torch")
     from ..nn.tasks import find

@@ -115,7 +115,7 @@ class QuantizerParameters(ConverterParameters):
     lanes: int = parameter(1, "Number of elements converted in a clock.", values="1 to 64")
     track: str = parameter(
         "none",
-        "Whether the unit keeps the largest magnitude of its results, and their flags.",
+        "Whether the unit keeps the largest magnitude of its inputs, and all flags.",
         values="none, or amax if src is one format",
     )
 

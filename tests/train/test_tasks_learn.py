@@ -11,6 +11,7 @@ import torch
 
 from hfp8_hw.nn.tasks import TASKS, bible, detection, find, help_pages, speech
 from hfp8_hw.nn.tasks.models import transformer
+from hfp8_hw.nn.tasks.sources import pack
 from hfp8_hw.nn.tasks.task import Task
 from hfp8_hw.nn.training import batch as batches
 from hfp8_hw.nn.training import loop, setup
@@ -242,7 +243,7 @@ def test_wrong_lines(line: str, said: str, tmp_path: Path,
 
 def test_a_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Rows are there when it ends; what is done is not done again; what fails is said."""
-    np.savez(tmp_path / "fashion.npz", source=np.array("fashion"), **clothes())
+    pack("fashion", clothes(), tmp_path / "fashion.npz")
     listed, path = tmp_path / "list", tmp_path / "r.json"
     listed.write_text("vision_resnet --seed 1-2 --epochs 1 --batch 16\nlanguage_char --epochs 1")
     words = [str(listed), "--json", str(path), "--device", "cpu", "--workers", "2",

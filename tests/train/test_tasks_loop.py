@@ -19,6 +19,7 @@ from hfp8_hw.files import write_whole
 from hfp8_hw.nn.distributed import Exchange, start
 from hfp8_hw.nn.tasks import TASKS, find
 from hfp8_hw.nn.tasks.fashion import VisionResNet
+from hfp8_hw.nn.tasks.sources import pack
 from hfp8_hw.nn.training import job as jobs
 from hfp8_hw.nn.training import loop, results
 from hfp8_hw.nn.training.job import Job
@@ -43,7 +44,7 @@ def clothes(train: int = 48, test: int = 20) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "fashion.npz"
-    np.savez(path, source=np.array("fashion"), **clothes())
+    pack("fashion", clothes(), path)
     return path
 
 
@@ -144,7 +145,7 @@ def test_bad_input_is_one_line(cli: Cli, prepared: Path, tmp_path: Path) -> None
     assert "task='vision' is not allowed: one of" in said("vision")
     assert "arith='fp16' is not allowed: one of fp32" in said("vision_resnet", "--arith", "fp16")
     assert "device='tpu' is not allowed: one of cpu" in said("vision_resnet", "--device", "tpu")
-    assert "resume=True is not allowed: name the file" in said("vision_resnet", "--resume")
+    assert "--resume is not allowed alone: name the file" in said("vision_resnet", "--resume")
     assert "chunk='few' is not allowed: an integer" in said("vision_resnet", "--chunk", "few")
     assert "there is no such folder" in said("vision_resnet", "--json", tmp_path / "no" / "r.json")
     data = ("vision_resnet", "--data", prepared, "--epochs", 1)
@@ -153,10 +154,12 @@ def test_bad_input_is_one_line(cli: Cli, prepared: Path, tmp_path: Path) -> None
     assert "it is there and has no rows" in said(*data, "--json", other)
     assert "not a checkpoint" in said(*data, "--checkpoint", other, "--resume")
     missing = said(*data, "--checkpoint", tmp_path / "none", "--resume")
-    assert "none: No such file or directory" in missing
+    assert "none' is not allowed: there is no such file" in missing and "checkpoint=" in missing
+    np.savez(tmp_path / "hand.npz", source=np.array("fashion"), train_images=np.zeros(3))
+    assert "it is not as --prepare wrote it" in said(*data[:2], tmp_path / "hand.npz")
     assert "there is no such file or folder" in said("vision_resnet", "--data", tmp_path / "none")
     assert "not a file that --prepare wrote" in said("vision_resnet", "--data", other)
-    np.savez(tmp_path / "x.npz", source=np.array("bible"))
+    pack("bible", {}, tmp_path / "x.npz")
     assert "it has bible, and the task needs fashion" in said(
         "vision_resnet", "--data", tmp_path / "x.npz"
     )

@@ -45,7 +45,7 @@ def load(path: Path) -> list[Task]:
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ParameterError(f"matrix={str(path)!r} is not allowed: {error}") from None
     unknown = set(data) - {"seeds", "simulators", "unit"}
     if unknown or not isinstance(data.get("unit"), list):

@@ -107,7 +107,7 @@ def load(paths: Iterable[Path]) -> Run:
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ParameterError(f"run={str(path)!r} is not allowed: not JSON: {error}") from None
 
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from ...version import __version__
 from .exchange import Exchange
 from .workers import connected
 
+MODULE = "hfp8_hw.nn.distributed.traffic"
 FRAME = 1514 / 1448
 """Bytes of an Ethernet frame by bytes of data in it, with TCP's time stamps."""
 
@@ -115,25 +117,23 @@ def network(workers: int, rate: int | None) -> Iterator[list[str]]:
 
 def measure(workers: int, rate: int | None, size: int, repeats: int) -> Row:
     """Seconds by scheme, of workers in namespaces of their own."""
-    with network(workers, rate) as names:
+    with network(workers, rate) as names, ThreadPoolExecutor(workers) as pool:
+        command = [sys.executable, "-m", MODULE, "--workers", str(workers), "--size", str(size),
+                   "--repeats", str(repeats)]  # fmt: skip
         running = [
-            subprocess.Popen(
-                ["ip", "netns", "exec", name, sys.executable, "-m", __spec__.name, "--rank", str(k),
-                 "--workers", str(workers), "--size", str(size), "--repeats", str(repeats)],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                env={**os.environ, "GLOO_SOCKET_IFNAME": "eth0"},
+            pool.submit(
+                subprocess.run,
+                ["ip", "netns", "exec", name, *command, "--rank", str(k)],
+                capture_output=True, text=True, env={**os.environ, "GLOO_SOCKET_IFNAME": "eth0"},
             )
             for k, name in enumerate(names)
         ]  # fmt: skip
-        try:
-            ends = [process.communicate() for process in running]
-        finally:
-            for process in running:
-                process.kill()
-    for k, (process, (_, said)) in enumerate(zip(running, ends, strict=True)):
-        if process.returncode:
-            raise RunError(f"worker {k}: {said.strip().splitlines()[-1] if said.strip() else '?'}")
-    found: Row = json.loads(ends[0][0])
+        ends = [each.result() for each in running]
+    for k, end in enumerate(ends):
+        if end.returncode:
+            said = end.stderr.strip() or "it said nothing"
+            raise RunError(f"worker {k}: {said.splitlines()[-1]}")
+    found: Row = json.loads(ends[0].stdout)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Callable
@@ -71,18 +72,39 @@ class Source:
             raise ParameterError(
                 f"data={str(path)!r} is not allowed: not a file that --prepare wrote"
             ) from None
-        found = arrays.pop("source", np.array("")).item()
+        found = str(arrays.pop("source", np.array("")))
+        digest = str(arrays.pop("sha256", np.array("")))
         if found != self.name:
             raise ParameterError(
                 f"data={str(path)!r} is not allowed: "
                 f"it has {found or 'no source'}, and the task needs {self.name}"
             )
+        if digest != sha256(arrays):
+            raise ParameterError(
+                f"data={str(path)!r} is not allowed: it is not as --prepare wrote it"
+            )
         return arrays
+
+
+def sha256(arrays: Arrays) -> str:
+    """The digest of arrays, with their names, types and shapes."""
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
 
 
 def prepare(source: Source, data: Path | None, path: Path) -> int:
     """Write a source as one compressed file, and return its size in bytes."""
+    return pack(source.name, source.load(data), path)
+
+
+def pack(name: str, arrays: Arrays, path: Path) -> int:
+    """Write the arrays of a source as a prepared file, and return its size in bytes."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, source=np.array(source.name), **source.load(data))  # type: ignore[arg-type]
+    words = {"source": np.array(name), "sha256": np.array(sha256(arrays))}
+    np.savez_compressed(buffer, **words, **arrays)  # type: ignore[arg-type]
     write_whole(path, buffer.getvalue())
     return buffer.tell()

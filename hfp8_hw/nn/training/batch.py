@@ -125,23 +125,25 @@ class Batch:
                 thread.join()
 
     def _serve(self) -> None:
-        """Take jobs until there are none, with a process of its own."""
-        process: subprocess.Popen[str] | None = None
-        for job in self._jobs():
-            with self.lock:
-                if process is None or process.poll() is not None:
-                    if self.rest() <= 0:
-                        self.left.append(job)
-                        continue
-                    if process is not None:
-                        _end(process)
-                    process = subprocess.Popen(
-                        self.worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-                    )
+        """Take jobs until there are none, with a process of its own; a new one if it dies."""
+        jobs = self._jobs()
+        job = next(jobs, None)
+        while job is not None:
+            if self.rest() <= 0:
+                self._keep(job)
+                job = next(jobs, None)
+                continue
+            with subprocess.Popen(
+                self.worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ) as process:
+                with self.lock:
                     self.processes.append(process)
-            self._one(job, process)
-        if process is not None:
-            _end(process)
+                    if self.rest() <= 0:  # `run` may have ended the others already.
+                        process.kill()
+                while job is not None and process.poll() is None:
+                    self._one(job, process)
+                    job = next(jobs, None)
+                _end(process)
 
     def _jobs(self) -> Iterator[Job]:
         while True:

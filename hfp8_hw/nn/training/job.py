@@ -53,7 +53,7 @@ class Job:
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), 1, 1_000_000)
         if self.chunk is not None and self.chunk != "none":
-            check_int("chunk", self.chunk, 1, 1 << 20)
+            check_int("chunk", self.chunk, 1, 65536)
         if self.arithmetic != "fp32":
             return
         if self.chunk is not None:

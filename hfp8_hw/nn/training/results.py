@@ -33,7 +33,7 @@ def load(path: Path) -> list[Row]:
         rows = json.loads(path.read_bytes())["rows"]
         if not all(isinstance(row, dict) and set(KEY) <= row.keys() for row in rows):
             raise ValueError
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise ParameterError(
             f"json={str(path)!r} is not allowed: it is there and has no rows of training results"
         ) from None
