@@ -49,7 +49,7 @@ def broken(made: Package, old: str, new: str) -> Package:
         later("quantizer", {"stages": 3}),
         later("quantizer", {"src": "E5M2", "dst": "E3M4B5:flush:fn", "rounding": "SR(4)"}),
         later("convert", {"src": "FP16", "dst": "BF16", "rounding": "RUP", "stages": 5}),
-        ("dequantizer", {"src": "E4M3", "dst": "HFP8_BWD", "bias": "runtime"}),
+        later("dequantizer", {"src": "E4M3", "dst": "HFP8_BWD", "bias": "runtime"}),
         ("mul", {"a": "HFP8_FWD", "b": "HFP8_FWD"}),
         later("fp_add", {"fmt": "HFP8_BWD", "stages": 2}),
         ("relu", {}),
@@ -137,9 +137,9 @@ def test_a_search_of_all_states_proves_streams() -> None:
         # What ends a sum is lost in the back end: no result comes.
         ("if (serial_take) serial_last <=", "    serial_last <= 1'b0;", "result"),
         # Every chunk gives a result.
-        ("if (serial_take) serial_last <=", "    serial_last <= 1'b1;", "count"),
+        later("if (serial_take) serial_last <=", "    serial_last <= 1'b1;", "count"),
         # Nothing is ever taken.
-        ("assign i_ready =", "  assign i_ready = 1'b0;", "accept"),
+        later("assign i_ready =", "  assign i_ready = 1'b0;", "accept"),
     ],
 )
 def test_a_search_of_all_states_finds_faults(old: str, new: str, part: str) -> None:

@@ -33,7 +33,12 @@ def package(unit: str, **given: Any) -> Package:
 
 @pytest.mark.parametrize(
     ("unit", "k"),
-    [(u, k) if shows_new(u, k) else later(u, k) for u in UNITS for k in range(len(MATRIX[u]))],
+    [
+        # dot's number 6 takes Verilator half a minute to build.
+        (u, k) if shows_new(u, k) and (u, k) != ("dot", 6) else later(u, k)
+        for u in UNITS
+        for k in range(len(MATRIX[u]))
+    ],
 )
 def test_compiled_models_agree_with_golden(unit: str, k: int) -> None:
     """With and without stalls."""
