@@ -32,6 +32,12 @@ NEVER_RUN = {
     ("docs/tutorial.md", "python3 -m venv .venv && . .venv/bin/activate"): "the network",
     ("docs/howto/verify.md", "pip install -e '.[sim,formal,regress,report]'"): "the network",
     ("docs/howto/synthesise.md", "pip install -e '.[synth]'"): "the network",
+    ("docs/training.md", "pip install -e '.[train]'"): "the network",
+    ("docs/training.md", "import torch"): "PyTorch: tests/train/test_training_page.py runs it",
+    ("docs/training.md", "hfp8 train vision_resnet --arith hfp8-fast --seed 1 --device cuda "
+     "--json results.json"): "a GPU",
+    ("docs/training.md", "hfp8 train vision_resnet --arith hfp8 --workers 4"):
+        "tests/train/test_tasks_loop.py trains with workers",
 }  # fmt: skip
 """By page and first line."""
 

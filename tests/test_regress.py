@@ -95,6 +95,7 @@ def test_matrices_that_are_not(text: str, said: str, tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_results_are_kept(cli: Cli, matrix: Path, tmp_path: Path) -> None:
     report, junit = tmp_path / "r.json", tmp_path / "j.xml"
     words = ("regress", "--matrix", matrix, "--jobs", "2", "--json", report, "--junit", junit)

@@ -71,7 +71,8 @@ def _line(package: Package, start: str) -> str:
     return next(x for x in package.verilog.splitlines() if x.strip().startswith(start))
 
 
-@pytest.mark.parametrize("simulator", [later("icarus"), "verilator"])
+@pytest.mark.slow
+@pytest.mark.parametrize("simulator", SIMULATORS)
 def test_wrong_arithmetic_is_found(simulator: str) -> None:
     """A rounding increment stuck at 0, in every unit that rounds."""
     for unit, given, name in (
@@ -132,6 +133,7 @@ def test_latency_is_what_the_manifest_says(unit: str, which: str) -> None:
         assert package.manifest["latency"] == _measured_latency(package, tool)
 
 
+@pytest.mark.slow
 def test_latency_of_sums_is_what_the_manifest_says() -> None:
     tool = simulators.find("icarus")
     for given in (
