@@ -36,6 +36,8 @@ def setting(row: Row) -> str:
         words.append("no chunks" if chunk == "none" else f"chunks of {chunk}")
     if row["changes"].get("loss_scaling") is False:
         words.append("no loss scaling")
+    if (workers := row["changes"].get("workers")) is not None:
+        words.append(f"{workers} workers")
     return ", ".join(words)
 
 

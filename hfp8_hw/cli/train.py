@@ -112,16 +112,14 @@ def train_command(
             size = write(kind.source, data, prepare)
         click.echo(f"{prepare}: {kind.source.name}, {size / 1e6:.1f} MB")
         return 0
-    job = Job(task, arith, seed, epochs, batch, chunks, not no_loss_scaling)
+    job = Job(task, arith, seed, epochs, batch, chunks, not no_loss_scaling, workers)
     if path is not None:
         results.load(path)
     where = setup.device(device)
-    if workers > 1:
-        setup.check_workers(workers, job)
     with console.status("reading the data"):
         loaded = kind.source.load(data)
     try:
-        row = shared(workers, job, loaded, str(where), checkpoint, resume, progress)
+        row = shared(job, loaded, str(where), checkpoint, resume, progress)
     except KeyboardInterrupt:
         if checkpoint is not None:
             click.echo(f"{checkpoint} has what was done; --resume goes on", err=True)

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -75,3 +76,13 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Launch:
         )
 
     return launch
+
+
+def random_words(rounding: str, count: int) -> np.ndarray[Any, Any] | None:
+    """Words for SR(n), the ends among them; None for another rounding."""
+    if not rounding.startswith("SR"):
+        return None
+    top = 1 << int(rounding[3:-1])
+    words = np.random.default_rng(3).integers(0, top, count)
+    words[::5], words[1::5] = 0, top - 1
+    return words

@@ -208,6 +208,27 @@ def test_a_lost_worker_ends_all(how: str, patience: float, said: str) -> None:
     assert re.search(said, str(caught.value)) and "\n" not in str(caught.value)
 
 
+def misused(exchange: Exchange) -> list[str]:
+    """What those are told who forget a half of it."""
+    model = network()
+    optimizer = DistributedSGD(model.parameters(), exchange, **OPTIONS)
+    loss(model, 0, exchange.rank, exchange.workers).backward()
+    said = []
+    with pytest.raises(RunError) as caught:
+        optimizer.step()
+    said.append(str(caught.value))
+    with pytest.raises(ParameterError) as refused:
+        DistributedScaler("hfp8").step(torch.optim.SGD(model.parameters(), 0.1))
+    return [*said, str(refused.value)]
+
+
+def test_the_optimizer_and_the_scaler_belong_together() -> None:
+    assert start(misused, 1, patience=HOUR) == [
+        "step comes after reduce, which adds up the workers' gradients",
+        "optimizer=SGD is not allowed: a DistributedSGD",
+    ]
+
+
 def test_refusals() -> None:
     with pytest.raises(ParameterError, match="workers=0 is not allowed: an integer from 1 to 256"):
         start(lost, 0, "killed")

@@ -19,6 +19,7 @@ from hfp8_hw.nn.scheme.operands import Operand
 from hfp8_hw.nn.scheme.products import product
 from tests.conftest import EXOTIC
 
+from .conftest import random_words
 from .test_nn_matmul import codes
 from .test_nn_rounding import NARROW, ROUNDINGS, values
 
@@ -52,11 +53,7 @@ def same(mine: Tensor, want: Tensor | np.ndarray) -> bool:
 def test_quantize(kernels: list[str], rounding: str) -> None:
     for name in (*NARROW, *EXOTIC):
         fmt, x = parse_format(name), values(name)
-        rbits = None
-        if rounding.startswith("SR"):
-            top = 1 << int(rounding[3:-1])
-            rbits = np.random.default_rng(3).integers(0, top, x.size)
-            rbits[::5], rbits[1::5] = 0, top - 1
+        rbits = random_words(rounding, x.size)
         bits = None if rbits is None else torch.from_numpy(rbits)
         for overflow in ("saturate", "special") if fmt.has_nan else ("saturate",):
             how = {"rounding": rounding, "overflow": overflow}

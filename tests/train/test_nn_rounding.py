@@ -9,6 +9,8 @@ import torch
 from hfp8_hw import CATALOGUE, ParameterError, golden, nn, parse_format
 from tests.conftest import EXOTIC, edge_values
 
+from .conftest import random_words
+
 NARROW = tuple(name for name, fmt in CATALOGUE.items() if fmt.width <= 16)
 ROUNDINGS = ("RNE", "RNA", "RTZ", "SR(1)", "SR(8)", "SR(24)")
 
@@ -28,11 +30,7 @@ def values(name: str) -> np.ndarray:
 @pytest.mark.parametrize("name", [*NARROW, *EXOTIC])
 def test_quantize(name: str, rounding: str) -> None:
     fmt, x = parse_format(name), values(name)
-    rbits = None
-    if rounding.startswith("SR"):
-        top = 1 << int(rounding[3:-1])
-        rbits = np.random.default_rng(3).integers(0, top, x.size)
-        rbits[::5], rbits[1::5] = 0, top - 1
+    rbits = random_words(rounding, x.size)
     bits = None if rbits is None else torch.from_numpy(rbits)
     for overflow in ("saturate", "special") if fmt.has_nan else ("saturate",):
         want = golden.quantize(

@@ -69,8 +69,8 @@ def test_resumed_is_the_same_as_straight(tmp_path: Path) -> None:
 
 
 def part(exchange: Exchange, path: str, until: int) -> tuple[dict[str, Any], Any]:
-    row, state = loop.train(Job("vision_resnet", "hfp8-fast", seed=5, epochs=2, batch=15),
-                            VisionResNet(clothes(), CPU), Path(path), Path(path).exists(),
+    job = Job("vision_resnet", "hfp8-fast", seed=5, epochs=2, batch=15, workers=2)
+    row, state = loop.train(job, VisionResNet(clothes(), CPU), Path(path), Path(path).exists(),
                             until=until, exchange=exchange)  # fmt: skip
     return row, {name: value.numpy() for name, value in state.model.state_dict().items()}
 
@@ -80,6 +80,10 @@ def test_two_workers_resume_to_the_same_bits(tmp_path: Path) -> None:
     start(part, 2, str(tmp_path / "twice"), 1, patience=HOUR)
     again, got = start(part, 2, str(tmp_path / "twice"), 2, patience=HOUR)
     assert again["curve"] == row["curve"] and again["score"] == row["score"]
+    assert row["changes"] == {"workers": 2}  # It is not the row of one process.
+    with pytest.raises(ParameterError, match="workers=1 is not allowed: the checkpoint"):
+        loop.train(Job("vision_resnet", "hfp8-fast", seed=5, epochs=2, batch=15),
+                   VisionResNet(clothes(), CPU), tmp_path / "twice", True)  # fmt: skip
     for name, value in want.items():
         np.testing.assert_array_equal(got[name], value, name)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...errors import ParameterError, RunError
 from ...formats import FloatFormat
 from ..codes import decode
 from ..scheme import HFP8SGD, Arithmetic, LossScaler
@@ -42,7 +43,7 @@ class DistributedSGD(HFP8SGD):
     Notes
     -----
     `reduce` comes before `step`; a `DistributedScaler` calls both. All workers call `reduce`,
-    `step` and `state_dict` together.
+    `step` and `state_dict` together. `step` without `reduce` raises RunError.
     """
 
     def __init__(self, params: Iterable[Any], exchange: Exchange, lr: float = 1e-3,
@@ -82,6 +83,8 @@ class DistributedSGD(HFP8SGD):
     def _move(
         self, group: dict[str, Any], number: int, some: list[Tensor], fmt: FloatFormat
     ) -> None:
+        if (number, fmt) not in self._sums:
+            raise RunError("step comes after reduce, which adds up the workers' gradients")
         gradient = self._sums.pop((number, fmt))
         whole = self._codes(some, fmt)
         own = self.exchange.shard(len(whole))
@@ -137,9 +140,12 @@ class DistributedScaler(LossScaler):
 
     def unscale(self, optimizer: torch.optim.Optimizer) -> bool:
         """Divide the gradients by the scale and add up those of all workers; whether all sums are
-        finite. All workers call it together."""
+        finite. All workers call it together. Another optimizer raises ParameterError."""
         if self._unscaled is None:
+            if not isinstance(optimizer, DistributedSGD):
+                raise ParameterError(
+                    f"optimizer={type(optimizer).__name__} is not allowed: a DistributedSGD"
+                )
             super().unscale(optimizer)
-            assert isinstance(optimizer, DistributedSGD)
             self._unscaled = optimizer.reduce()
         return self._unscaled

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...errors import ParameterError, check_choice, check_int
-from ..tasks import TASKS
+from ..tasks import TASKS, find
 
 ARITHMETICS = ("fp32", "hfp8", "hfp8-fast", "e5m2", "ocp")
 """What a model can be trained in."""
@@ -30,6 +30,8 @@ class Job:
         Products that are added up before the sum is added to the others: ``"none"`` for no chunks.
         Instead of the arithmetic's own.
     loss_scaling : bool
+    workers : int
+        Processes that share each batch, 1 to 256; more than one for tasks that SGD trains.
 
     Raises
     ------
@@ -44,6 +46,7 @@ class Job:
     batch: int | None = None
     chunk: int | str | None = None
     loss_scaling: bool = True
+    workers: int = 1
 
     def __post_init__(self) -> None:
         check_choice("task", self.task, TASKS)
@@ -54,6 +57,12 @@ class Job:
                 check_int(name, getattr(self, name), 1, 1_000_000)
         if self.chunk is not None and self.chunk != "none":
             check_int("chunk", self.chunk, 1, 65536)
+        check_int("workers", self.workers, 1, 256)
+        if self.workers > 1 and find(self.task).recipe.optimizer != "sgd":
+            raise ParameterError(
+                f"workers={self.workers!r} is not allowed: {self.task} is trained by Adam, and the "
+                "distributed update is that of SGD"
+            )
         if self.arithmetic != "fp32":
             return
         if self.chunk is not None:
@@ -69,6 +78,8 @@ class Job:
             found["chunk"] = self.chunk
         if not self.loss_scaling:
             found["loss_scaling"] = False
+        if self.workers > 1:
+            found["workers"] = self.workers
         return found
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import nn
 from ...errors import ParameterError
 from ..distributed import DistributedScaler, DistributedSGD, Exchange
 from ..scheme import HFP8SGD, HFP8Adam, LossScaler, arithmetic, convert
-from ..tasks import Task, find
+from ..tasks import Task
 from .job import Job
 
 
@@ -47,33 +47,13 @@ def device_name(where: torch.device) -> str:
     return torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu"
 
 
-def check_workers(workers: int, job: Job) -> None:
-    """Refuse several workers for a task whose optimizer is not SGD, or in FP32.
-
-    Raises
-    ------
-    ParameterError
-        With the reason.
-    """
-    if find(job.task).recipe.optimizer != "sgd":
-        raise ParameterError(
-            f"workers={workers!r} is not allowed: {job.task} is trained by Adam, and the "
-            "distributed update is that of SGD"
-        )
-
-
 def build(
     job: Job, task: Task, exchange: Exchange | None = None
 ) -> tuple[nn.Module, torch.optim.Optimizer, LossScaler]:
-    """A new model with weights of the job's seed, its optimizer and its loss scaler.
-
-    Raises
-    ------
-    ParameterError
-        If there are several workers and the task's optimizer is not SGD.
-    """
+    """A new model with weights of the job's seed, its optimizer and its loss scaler; those of one
+    of several workers with an ``exchange``."""
     torch.manual_seed(job.seed)
-    changes = dict(job.changes)
+    changes = {name: value for name, value in job.changes.items() if name != "workers"}
     if changes.get("chunk") == "none":
         changes["chunk"] = None
     arith, recipe = arithmetic(job.arithmetic, **changes), task.recipe
@@ -81,7 +61,6 @@ def build(
     optimizer: torch.optim.Optimizer
     decay, given = recipe.weight_decay, (model.parameters(), recipe.lr)
     if exchange is not None:
-        check_workers(exchange.workers, job)
         optimizer = DistributedSGD(
             model.parameters(), exchange, recipe.lr, recipe.momentum, decay, arith=arith,
             seed=job.seed,

@@ -20,15 +20,15 @@ Data = Mapping[str, np.ndarray[Any, Any]]
 Progress = Callable[[], AbstractContextManager[Report]]
 
 
-def shared(workers: int, job: Job, data: Data, device: str, checkpoint: Path | None, resume: bool,
+def shared(job: Job, data: Data, device: str, checkpoint: Path | None, resume: bool,
            progress: Progress) -> Row:  # fmt: skip
     """Run a job; the row of results.
 
     Parameters
     ----------
-    workers : int
-        Processes of this machine.
-    job, data, device, checkpoint, resume
+    job : Job
+        Its ``workers`` are processes of this machine.
+    data, device, checkpoint, resume
         As in `train`; the data as the task's source loads it.
     progress
         A function, of a module, that gives what shows the progress.
@@ -41,10 +41,9 @@ def shared(workers: int, job: Job, data: Data, device: str, checkpoint: Path | N
         If a worker is lost.
     """
     given = (job, data, device, checkpoint, resume, progress)
-    if workers == 1:
+    if job.workers == 1:
         return _work(None, *given)
-    row: Row = start(_work, workers, *given)
-    row["workers"] = workers
+    row: Row = start(_work, job.workers, *given)
     return row
 
 
