@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import curves
 import diagram
 import waveform
 
@@ -24,6 +25,8 @@ def main() -> None:
     """Write them."""
     for file, content in pictures().items():
         file.write_text(content, encoding="utf-8")
+    rows = curves.load()
+    (IMAGES / "training.svg").write_bytes(curves.svg(rows))
 
 
 if __name__ == "__main__":

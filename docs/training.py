@@ -1,4 +1,4 @@
-"""Tables and curves of training runs, from rows that ``hfp8 train --json`` wrote."""
+"""Tables of training runs and points of their curves, from rows of ``hfp8 train --json``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 import statistics
 from collections.abc import Iterable
 from typing import Any
-
-from svg import INK, PALE, path, picture, text
 
 Row = dict[str, Any]
 ORDER = ("fp32", "hfp8", "hfp8-fast", "e5m2", "ocp")
@@ -94,37 +92,3 @@ def curve(rows: list[Row], what: str) -> list[tuple[float, float]]:
                 points.setdefault(point["epoch"], []).append(point[what])
     return [(epoch, statistics.mean(v)) for epoch, v in sorted(points.items())
             if len(v) == len(rows)]  # fmt: skip
-
-
-def svg(rows: list[Row], task: str, what: str = "loss") -> str:
-    """A picture of a task's curves: a line an arithmetic without changes, the mean of its seeds."""
-    own = [row for row in rows if row["task"] == task and not row["changes"]]
-    lines = {
-        name: found for name in ORDER
-        if (found := curve([row for row in own if row["arithmetic"] == name], what))
-    }  # fmt: skip
-    width, height, left, top, right, bottom = 520, 300, 60, 40, 120, 40
-    every = [point for found in lines.values() for point in found]
-    last = max((x for x, _ in every), default=1)
-    low, high = min((y for _, y in every), default=0), max((y for _, y in every), default=1)
-    high = high if high > low else low + 1
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return (left + (width - left - right) * x / last,
-                top + (height - top - bottom) * (high - y) / (high - low))  # fmt: skip
-
-    unit = own[0]["unit"] if own and what == "score" else what
-    parts = [text(left, 24, f"{task}: {unit}", anchor="start", weight="bold")]
-    parts.append(path([place(0, high), place(0, low), place(last, low)], PALE))
-    for y in (low, (low + high) / 2, high):
-        parts.append(text(left - 6, place(0, y)[1] + 4, f"{y:.3g}", 11, "end", fill=PALE))
-    for x in (0, last):
-        parts.append(text(place(x, low)[0], height - 16, f"{x:g}", 11, fill=PALE))
-    parts.append(text(place(last / 2, low)[0], height - 16, "epoch", 11, fill=PALE))
-    for k, (name, found) in enumerate(lines.items()):
-        ink = INKS[ORDER.index(name)]
-        parts.append(path([place(*point) for point in found], ink))
-        y = top + 14 + 18 * k
-        parts.append(path([(width - right + 12, y - 4), (width - right + 34, y - 4)], ink))
-        parts.append(text(width - right + 40, y, name, 12, "start", fill=INK))
-    return picture(width, height, f"{task}: {unit} by epoch", parts)

@@ -36,6 +36,8 @@ NEVER_RUN = {
     ("docs/training.md", "import torch"): "PyTorch: tests/train/test_training_page.py runs it",
     ("docs/training.md", "hfp8 train vision_resnet --arith hfp8-fast --seed 1 --device cuda "
      "--json results.json"): "a GPU",
+    ("docs/training.md", "nvidia-cuda-mps-control -d"):
+        "a GPU; tests/train/test_tasks_learn.py runs batches",
     ("docs/training.md", "hfp8 train vision_resnet --arith hfp8 --workers 4"):
         "tests/train/test_tasks_loop.py trains with workers",
 }  # fmt: skip

@@ -12,17 +12,26 @@ import pytest
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
-@pytest.fixture(scope="module")
-def training() -> ModuleType:
+def _module(name: str) -> ModuleType:
     sys.path.insert(0, str(DOCS))
     try:
-        spec = importlib.util.spec_from_file_location("training", DOCS / "training.py")
+        spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(DOCS))
     return module
+
+
+@pytest.fixture(scope="module")
+def training() -> ModuleType:
+    return _module("training")
+
+
+@pytest.fixture(scope="module")
+def curves() -> ModuleType:
+    return _module("curves")
 
 
 def row(arithmetic: str, seed: int, score: float | None, **changes: Any) -> dict[str, Any]:
@@ -64,7 +73,17 @@ def test_curves(training: ModuleType) -> None:
     fast = [r for r in ROWS if r["arithmetic"] == "hfp8-fast" and not r["changes"]]
     assert training.curve(fast, "loss") == [(1, 2.0), (2, 3.0)]
     assert training.curve(fast, "score") == [(2, 91.0)]
-    tree = ET.fromstring(training.svg(ROWS, "t"))
-    words = [element.text for element in tree.iter() if element.tag.endswith("text")]
-    assert "t: loss" in words and "fp32" in words and "hfp8-fast" in words
-    assert sum(element.tag.endswith("polyline") for element in tree.iter()) == 1 + 2 * 2
+
+
+def test_pictures_of_curves(curves: ModuleType) -> None:
+    assert curves.lines(ROWS, "t", "score") == {"fp32": [(2, 93.0)], "hfp8-fast": [(2, 91.0)]}
+    more = [*ROWS, row("hfp8-fast", 3, 40.0, loss_scaling=False)]
+    first = curves.svg(more)
+    ET.fromstring(first)
+    assert first == curves.svg(more) and curves.digest(more).encode() in first
+    assert curves.digest(more) != curves.digest(ROWS)
+
+
+def test_the_committed_picture_is_of_the_committed_runs(curves: ModuleType) -> None:
+    picture = (DOCS / "images" / "training.svg").read_text()
+    assert curves.digest(curves.load()) in picture, "run `make docs`"
