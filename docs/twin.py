@@ -63,8 +63,8 @@ def traffic(table: Table) -> str:
     head = ["workers", "Mbit/s", "exchange", "s", "model, s", "off by"]
     said = (
         f"\n`python -m hfp8_hw.nn.distributed.traffic` measured {data['size']:,} weights between "
-        "network namespaces of limited bandwidth. The model is the time without a limit, and the "
-        "bytes divided by the rate:\n\n"
+        "network namespaces of limited bandwidth. The model is the time of a worker's own sums, "
+        "and the bytes divided by the rate:\n\n"
     )
     return said + table(head, body, 3)
 

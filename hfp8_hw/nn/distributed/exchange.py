@@ -73,16 +73,19 @@ class Exchange:
 
     def _swap(self, give: list[Tensor], room: list[Tensor]) -> list[Tensor]:
         """``give[k]`` goes to worker k, what it gave comes into ``room[k]``; the own one stays."""
-        work = []
+        come, go = [], []
         for k in range(1, self.workers):
             to, source = (self.rank + k) % self.workers, (self.rank - k) % self.workers
             if give[to].numel():
                 data = give[to].contiguous().view(torch.uint8)
                 self.sent += data.numel()
-                work.append(dist.P2POp(dist.isend, data, to, self._group))
+                go.append(dist.P2POp(dist.isend, data, to, self._group))
             if room[source].numel():
                 data = room[source].view(torch.uint8)
-                work.append(dist.P2POp(dist.irecv, data, source, self._group))
+                come.append(dist.P2POp(dist.irecv, data, source, self._group))
+        # Receives first: Gloo tells the sender that it may begin in the stream of data itself, and
+        # behind a message of one's own that word comes so late that only one of the two sends.
+        work = come + go
         try:
             for request in dist.batch_isend_irecv(work) if work else ():
                 request.wait()

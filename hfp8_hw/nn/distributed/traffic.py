@@ -2,8 +2,8 @@
 
 Each worker has a network namespace of its own, joined to a bridge by a pair of virtual interfaces
 that send at a limited rate (token buckets). Linux and the rights of root are needed. The time of a
-step is held against a model: what the exchange takes without a limit, and the bits that a worker
-sends divided by the rate.
+step is held against a model: the time of the worker's own sums, and the bits that it sends divided
+by the rate.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,9 @@ import torch
 import torch.distributed as dist
 
 from ...errors import RunError, ToolMissing
+from ...files import write_whole
 from ...version import __version__
+from ..update import add
 from .exchange import Exchange
 from .workers import connected
 
@@ -37,8 +41,21 @@ FRAME = 1514 / 1448
 Row = dict[str, Any]
 
 
-def schemes(size: int) -> dict[str, tuple[float, Callable[[Exchange], Any]]]:
-    """By name: bytes a weight that a worker sends, times (W-1)/W; and one exchange."""
+@dataclass(frozen=True)
+class Scheme:
+    """A way to add up gradients and to spread new weights."""
+
+    cost: int
+    """Bytes a weight that a worker sends, times (W-1)/W."""
+    run: Callable[[Exchange], Any]
+    """One exchange."""
+    own: Callable[[Exchange], Any] = lambda exchange: None
+    """The sums that a worker computes before it sends on. Those of an all-reduce take place while
+    other parts travel."""
+
+
+def schemes(size: int) -> dict[str, Scheme]:
+    """The ways, by name."""
     wide = torch.zeros(size, dtype=torch.float32)
     half = torch.zeros(size, dtype=torch.float16)
     codes = torch.zeros(size, dtype=torch.int16)
@@ -51,27 +68,34 @@ def schemes(size: int) -> dict[str, tuple[float, Callable[[Exchange], Any]]]:
     def sixteen(exchange: Exchange) -> None:
         exchange.gather(exchange.scatter(codes), size)
 
+    def sums(exchange: Exchange) -> None:
+        reduce(add, [codes[exchange.shard(size)]] * exchange.workers)
+
     return {
-        "FP32 all-reduce": (8, lambda exchange: dist.all_reduce(wide)),
-        "FP16 all-reduce": (4, lambda exchange: dist.all_reduce(half)),
-        "16-bit scatter, 16-bit gather": (4, sixteen),
-        "16-bit scatter, 8-bit gather": (3, hfp8),
+        "FP32 all-reduce": Scheme(8, lambda exchange: dist.all_reduce(wide)),
+        "FP16 all-reduce": Scheme(4, lambda exchange: dist.all_reduce(half)),
+        "16-bit scatter, 16-bit gather": Scheme(4, sixteen, sums),
+        "16-bit scatter, 8-bit gather": Scheme(3, hfp8, sums),
     }
 
 
 def timed(exchange: Exchange, size: int, repeats: int) -> Row:
-    """Seconds of each scheme, the median of some exchanges."""
-    found: Row = {}
-    for name, (_, run) in schemes(size).items():
+    """Seconds of each scheme and of its own sums, the medians of some exchanges."""
+    return {
+        name: [_median(how, exchange, repeats) for how in (scheme.run, scheme.own)]
+        for name, scheme in schemes(size).items()
+    }
+
+
+def _median(run: Callable[[Exchange], Any], exchange: Exchange, repeats: int) -> float:
+    run(exchange)
+    spent = []
+    for _ in range(repeats):
+        dist.barrier()
+        start = time.perf_counter()
         run(exchange)
-        spent = []
-        for _ in range(repeats):
-            dist.barrier()
-            start = time.perf_counter()
-            run(exchange)
-            spent.append(time.perf_counter() - start)
-        found[name] = statistics.median(spent)
-    return found
+        spent.append(time.perf_counter() - start)
+    return statistics.median(spent)
 
 
 def _ip(*words: str) -> None:
@@ -81,7 +105,7 @@ def _ip(*words: str) -> None:
 
 
 @contextmanager
-def network(workers: int, rate: int | None) -> Iterator[list[str]]:
+def network(workers: int, rate: int) -> Iterator[list[str]]:
     """Namespaces of workers with the addresses 10.87.0.1 and on; they send at ``rate`` Mbit/s."""
     for tool in ("ip", "tc"):
         if shutil.which(tool) is None:
@@ -105,18 +129,17 @@ def network(workers: int, rate: int | None) -> Iterator[list[str]]:
             _ip("ip", "-n", name, "link", "set", "lo", "up")
             # Frames of the wire's size: a virtual interface would pass on 64 KiB at once.
             _ip("ip", "-n", name, "link", "set", "eth0", "gso_max_size", "1514")
-            if rate is not None:
-                for where, link in ((name, "eth0"), ("hfp8hub", f"to{k}")):
-                    _ip("tc", "-n", where, "qdisc", "add", "dev", link, "root", "tbf", "rate",
-                        f"{rate}mbit", "burst", "256kb", "latency", "100ms")  # fmt: skip
+            for where, link in ((name, "eth0"), ("hfp8hub", f"to{k}")):
+                _ip("tc", "-n", where, "qdisc", "add", "dev", link, "root", "tbf", "rate",
+                    f"{rate}mbit", "burst", "256kb", "latency", "100ms")  # fmt: skip
         yield names
     finally:
         for name in made:
             subprocess.run(["ip", "netns", "del", name], capture_output=True)
 
 
-def measure(workers: int, rate: int | None, size: int, repeats: int) -> Row:
-    """Seconds by scheme, of workers in namespaces of their own."""
+def measure(workers: int, rate: int, size: int, repeats: int) -> Row:
+    """Seconds by scheme and of its own sums, of workers in namespaces of their own."""
     with network(workers, rate) as names, ThreadPoolExecutor(workers) as pool:
         command = [sys.executable, "-m", MODULE, "--workers", str(workers), "--size", str(size),
                    "--repeats", str(repeats)]  # fmt: skip
@@ -139,16 +162,15 @@ def measure(workers: int, rate: int | None, size: int, repeats: int) -> Row:
 
 def rows(workers: int, rates: list[int], size: int, repeats: int) -> list[Row]:
     """By rate and scheme: seconds measured, and by the model."""
-    free = measure(workers, None, size, repeats)
     found = []
     for rate in rates:
         spent = measure(workers, rate, size, repeats)
-        for name, (cost, _) in schemes(1).items():
-            sent = cost * size * (workers - 1) / workers
-            model = free[name] + sent * FRAME * 8 / (rate * 1e6)
+        for name, scheme in schemes(1).items():
+            seconds, own = spent[name]
+            sent = scheme.cost * size * (workers - 1) / workers
+            model = own + sent * FRAME * 8 / (rate * 1e6)
             row = {"workers": workers, "mbit": rate, "scheme": name, "bytes": sent}
-            times = {"seconds": spent[name], "unlimited": free[name], "model": model}
-            found.append(row | times)
+            found.append(row | {"seconds": seconds, "sums": own, "model": model})
     return found
 
 
@@ -181,7 +203,7 @@ def main(words: list[str] | None = None) -> int:
     if given.json:
         facts = {"version": __version__, "torch": torch.__version__, "size": given.size,
                  "rows": found}  # fmt: skip
-        given.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        write_whole(given.json, (json.dumps(facts, indent=1) + "\n").encode())
     return 0
 
 
