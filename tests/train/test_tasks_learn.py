@@ -14,7 +14,7 @@ from hfp8_hw.nn.tasks.models import transformer
 from hfp8_hw.nn.tasks.sources import pack
 from hfp8_hw.nn.tasks.task import Task
 from hfp8_hw.nn.training import batch as batches
-from hfp8_hw.nn.training import loop, setup
+from hfp8_hw.nn.training import loop, results, setup
 from hfp8_hw.nn.training.job import Job
 
 from .test_tasks_loop import clothes
@@ -219,6 +219,13 @@ def test_lists() -> None:
     assert [job.seed for job in found] == [1, 2, 7, 1]
     assert found[0] == Job("vision_resnet", "fp32", 1, 1, 16)
     assert found[3].changes == {"chunk": "none", "loss_scaling": False}
+
+
+def test_the_committed_runs_are_those_of_the_list() -> None:
+    folder = Path(__file__).resolve().parents[2] / "docs" / "results"
+    every = batches.jobs((folder / "training.txt").read_text(), "list")
+    rows = results.load(folder / "training.json")
+    assert rows and all(any(batches.same(job, row) for job in every) for row in rows)
 
 
 @pytest.mark.parametrize(
