@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -32,16 +34,25 @@ def listed(text: str) -> tuple[str, ...]:
     return found
 
 
+def batch_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of training batches that a deployed model sees."""
+    for option in (
+        click.option("--seed", type=click.IntRange(0, 2**32 - 1),
+                     help="Seed of these batches.  [default: the run's]"),
+        click.option("--calibrate", type=click.IntRange(1), default=8, show_default=True,
+                     help="Training batches that give ocp and int8 their scales."),
+        click.option("--retune", type=click.IntRange(0), default=50, show_default=True,
+                     help="Training batches that re-tune batch norm; 0 for not at all."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 @click.command("deploy", short_help="Score a model trained in FP32 in other arithmetics.")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--arith", default=",".join(ARITHMETICS), show_default=True,
               help="Arithmetics, comma-separated.")  # fmt: skip
-@click.option("--retune", type=click.IntRange(0), default=50, show_default=True,
-              help="Training batches that re-tune batch norm; 0 for not at all.")  # fmt: skip
-@click.option("--calibrate", type=click.IntRange(1), default=8, show_default=True,
-              help="Training batches that give ocp and int8 their scales.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1),
-              help="Seed of these batches.  [default: the run's]")  # fmt: skip
+@batch_options
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--data", type=click.Path(path_type=Path),
               help="A folder or a prepared file, instead of the package's files.")  # fmt: skip

@@ -22,6 +22,7 @@ from .checks.verify import verify_command
 from .compare import compare_command
 from .demo import demo_command
 from .deploy import deploy_command
+from .export import export_command
 from .gen import gen_command, list_command
 from .synth import synth_command
 from .train import train_command
@@ -49,6 +50,7 @@ for _command in (
     bench_command,
     train_command,
     deploy_command,
+    export_command,
 ):
     cli.add_command(_command)
 

@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -151,7 +154,7 @@ def test_a_batch_trains_deploys_and_goes_on(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     listed, path = tmp_path / "list", tmp_path / "d.json"
-    listed.write_text("speech_language --seed 1-2 --epochs 1 --batch 16\n")
+    listed.write_text("speech_language --seed 1-2 --epochs 1 --batch 32\n")
     pack("prompts", speeches(), tmp_path / "prompts.npz")
     words = [str(listed), "--json", str(path), "--device", "cpu", "--workers", "1", "--data",
              str(tmp_path), "--checkpoints", str(tmp_path), "--limit", "3600"]  # fmt: skip
@@ -169,3 +172,24 @@ def test_a_batch_trains_deploys_and_goes_on(
     assert "runs are trained in fp32 here" in capsys.readouterr().err
     assert batch.main([*words, "--arith", "e5m3"]) == 2
     assert "arith='e5m3' is not allowed: one of hfp8, " in capsys.readouterr().err
+
+
+def test_a_checkpoint_becomes_an_onnx_file(cli: Cli, checkpoint: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    words = ("export", checkpoint, "-o", path, "--data", checkpoint.parent, "--retune", 2)
+    status, out, err = cli(*words)
+    assert status == 0, err
+    assert out.startswith(f"{path}: vision_resnet in hfp8, ")
+    facts = {p.key: json.loads(p.value) for p in onnx.load(path).metadata_props}
+    assert facts["hfp8.about"]["task"] == "vision_resnet"
+    assert facts["hfp8.about"]["retune_batches"] == 2
+    task = fashion.VisionResNet(clothes(32, 20), CPU)
+    plan = scores.Plan(("hfp8-fast",), retune=2)
+    model, _ = scores.prepared(scores.trained(checkpoint), task, "hfp8-fast", plan)
+    images = fashion.normal(task.test_images)[:, None]
+    run = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = run.run(None, {"x": images.numpy()})
+    np.testing.assert_allclose(found, model(images).numpy(), rtol=0.02, atol=0.02)
+    assert "arith='fp32' is not allowed: one of hfp8, " in cli.refused(*words, "--arith", "fp32")
+    assert "output='" in cli.refused(*words[:2], "-o", tmp_path / "no" / "m.onnx")
+    assert "there is no such file" in cli.refused("export", tmp_path / "none", "-o", path)

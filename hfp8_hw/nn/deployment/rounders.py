@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from .. import sums
 from ..rounding import quantize_values
 from ..scheme.arithmetic import INT8, Arithmetic
 
+WIDE = "DLFLOAT16"
+"""The kind of operands of 16 bits, and of sums."""
 INT8_MOST = 127
 """What the largest magnitude of a tensor becomes in INT8."""
 
@@ -37,9 +40,35 @@ def scale_of(most: Tensor, arith: Arithmetic) -> Tensor:
     return integer_scale(most) if fmt is None else power_of_two(most, fmt)
 
 
+NODE = "Round"
+"""What rounds is called in a graph that is traced for an ONNX file."""
+
+
+class _Node(torch.autograd.Function):
+    """A node of a traced graph; what it becomes is in `graph`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kind: str, scale: Tensor | None) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def symbolic(g: Any, x: Any, kind: str, scale: Any) -> Any:
+        given = [x] if scale is None else [x, scale]
+        return g.op(f"hfp8::{NODE}", *given, kind_s=kind).setType(x.type())
+
+
+def traced(x: Tensor, kind: str, scale: Tensor | None = None) -> Tensor | None:
+    """A node that rounds, while PyTorch traces a graph for ONNX; None otherwise."""
+    if not torch.onnx.is_in_onnx_export():
+        return None
+    found: Tensor = _Node.apply(x, kind, scale)
+    return found
+
+
 def to_sums(x: Tensor) -> Tensor:
     """Rounded to (1,6,9) as sums are: RNA, an overflow is NaN."""
-    return sums.round_any(x)
+    node = traced(x, WIDE)
+    return sums.round_any(x) if node is None else node
 
 
 class Rounder(nn.Module):
@@ -67,7 +96,7 @@ class Rounder(nn.Module):
     def __init__(self, arith: Arithmetic, wide: bool = False) -> None:
         super().__init__()
         self.arith = arith
-        self.kind = "DLFLOAT16" if wide else str(arith.forward)
+        self.kind = WIDE if wide else str(arith.forward)
         scaled = not wide and arith.scaling == "tensor"
         self.register_buffer("scale", torch.ones(()) if scaled else None)
         self.register_buffer("most", torch.zeros(()), persistent=False)
@@ -88,7 +117,10 @@ class Rounder(nn.Module):
         if self.watching:
             torch.maximum(self.most, x.detach().abs().amax(), out=self.most)
             return x
-        if self.kind == "DLFLOAT16":
+        node = traced(x, self.kind, self.scale)
+        if node is not None:
+            return node
+        if self.kind == WIDE:
             return to_sums(x)
         if self.kind == INT8:
             assert self.scale is not None

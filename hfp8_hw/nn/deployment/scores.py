@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -153,8 +155,7 @@ def measure(
     for name in plan.arithmetics:
         report(f"{name}: calibration and score", step, steps)
         start = time.perf_counter()
-        batches = runs(run.job, task, plan.calibration, plan.seed)
-        deployed = deploy(model, name, first_last=task.ends, batches=batches)
+        deployed = _deployed(model, run, task, name, plan)
         calibrated = name in CALIBRATED
         row = _row(run, task, name, plan) | {
             "calibration_batches": plan.calibration if calibrated else None
@@ -169,6 +170,31 @@ def measure(
         yield _scored(row | {"retune_batches": plan.retune}, deployed, task, start, True)
         step += 1
     report("done", steps, steps)
+
+
+def _deployed(model: nn.Module, run: Trained, task: Task, name: str, plan: Plan) -> nn.Module:
+    batches = runs(run.job, task, plan.calibration, plan.seed)
+    return deploy(model, name, first_last=task.ends, batches=batches)
+
+
+def prepared(run: Trained, task: Task, name: str, plan: Plan) -> tuple[nn.Module, int]:
+    """A run's model in an arithmetic, with batch normalization re-tuned as the plan says, and by
+    how many batches it was."""
+    deterministic()
+    found = _deployed(run.model(task), run, task, name, plan)
+    return found, retune(found, runs(run.job, task, plan.retune, plan.seed)) if plan.retune else 0
+
+
+def example(model: nn.Module, run: Trained, task: Task, most: int = 2) -> dict[str, Tensor]:
+    """What the model is called with for a training batch, ``most`` examples of it, by the names of
+    the arguments."""
+    seen: list[tuple[Any, ...]] = []
+    hook = model.register_forward_pre_hook(lambda _, given: seen.append(given))
+    with hook, torch.no_grad():
+        for one in runs(run.job, task, 1):
+            one(model)
+    names = inspect.signature(model.forward).parameters
+    return {name: value[:most] for name, value in zip(names, seen[0], strict=False)}
 
 
 def runs(job: Job, task: Task, count: int, seed: int | None = None) -> Iterator[Run]:

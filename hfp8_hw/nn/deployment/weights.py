@@ -13,7 +13,7 @@ from ..codes import decode
 from ..rounding import quantize
 from ..scheme.arithmetic import INT8, Arithmetic
 from ..scheme.operands import decoded, encoded
-from .rounders import INT8_MOST, scale_of
+from .rounders import INT8_MOST, WIDE, scale_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Stored:
 
     def values(self) -> Tensor:
         """The values, times the scale, in ``float32``."""
-        if self.kind == "DLFLOAT16":
+        if self.kind == WIDE:
             return decoded(self.codes)
         if self.kind == INT8:
             assert self.scale is not None
@@ -58,7 +58,7 @@ def stored(weight: Tensor, arith: Arithmetic, wide: bool = False) -> Stored:
     """
     x = weight.detach().to(torch.float32)
     if wide:
-        return Stored("DLFLOAT16", encoded(x))
+        return Stored(WIDE, encoded(x))
     if arith.forward == INT8:
         scale = scale_of(x.abs().flatten(1).amax(1), arith)
         codes = (x / _along_first(scale, x)).round().clamp(-INT8_MOST, INT8_MOST)

@@ -114,12 +114,13 @@ class MultiheadAttention(Layer, nn.MultiheadAttention):
         heads = []
         for x in parts:
             x = x.unsqueeze(0) if single else x.transpose(0, 1) if turn else x
-            heads.append(x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2))
+            heads.append(x.reshape(*x.shape[:2], self.num_heads, -1).transpose(1, 2))
         q, k, v = heads
         blocked, bias = self._masks(q, k, key_padding_mask, attn_mask, is_causal)
         drop = self.dropout if self.training else 0.0
         found, shares = self._attend(q, k, v, blocked, bias, drop)
-        out = self.out_proj(found.transpose(1, 2).flatten(-2))
+        found = found.transpose(1, 2)
+        out = self.out_proj(found.reshape(*found.shape[:2], -1))
         out = out.squeeze(0) if single else out.transpose(0, 1) if turn else out
         if not need_weights:
             return out, None
