@@ -62,7 +62,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 $(TRAIN): $(READY)
-	@$(RUN)/python -m pip install -q --disable-pip-version-check -e '.[train]' '$(TORCH)'
+	@$(RUN)/python -m pip install -q --disable-pip-version-check -e '.[train]' '$(TORCH)' 'onnxruntime>=1.20'
 	@touch $@
 
 icarus:

@@ -330,7 +330,7 @@ PARTS = {
     DOCS / "units.md": {"units": units},
     DOCS / "training.md": {
         "kernel": partial(twin.kernel, table), "traffic": partial(twin.traffic, table),
-        "training": partial(twin.results, table),
+        "training": partial(twin.results, table), "deployed": partial(twin.deployed, table),
     },
 }  # fmt: skip
 

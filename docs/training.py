@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 Row = dict[str, Any]
-ORDER = ("fp32", "hfp8", "hfp8-fast", "e5m2", "ocp")
-INKS = ("#1f2933", "#c2410c", "#d97706", "#1d4ed8", "#15803d")
+ORDER = ("fp32", "hfp8", "hfp8-fast", "e5m2", "ocp", "int8")
+TUNED = {None: "none", False: "as it was", True: "re-tuned"}
+"""What is said of batch normalization in a deployed model."""
+INKS = ("#1f2933", "#c2410c", "#d97706", "#1d4ed8", "#15803d", "#7e22ce")
 DIGITS = {"bits/char": 3}
 """Digits after the point of a score, by its unit; otherwise two."""
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179,
@@ -81,6 +83,24 @@ def changed(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
         cells = [[row for row in own if row["task"] == task] for task in tasks]
         body.append([name, *(cell(rows) if rows else "" for rows in cells)])
     return ["arithmetic", *(f"`{task}`" for task in tasks)], body
+
+
+def deployed(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table of deployed models: a row a task and what was done to its batch
+    normalization, a column an arithmetic; FP32 is the score of the models that were deployed."""
+    names = sorted({row["arithmetic"] for row in rows}, key=ORDER.index)
+    body = []
+    for task in _first(row["task"] for row in rows):
+        for tuned in TUNED:
+            own = [row for row in rows if row["task"] == task and row["retuned"] is tuned]
+            if not own:
+                continue
+            plain = {row["seed"]: row | {"score": row["fp32"]} for row in own}
+            parts = [list(plain.values())]
+            parts += [[row for row in own if row["arithmetic"] == name] for name in names]
+            cells = [cell(part) if part else "" for part in parts]
+            body.append([f"`{task}`", own[0]["unit"], TUNED[tuned], *cells])
+    return ["task", "unit", "batch norm", "`fp32`", *(f"`{name}`" for name in names)], body
 
 
 def curve(rows: list[Row], what: str) -> list[tuple[float, float]]:

@@ -82,3 +82,16 @@ def results(table: Table) -> str:
     return (
         text + f"\n\nMean and 95 % interval, in brackets how many seeds; on {', '.join(devices)}."
     )
+
+
+def deployed(table: Table) -> str:
+    """The table of models that were trained in FP32 and deployed in other arithmetics."""
+    data = _load("deploy.json")
+    if data is None or not data["rows"]:
+        return "\nNo deployed models were scored yet."
+    rows = data["rows"]
+    devices = ", ".join(sorted({row["device"] for row in rows}))
+    tuned = sorted({row["retune_batches"] for row in rows if row["retuned"]})
+    by = f"; re-tuned by {' or '.join(map(str, tuned))} batches" if tuned else ""
+    text = table(*training.deployed(rows), 3)
+    return f"{text}\n\nMean and 95 % interval, in brackets how many seeds; on {devices}{by}."

@@ -30,6 +30,7 @@ EXTRAS = {
     "sacrebleu": "train",
     "sentencepiece": "train",
     "lxml": "train",
+    "onnx": "train",
 }
 """By the name of a module: the extra that brings it."""
 

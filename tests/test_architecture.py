@@ -34,6 +34,7 @@ ALLOWED = {
     "hfp8_hw/hdl/sums": SUMS,
     "hfp8_hw/hdl/units": UNITS,
     "hfp8_hw/nn": TWIN,
+    "hfp8_hw/nn/deployment": TWIN,
     "hfp8_hw/nn/distributed": TWIN,
     "hfp8_hw/nn/kernels": TWIN,
     "hfp8_hw/nn/scheme": TWIN,

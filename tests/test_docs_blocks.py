@@ -40,6 +40,10 @@ NEVER_RUN = {
         "a GPU; tests/train/test_tasks_learn.py runs batches",
     ("docs/training.md", "hfp8 train vision_resnet --arith hfp8 --workers 4"):
         "tests/train/test_tasks_loop.py trains with workers",
+    ("docs/training.md", "hfp8 train vision_resnet --checkpoint fp32.pt"):
+        "tests/train/test_deploy_runs.py deploys and exports",
+    ("docs/training.md", "python -m hfp8_hw.nn.deployment.batch runs.txt --json deploy.json"):
+        "tests/train/test_deploy_runs.py runs a list",
 }  # fmt: skip
 """By page and first line."""
 

@@ -69,6 +69,23 @@ def test_tables(training: ModuleType) -> None:
     ]
 
 
+def test_deployed_models(training: ModuleType) -> None:
+    def one(task: str, arithmetic: str, seed: int, tuned: bool | None, score: float) -> Any:
+        return {"task": task, "arithmetic": arithmetic, "seed": seed, "retuned": tuned,
+                "score": score, "fp32": 90.0 + seed, "unit": "accuracy %"}  # fmt: skip
+
+    rows = [one("a", "int8", 1, False, 50.0), one("a", "int8", 1, True, 60.0),
+            one("a", "hfp8", 1, False, 80.0), one("a", "hfp8", 2, False, 80.0),
+            one("b", "int8", 1, None, 70.0)]  # fmt: skip
+    head, body = training.deployed(rows)
+    assert head == ["task", "unit", "batch norm", "`fp32`", "`hfp8`", "`int8`"]
+    assert body == [
+        ["`a`", "accuracy %", "as it was", "91.50 ± 6.35 (2)", "80.00 ± 0.00 (2)", "50.00 (1)"],
+        ["`a`", "accuracy %", "re-tuned", "91.00 (1)", "", "60.00 (1)"],
+        ["`b`", "accuracy %", "none", "91.00 (1)", "", "70.00 (1)"],
+    ]
+
+
 def test_curves(training: ModuleType) -> None:
     fast = [r for r in ROWS if r["arithmetic"] == "hfp8-fast" and not r["changes"]]
     assert training.curve(fast, "loss") == [(1, 2.0), (2, 3.0)]

@@ -1,8 +1,9 @@
 """The ``hfp8`` command.
 
 `main` is the entry and `options` what commands share. `gen` generates and lists units, `compare`
-runs the user's tensors, `synth` and `bench` measure, `demo` shows it all, `train` trains networks.
-The commands that check units are in `checks`.
+runs the user's tensors, `synth` and `bench` measure, `demo` shows it all, `train` trains networks,
+`deploy` has them compute in other arithmetics, `export` writes them as ONNX
+files. The commands that check units are in `checks`.
 """
 
 from .main import main

@@ -21,6 +21,8 @@ from .checks.sweep import sweep_command
 from .checks.verify import verify_command
 from .compare import compare_command
 from .demo import demo_command
+from .deploy import deploy_command
+from .export import export_command
 from .gen import gen_command, list_command
 from .synth import synth_command
 from .train import train_command
@@ -47,6 +49,8 @@ for _command in (
     synth_command,
     bench_command,
     train_command,
+    deploy_command,
+    export_command,
 ):
     cli.add_command(_command)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,13 +28,18 @@ class _Rounded(torch.autograd.Function):
         return gradient
 
 
-def softmax(scores: Tensor, blocked: Tensor | None = None) -> Tensor:
+def softmax(
+    scores: Tensor,
+    blocked: Tensor | None = None,
+    rounded: Callable[[Tensor], Tensor] = _Rounded.apply,
+) -> Tensor:
     """The softmax over the last axis of scores whose maximum is subtracted first; what is left is
-    rounded to (1,6,9), the rest is ``float32``. Where ``blocked`` is true the result is 0."""
+    rounded to (1,6,9), the rest is ``float32``. Where ``blocked`` is true the result is 0.
+    ``rounded`` is what rounds."""
     if blocked is not None:
         scores = scores.masked_fill(blocked, -torch.inf)
     most = scores.detach().amax(-1, keepdim=True)
-    below = _Rounded.apply((scores - most).clamp_min(-sums.LARGEST))
+    below = rounded((scores - most).clamp_min(-sums.LARGEST))
     if blocked is not None:
         below = below.masked_fill(blocked, -torch.inf)
     return torch.softmax(below, -1)
@@ -108,29 +114,41 @@ class MultiheadAttention(Layer, nn.MultiheadAttention):
         heads = []
         for x in parts:
             x = x.unsqueeze(0) if single else x.transpose(0, 1) if turn else x
-            heads.append(x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2))
+            heads.append(x.reshape(*x.shape[:2], self.num_heads, -1).transpose(1, 2))
         q, k, v = heads
         blocked, bias = self._masks(q, k, key_padding_mask, attn_mask, is_causal)
         drop = self.dropout if self.training else 0.0
-        found, shares = attention(q, k, v, self.arith, blocked=blocked, bias=bias, dropout=drop)
-        out = self.out_proj(found.transpose(1, 2).flatten(-2))
+        found, shares = self._attend(q, k, v, blocked, bias, drop)
+        found = found.transpose(1, 2)
+        out = self.out_proj(found.reshape(*found.shape[:2], -1))
         out = out.squeeze(0) if single else out.transpose(0, 1) if turn else out
         if not need_weights:
             return out, None
         shares = shares.mean(1) if average_attn_weights else shares
         return out, shares.squeeze(0) if single else shares
 
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, blocked: Tensor | None,
+                bias: Tensor | None, dropout: float) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """`attention` in the layer's arithmetic."""
+        return attention(q, k, v, self.arith, blocked=blocked, bias=bias, dropout=dropout)
+
+    def _project(self, name: str, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """One projection, of the ``query``, the ``key`` or the ``value``; of all three by the name
+        of the first."""
+        return linear(x, weight, bias, self.arith, self.wide)
+
     def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
-        how = (self.arith, self.wide)
         if self.one_weight and query is key and key is value:
-            return linear(query, self.in_proj_weight, self.in_proj_bias, *how).chunk(3, -1)
+            return self._project("query", query, self.in_proj_weight, self.in_proj_bias).chunk(
+                3, -1
+            )
         if self.one_weight:
             weights = self.in_proj_weight.chunk(3)
         else:
             weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
         biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
-        given = zip((query, key, value), weights, biases, strict=True)
-        return tuple(linear(x, w, b, *how) for x, w, b in given)
+        given = zip(("query", "key", "value"), (query, key, value), weights, biases, strict=True)
+        return tuple(self._project(*one) for one in given)
 
     def _masks(self, q: Tensor, k: Tensor, padding: Tensor | None, mask: Tensor | None,
                causal: bool) -> tuple[Tensor | None, Tensor | None]:  # fmt: skip

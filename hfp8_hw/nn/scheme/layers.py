@@ -84,7 +84,7 @@ class Conv2d(Layer, nn.Conv2d):
         """(images, in_channels, rows, columns), or without images."""
         if input.ndim == 3:
             return self.forward(input.unsqueeze(0)).squeeze(0)
-        x, padding = _outside(self, input, 2)
+        x, padding = outside(self, input, 2)
         geometry = Geometry(_pair(self.stride), _pair(padding), _pair(self.dilation), self.groups)
         return convolution(x, self.weight, self.bias, geometry, self.arith, self.wide)
 
@@ -96,7 +96,7 @@ class Conv1d(Layer, nn.Conv1d):
         """(images, in_channels, columns), or without images."""
         if input.ndim == 2:
             return self.forward(input.unsqueeze(0)).squeeze(0)
-        x, padding = _outside(self, input, 1)
+        x, padding = outside(self, input, 1)
         geometry = Geometry(
             (1, self.stride[0]), (0, padding[0]), (1, self.dilation[0]), self.groups
         )
@@ -105,7 +105,7 @@ class Conv1d(Layer, nn.Conv1d):
         return y.squeeze(2)
 
 
-def _outside(layer: Any, x: Tensor, axes: int) -> tuple[Tensor, tuple[int, ...]]:
+def outside(layer: Any, x: Tensor, axes: int) -> tuple[Tensor, tuple[int, ...]]:
     """The input and the zeros that are still to be put around it: none if the layer pads otherwise,
     or by different numbers on both sides."""
     if layer.padding_mode == "zeros" and not isinstance(layer.padding, str):

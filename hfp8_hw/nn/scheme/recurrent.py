@@ -143,6 +143,16 @@ class LSTM(Layer, nn.LSTM):
         h, c = torch.cat(last_h), torch.cat(last_c)
         return out, (h.squeeze(1), c.squeeze(1)) if single else (h, c)
 
+    def _input_part(self, layer: int, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """What the input adds to the gates of both directions, of all time steps."""
+        return linear(x, weight, bias, self.arith, self.wide and layer == 0)
+
+    def _recurrence(self, layer: int, x: Tensor, h: Tensor, c: Tensor, weight: Tensor,
+                    bias: Tensor | None) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """All h and the last c; arguments as those of `_Recurrence`."""
+        found: tuple[Tensor, Tensor] = _Recurrence.apply(x, h, c, weight, bias, self.arith)
+        return found
+
     def _layer(
         self, layer: int, ways: int, x: Tensor, h: Tensor, c: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -152,13 +162,12 @@ class LSTM(Layer, nn.LSTM):
 
         bias_ih = torch.cat(stacked("bias_ih")) if self.bias else None
         bias_hh = torch.stack(stacked("bias_hh")) if self.bias else None
-        wide = self.wide and layer == 0
-        parts = linear(x, torch.cat(stacked("weight_ih")), bias_ih, self.arith, wide)
+        parts = self._input_part(layer, x, torch.cat(stacked("weight_ih")), bias_ih)
         gates = parts.unflatten(-1, (ways, -1)).permute(2, 0, 1, 3)
         if ways == 2:
             gates = torch.stack((gates[0], gates[1].flip(0)))
         weight = torch.stack(stacked("weight_hh"))
-        out, c = _Recurrence.apply(gates, h, c, weight, bias_hh, self.arith)
+        out, c = self._recurrence(layer, gates, h, c, weight, bias_hh)
         last = out[:, -1]
         if ways == 2:
             return torch.cat((out[0], out[1].flip(0)), -1), last, c

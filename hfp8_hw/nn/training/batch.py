@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -152,38 +152,54 @@ class Batch:
             except queue.Empty:
                 return
 
-    def _one(self, job: Job, process: subprocess.Popen[str]) -> None:
+    def estimate(self, job: Job) -> float:
+        """Seconds that a job takes at the most, as far as the results tell."""
         with self.lock:
             each = results.estimate(results.load(self.path), job.task, job.arithmetic, job.changes)
-        if each * (job.epochs or find(job.task).recipe.epochs) > self.rest():
+        return each * (job.epochs or find(job.task).recipe.epochs)
+
+    def take(self, job: Job, row: Row) -> bool:
+        """Keep a row of a job; whether it is the job's last one."""
+        results.add(self.path, row)
+        print(f"{words(job)}: {row['score']} {row['unit']}, {row['seconds']} s", flush=True)
+        return True
+
+    def _one(self, job: Job, process: subprocess.Popen[str]) -> None:
+        if self.estimate(job) > self.rest():
             self._keep(job)
             return
         assert process.stdin is not None and process.stdout is not None
-        try:
+        with contextlib.suppress(BrokenPipeError, ValueError):
             process.stdin.write(json.dumps(job.to_dict()) + "\n")
             process.stdin.flush()
-            line = process.stdout.readline()
-        except (BrokenPipeError, ValueError):
-            line = ""
-        if not line:
-            process.wait()
-            if self.rest() <= 0:
-                self._keep(job)
-                return
-        row = json.loads(line) if line else {"error": f"exit status {process.returncode}"}
-        words = f"{job.task} {job.arithmetic} {job.changes or ''} seed {job.seed}"
-        with self.lock:
-            if "error" in row:
-                self.failed.append(words)
-                print(f"FAILED  {words}: {row['error']}", flush=True)
-                return
-            results.add(self.path, row)
-            self.done += 1
-            print(f"{words}: {row['score']} {row['unit']}, {row['seconds']} s", flush=True)
+        last = False
+        while not last:
+            try:
+                line = process.stdout.readline()
+            except ValueError:
+                line = ""
+            if not line:
+                process.wait()
+                if self.rest() <= 0:
+                    self._keep(job)
+                    return
+            row = json.loads(line) if line else {"error": f"exit status {process.returncode}"}
+            with self.lock:
+                if "error" in row:
+                    self.failed.append(words(job))
+                    print(f"FAILED  {words(job)}: {row['error']}", flush=True)
+                    return
+                last = self.take(job, row)
+                self.done += last
 
     def _keep(self, job: Job) -> None:
         with self.lock:
             self.left.append(job)
+
+
+def words(job: Job) -> str:
+    """What a job is called in the output."""
+    return f"{job.task} {job.arithmetic} {job.changes or ''} seed {job.seed}"
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -195,9 +211,12 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def serve(data: Path | None, device: str, checkpoints: Path | None) -> None:
+Work = Callable[[Job, Task, Path | None], Iterator[Row]]
+"""Does a job, with its task and a file for its checkpoint, and gives its rows."""
+
+
+def serve(data: Path | None, device: str, checkpoints: Path | None, work: Work) -> None:
     """Take jobs from standard input and write their rows to standard output."""
-    from .loop import train
     from .setup import device as device_of
 
     out, sys.stdout = sys.stdout, sys.stderr
@@ -209,24 +228,32 @@ def serve(data: Path | None, device: str, checkpoints: Path | None) -> None:
                 kind = find(job.task)
                 loaded[job.task] = kind(kind.source.load(data), device_of(device))
             path = None if checkpoints is None else checkpoints / f"{_stem(job)}.pt"
-            row, _ = train(job, loaded[job.task], path, resume=path is not None and path.exists())
-            if path is not None:
-                path.unlink()
+            for row in work(job, loaded[job.task], path):
+                print(json.dumps(row), file=out, flush=True)
         except Exception as error:
             row = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
-        print(json.dumps(row), file=out, flush=True)
+            print(json.dumps(row), file=out, flush=True)
+
+
+def _train(job: Job, task: Task, path: Path | None) -> Iterator[Row]:
+    from .loop import train
+
+    row, _ = train(job, task, path, resume=path is not None and path.exists())
+    if path is not None:
+        path.unlink()
+    yield row
 
 
 def _stem(job: Job) -> str:
     """A file's name for a job."""
-    words = (f"{name}-{value}" for name, value in job.changes.items())
-    return "_".join([job.task, job.arithmetic, *words, str(job.seed)])
+    parts = (f"{name}-{value}" for name, value in job.changes.items())
+    return "_".join([job.task, job.arithmetic, *parts, str(job.seed)])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """0 if all runs are done, 1 if some failed or are left for another time, 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m hfp8_hw.nn.training.batch",
-                                     description=(__doc__ or "").split("\n\n", 1)[1])  # fmt: skip
+def options(module: str, doc: str) -> argparse.ArgumentParser:
+    """The options of a program that does many jobs."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}",
+                                     description=doc.split("\n\n", 1)[1])  # fmt: skip
     parser.add_argument("list", type=Path, nargs="?", help="the file of runs")
     parser.add_argument("--json", type=Path, help="the file of results")
     parser.add_argument("--data", type=Path, help="a folder with prepared files")
@@ -235,12 +262,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=float, default=540, help="seconds (default: 540)")
     parser.add_argument("--checkpoints", type=Path, help="a folder for runs that are cut short")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def guarded(program: Callable[[], int]) -> int:
+    """0 if all runs are done, 1 if some failed or are left for another time, 2 for bad input."""
     try:
-        if given.worker:
-            serve(given.data, given.device, given.checkpoints)
-            return 0
-        return _main(given)
+        return program()
     except ParameterError as error:
         print(error, file=sys.stderr)
         return 2
@@ -252,8 +280,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _main(given: argparse.Namespace) -> int:
-    start = time.monotonic()
+def check(given: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises
+    ------
+    ParameterError
+        For what is missing or not allowed.
+    """
     if given.list is None or given.json is None:
         raise ParameterError("LIST and --json are needed")
     if not 1 <= given.workers <= 64:
@@ -262,24 +296,47 @@ def _main(given: argparse.Namespace) -> int:
         raise ParameterError(
             f"checkpoints={str(given.checkpoints)!r} is not allowed: there is no such folder"
         )
-    every, rows = jobs(given.list.read_text(), str(given.list)), results.load(given.json)
-    todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    for job in every:
-        if not any(same(job, row) for row in rows):
-            todo.put(job)
-    words = ["--worker", "--device", given.device]
+
+
+def run(given: argparse.Namespace, kind: type[Batch], module: str, every: list[Job],
+        todo: list[Job], more: Iterable[str] = ()) -> int:  # fmt: skip
+    """Do what is to do of every job, by processes of a module that takes the option --worker."""
+    begin = time.monotonic()
+    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in todo:
+        jobs.put(job)
+    options = ["--worker", "--device", given.device, *more]
     for option in ("data", "checkpoints"):
         if getattr(given, option) is not None:
-            words += [f"--{option}", str(getattr(given, option))]
-    command = [sys.executable, "-m", "hfp8_hw.nn.training.batch", *words]
-    print(f"{todo.qsize()} of {len(every)} runs to do, {given.workers} at once", flush=True)
-    batch = Batch(todo, given.json, command, start + given.limit)
+            options += [f"--{option}", str(getattr(given, option))]
+    command = [sys.executable, "-m", module, *options]
+    print(f"{len(todo)} of {len(every)} runs to do, {given.workers} at once", flush=True)
+    batch = kind(jobs, given.json, command, begin + given.limit)
     os.environ.setdefault("OMP_NUM_THREADS", "2")
-    batch.run(min(given.workers, max(1, todo.qsize())))
-    left = len(batch.left) + todo.qsize()
+    batch.run(min(given.workers, max(1, len(todo))))
+    left = len(batch.left) + jobs.qsize()
     print(f"{batch.done} done, {len(batch.failed)} failed, {left} left, "
-          f"{time.monotonic() - start:.0f} s")  # fmt: skip
+          f"{time.monotonic() - begin:.0f} s")  # fmt: skip
     return 1 if batch.failed or left else 0
+
+
+MODULE = "hfp8_hw.nn.training.batch"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The status that `guarded` says."""
+    given = options(MODULE, __doc__ or "").parse_args(arguments)
+    return guarded(lambda: _main(given))
+
+
+def _main(given: argparse.Namespace) -> int:
+    if given.worker:
+        serve(given.data, given.device, given.checkpoints, _train)
+        return 0
+    check(given)
+    every, rows = jobs(given.list.read_text(), str(given.list)), results.load(given.json)
+    todo = [job for job in every if not any(same(job, row) for row in rows)]
+    return run(given, Batch, MODULE, every, todo)
 
 
 if __name__ == "__main__":

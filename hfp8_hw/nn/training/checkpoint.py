@@ -18,6 +18,26 @@ from .job import Job
 KEYS = {"job", "done", "curve", "seconds", "model", "optimizer", "scaler"}
 
 
+def read(path: Path) -> dict[str, Any]:
+    """What a file has, by `KEYS`.
+
+    Raises
+    ------
+    ParameterError
+        If it is no checkpoint.
+    OSError
+        If it cannot be read.
+    """
+    content = path.read_bytes()
+    try:
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError):
+        found = None
+    if not isinstance(found, dict) or not found.keys() >= KEYS:
+        raise ParameterError(f"checkpoint={str(path)!r} is not allowed: not a checkpoint")
+    return found
+
+
 class State:
     """A run's model, optimizer and scaler, and what it has done so far."""
 
@@ -60,13 +80,7 @@ class State:
         OSError
             If it cannot be read.
         """
-        content = path.read_bytes()
-        try:
-            found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError):
-            found = None
-        if not isinstance(found, dict) or not found.keys() >= KEYS:
-            raise ParameterError(f"checkpoint={str(path)!r} is not allowed: not a checkpoint")
+        found = read(path)
         for name, value in self.job.to_dict().items():
             if found["job"].get(name) != value:
                 raise ParameterError(

@@ -153,6 +153,14 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def versions() -> dict[str, str]:
+    """Of what a result depends on."""
+    return {
+        "hfp8-hw": __version__, "torch": torch.__version__, "numpy": np.__version__,
+        "python": platform.python_version(),
+    }  # fmt: skip
+
+
 def _row(state: State, task: Task, epochs: int) -> Row:
     job = state.job
     return {
@@ -168,8 +176,5 @@ def _row(state: State, task: Task, epochs: int) -> Row:
         "device": device_name(task.device),
         "seconds": round(state.seconds, 1),
         "curve": state.curve,
-        "versions": {
-            "hfp8-hw": __version__, "torch": torch.__version__, "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    }  # fmt: skip
+        "versions": versions(),
+    }

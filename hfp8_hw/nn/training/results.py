@@ -14,13 +14,13 @@ KEY = ("task", "arithmetic", "seed", "changes")
 """What tells rows apart."""
 
 
-def key(row: Row) -> str:
+def key(row: Row, names: tuple[str, ...] = KEY) -> str:
     """What tells a row from others; one with the same replaces it."""
-    return json.dumps([row.get(name) for name in KEY], sort_keys=True)
+    return json.dumps([row.get(name) for name in names], sort_keys=True)
 
 
-def load(path: Path) -> list[Row]:
-    """The rows of a file; none if there is no such file.
+def load(path: Path, names: tuple[str, ...] = KEY) -> list[Row]:
+    """The rows of a file, which all have the names of a key; none if there is no such file.
 
     Raises
     ------
@@ -31,11 +31,11 @@ def load(path: Path) -> list[Row]:
         return []
     try:
         rows = json.loads(path.read_bytes())["rows"]
-        if not all(isinstance(row, dict) and set(KEY) <= row.keys() for row in rows):
+        if not all(isinstance(row, dict) and set(names) <= row.keys() for row in rows):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ParameterError(
-            f"json={str(path)!r} is not allowed: it is there and has no rows of training results"
+            f"json={str(path)!r} is not allowed: it is there and has no rows of this kind"
         ) from None
     return list(rows)
 
@@ -47,13 +47,13 @@ def estimate(rows: list[Row], task: str, arithmetic: str, changes: Row) -> float
     return max((row["seconds"] / row["epochs"] for row in like), default=0.0)
 
 
-def merge(rows: list[Row], new: Row) -> list[Row]:
+def merge(rows: list[Row], new: Row, names: tuple[str, ...] = KEY) -> list[Row]:
     """The rows with a new one, which takes the place of the one with its key, sorted."""
-    kept = [row for row in rows if key(row) != key(new)]
-    return sorted([*kept, new], key=key)
+    kept = [row for row in rows if key(row, names) != key(new, names)]
+    return sorted([*kept, new], key=lambda row: key(row, names))
 
 
-def add(path: Path, new: Row) -> None:
+def add(path: Path, new: Row, names: tuple[str, ...] = KEY) -> None:
     """Write a file of results with one more row, whole."""
-    lines = (json.dumps(row, allow_nan=False) for row in merge(load(path), new))
+    lines = (json.dumps(row, allow_nan=False) for row in merge(load(path, names), new, names))
     write_whole(path, ('{"rows": [\n ' + ",\n ".join(lines) + "\n]}\n").encode())
