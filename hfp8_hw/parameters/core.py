@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,9 @@ from ..errors import ParameterError, check_int
 from ..jobs import GemmJob
 from .dot import LANES, DotParameters
 from .mac import MacParameters
+
+ROUNDING = 6
+"""Clocks that a sum takes from an element to the output."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class CoreParameters:
     rounding, overflow : str
         How a sum is rounded to it, as in `MacParameters`.
     depth : int
-        Words of ``lanes`` codes in each bank of a scratchpad, a power of two up to 65536. Half of them hold one
-        job while the other half is loaded with the next.
+        Words of ``lanes`` codes in each bank of a scratchpad, a power of two up to 65536. Half of
+        them hold one job while the other half is loaded with the next.
     stages : int
         Register stages of an element up to its adder tree, as in `DotParameters`.
 
@@ -108,3 +112,33 @@ class CoreParameters:
                     f"{name}={getattr(job, name)!r} is not allowed with k={job.k!r}: at most "
                     f"{self.half // words * size}, as a bank holds {self.half} words of a job"
                 )
+
+    def cycles(self, jobs: Sequence[GemmJob]) -> int:
+        """Clocks from a reset to the last result of jobs, if no stream ever pauses.
+
+        A model, not a simulation: a job's operands take max(m, n) words of each stream, and the
+        job then waits for the one before; a tile takes its words, or as long as the results of the
+        tile before keep the rounders busy; half of the scratchpads is free for the job after the
+        next when the last word of a job is read.
+        """
+        accepted = issued = captured = drained = 0
+        freed = [0, 0]
+        for number, job in enumerate(jobs):
+            self.check(job)
+            words, (down, across) = self.words(job), self.tiles(job)
+            loaded = max(accepted, freed[number % 2]) + 2 + max(job.m, job.n) * words
+            accepted = loaded
+            issued = max(loaded, issued)
+            for tile in range(down * across):
+                last = tile % across == across - 1
+                issued = max(issued + words, drained - self.latency)
+                captured = issued + self.latency
+                drained = captured + (job.n - (across - 1) * self.cols if last else self.cols)
+            freed[number % 2] = issued
+        return drained + ROUNDING
+
+    @property
+    def latency(self) -> int:
+        """Clocks from an address to the sum in which its products are."""
+        e = self.element
+        return e.stages + e.segments - 1 + (e.products - 1).bit_length()

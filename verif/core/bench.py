@@ -29,7 +29,7 @@ def pauses(rate: float, seed: str) -> Iterator[bool]:
     return (draw.random() < rate for _ in itertools.count())
 
 
-@cocotb.test()  # type: ignore[misc]
+@cocotb.test()
 async def run(dut: Any) -> None:
     """Every phase: reset, send all, and collect a frame a job."""
     folder = Path(os.environ["HFP8_JOB"])

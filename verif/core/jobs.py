@@ -34,7 +34,9 @@ def random_task(p: CoreParameters, job: GemmJob, rng: np.random.Generator) -> Ta
     ):
         fmt = formats[mode if len(formats) > 1 else 0]
         codes = rng.integers(0, 1 << fmt.width, shape)
-        plain = rng.integers(0, fmt.max_code + 1, shape) | (rng.integers(0, 2, shape) << fmt.width - 1)
+        plain = rng.integers(0, fmt.max_code + 1, shape) | (
+            rng.integers(0, 2, shape) << fmt.width - 1
+        )
         odd = rng.random(shape) < rng.choice([0, 0.02, 0.3])
         found.append(np.where(odd, codes, plain).astype(np.uint8 if fmt.width <= 8 else np.uint16))
     return Task(job, *found)

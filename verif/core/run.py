@@ -21,7 +21,7 @@ from ..simulation import simulators
 from ..simulation.simulate import cocotb_build, cocotb_test
 from .jobs import Task, expected, job_word, unpacked, words
 
-TOP = "hfp8_core"
+CORE, TOP = "hfp8_core", "hfp8_core_bench"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,28 @@ class Found:
         return self.results > 0 and self.mismatches == 0 and not self.errors
 
 
-def run(p: CoreParameters, simulator: str, phases: Sequence[Phase], seed: int = 0) -> Found:
+def seen_from_outside(core: GemmCore) -> str:
+    """A top around the core whose ports Verilator leaves for a bench to see."""
+    ports = [("clk", 1, "in"), ("rst", 1, "in")]
+    ports += [
+        (name, len(getattr(core, name)), "in" if member.flow.name == "In" else "out")
+        for name, member in core.signature.members.items()
+    ]
+    lines = [
+        f"  {way}put wire [{size - 1}:0] {name} /*verilator public_flat_rw*/"
+        for name, size, way in ports
+    ]
+    pins = [f"    .{name}({name})" for name, _, _ in ports]
+    head, body = ",\n".join(lines), ",\n".join(pins)
+    return f"module {TOP} (\n{head}\n);\n  {CORE} core (\n{body}\n  );\nendmodule\n"
+
+
+def run(
+    p: CoreParameters,
+    simulator: str,
+    phases: Sequence[Phase],
+    seed: int = 0,
+) -> Found:
     """Simulate.
 
     Raises
@@ -77,12 +98,16 @@ def run(p: CoreParameters, simulator: str, phases: Sequence[Phase], seed: int = 
         If it fails.
     """
     tool = simulators.find(simulator)
-    text = verilog.convert(GemmCore(p), name=TOP, emit_src=False)
-    facts = [text, tool.name, tool.version, version("cocotb"), sys.version, sys.prefix]
+    core = GemmCore(p)
+    text = verilog.convert(core, name=CORE, emit_src=False)
+    top = seen_from_outside(core)
+    facts = [text, top, tool.name, tool.version, version("cocotb"), sys.version, sys.prefix]
 
     def make(folder: Path) -> None:
-        (folder / f"{TOP}.v").write_text(text)
-        cocotb_build(tool, folder, [folder / f"{TOP}.v"], top=TOP)
+        sources = [folder / f"{CORE}.v", folder / f"{TOP}.v"]
+        for path, content in zip(sources, (text, top), strict=True):
+            path.write_text(content)
+        cocotb_build(tool, folder, sources, top=TOP)
 
     build = built("builds", facts, make)
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:

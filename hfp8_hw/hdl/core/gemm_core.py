@@ -94,8 +94,15 @@ class GemmCore(wiring.Component):
             to = Cat(load.write[1], load_half) if p.half > 1 else load_half
             read = Cat(address[: (p.half - 1).bit_length()], half) if p.half > 1 else half
             words.append(
-                scratchpad(m, f"bank_{name}", banks, width, p.depth,
-                           (load.write[0], to, load.write[2]), (move, read))  # fmt: skip
+                scratchpad(
+                    m,
+                    f"bank_{name}",
+                    banks,
+                    width,
+                    p.depth,
+                    (load.write[0], to, load.write[2]),
+                    (move, read),
+                )
             )
         read_valid = Signal()
         held = {name: Signal(len(value), name=f"read_{name}") for name, value in {
@@ -110,7 +117,7 @@ class GemmCore(wiring.Component):
                 held["mode_a"].eq(chosen["mode_a"]), held["mode_b"].eq(chosen["mode_b"]),
             ]  # fmt: skip
         step = Step(move, read_valid, held["first"], held["last"], held["mode_a"], held["mode_b"])
-        sums = []
+        sums: list[list[Any]] = []
         for r in range(p.rows):
             sums.append([])
             for c in range(p.cols):

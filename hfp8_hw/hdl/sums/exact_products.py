@@ -40,7 +40,6 @@ def exact_cuts(p: MacParameters) -> list[str]:
     ]
 
 
-
 def sum_notes(p: MacParameters) -> Callable[[list[Scaled]], dict[str, Amaranth]]:
     """What else has to be known of a sum's products: whether a sum of zero is -0, which fixed
     point cannot tell."""

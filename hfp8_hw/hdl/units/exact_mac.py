@@ -16,6 +16,7 @@ from ..sums.exact_products import exact_cuts, exact_products, sum_notes
 from ..sums.fixed_sum import Item, fixed_sum
 from ..sums.serial_rounder import FinishedSum, SerialTotal
 
+
 class ExactMac(StreamUnit):
     """Sums products exactly in fixed point, an item a clock within a sum or chunk.
 

@@ -1,4 +1,4 @@
-"""The core's job on NumPy arrays, and how many clocks it takes."""
+"""The core's job on NumPy arrays."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ParameterError
-from ..formats import FloatFormat
-from ..jobs import GemmJob
-from ..rounding import Rounding
-from .dot import dot
+from ...errors import ParameterError
+from ...formats import FloatFormat
+from ...jobs import GemmJob
+from ...rounding import Rounding
+from ..dot import dot
 
 
 def gemm_job(
