@@ -82,6 +82,9 @@ class UnitParameters:
             if f.name in given and value != off:
                 raise ParameterError(f"{f.name}={value!r} is not allowed for {idle[f.name]}")
             self._set(**{f.name: off})
+        for name, value in self.defaults.items():
+            if name not in given and name not in idle:
+                self._set(**{name: value})
         self._check()
 
     def _check_choices(self) -> None:
@@ -90,6 +93,11 @@ class UnitParameters:
     def _check(self) -> None:
         """Check all values, and replace what stands for a default."""
         raise NotImplementedError
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The defaults that follow from other parameters, by name."""
+        return {}
 
     @property
     def idle(self) -> dict[str, str]:
@@ -241,6 +249,7 @@ OVERFLOW = (
     "What an overflow or an infinity becomes: the largest number of the format, or its Inf or NaN."
 )
 SPECIAL = "saturate, or special if the format has an Inf or a NaN"
+SPECIAL_FIRST = "special, or saturate if the format has neither an Inf nor a NaN"
 """Wordings of `parameter` that several units share."""
 
 
