@@ -16,13 +16,13 @@ from rich.table import Table
 from ..errors import ParameterError, check_choice
 from .options import (
     UnitCommand,
-    check_folder,
     configured,
     parameter_options,
     seed_option,
     sim_option,
     simulators,
 )
+from .types import Output, Source, Unit
 
 if TYPE_CHECKING:
     from verif.simulation.compare import Comparison
@@ -83,7 +83,6 @@ def _why(error: Exception) -> str:
 
 def _check_report(report: Path, inputs: Path) -> None:
     """Refuse a report that could not be written, before anything is simulated."""
-    check_folder("report", report)
     if report.exists() and inputs.exists() and report.samefile(inputs):
         raise ParameterError(f"report={str(report)!r} is not allowed: it has the inputs")
 
@@ -93,8 +92,8 @@ def _check_report(report: Path, inputs: Path) -> None:
     cls=UnitCommand,
     short_help="Compare the RTL with the golden model on your own arrays.",
 )
-@click.argument("unit", required=False)
-@click.option("--inputs", type=click.Path(path_type=Path), required=True,
+@click.argument("unit", required=False, type=Unit())
+@click.option("--inputs", type=Source(), required=True,
               help="NumPy .npz file with your arrays, see above.")  # fmt: skip
 @sim_option
 @click.option(
@@ -108,10 +107,10 @@ def _check_report(report: Path, inputs: Path) -> None:
     "--json",
     "--report",
     "report",
-    type=click.Path(path_type=Path),
+    type=Output(),
     help="Write the figures as JSON.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file with parameters.")
+@click.option("--config", type=Source(), help="TOML file with parameters.")
 @parameter_options
 def compare_command(
     unit: str | None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from ..errors import ParameterError, check_choice, check_int, shown
+from ..errors import ParameterError, check_choice, check_int, integer, shown
 from ..formats import FloatFormat
 from ..rounding import Rounding
 
@@ -108,7 +108,7 @@ class UnitParameters:
     def from_mapping(cls, given: Mapping[str, Any]) -> UnitParameters:
         """Build from names and values.
 
-        Integers may be given as decimal strings; None means that a parameter is not given.
+        Integers may be given as strings of ASCII digits; None means that a parameter is not given.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class UnitParameters:
                 )
             if known[name].type == "int" and isinstance(value, str):
                 try:
-                    value = int(value, 10)
+                    value = integer(value)
                 except ValueError:
                     raise ParameterError(f"{name}={value!r} is not allowed: an integer") from None
             wanted = "an integer" if known[name].type == "int" else "a name"
