@@ -1,8 +1,8 @@
 """The ``hfp8`` command.
 
 `main` is the entry, `options` what commands share and `types` the kinds of their values. `gen`
-generates and lists units, `compare` runs the user's tensors, `synth` and `bench` measure, `demo` shows
-it all, `train` trains networks. The commands that check units are in `checks`.
+generates and lists units, `compare` runs the user's tensors, `synth` and `bench` measure, `demo`
+shows it all, `train` trains networks. The commands that check units are in `checks`.
 """
 
 from .main import main

@@ -65,14 +65,14 @@ class DotParameters(MacParameters):
         return {**super().defaults, **({"lanes": 2} if self.semantics == "fmma" else {})}
 
     def _check(self) -> None:
-        if isinstance(self.lanes, bool) or self.lanes not in LANES:
+        if type(self.lanes) is not int or self.lanes not in LANES:
             raise ParameterError(
                 f"lanes={self.lanes!r} is not allowed: one of {', '.join(map(str, LANES))}"
             )
         if "chunk" not in self.idle:
             if type(self.chunk) is int and self.chunk == 0:
                 self._set(chunk=64 * self.lanes)
-            if isinstance(self.chunk, bool) or self.chunk not in range(
+            if type(self.chunk) is not int or self.chunk not in range(
                 self.lanes, 65537, self.lanes
             ):
                 raise ParameterError(

@@ -186,7 +186,7 @@ class MacParameters(TwoOperandParameters):
         usual = (high if self.align == "dsp" else 4) if self.is_exact else self._usual_stages
         if type(self.stages) is int and self.stages == 0:
             self._set(stages=usual)
-        if isinstance(self.stages, bool) or self.stages not in range(low, high + 1):
+        if type(self.stages) is not int or self.stages not in range(low, high + 1):
             raise ParameterError(
                 f"stages={self.stages!r} is not allowed: an integer from {low} to {high}, or 0 "
                 f"for {usual}"
