@@ -43,7 +43,7 @@ def _described(unit: str, field: Field[Any]) -> dict[str, Any]:
 
 @click.command("list")
 @click.argument("unit", required=False, type=Unit())
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(unit: str | None, as_json: bool) -> None:
     """List the units and the formats, or the parameters of one UNIT."""
     units = tuple(UNITS) if unit is None else (check_choice("unit", unit, UNITS),)

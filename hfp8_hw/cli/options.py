@@ -96,7 +96,8 @@ class UnitCommand(click.Command):
             with formatter.section("Parameters"):
                 formatter.write_text(
                     f"Each unit has parameters of its own, given as --PARAMETER VALUE. "
-                    f"'{ctx.command_path} UNIT --help' shows them. The units: {', '.join(UNITS)}."
+                    f"'{ctx.command_path} UNIT --help' lists them. The units are "
+                    f"{', '.join(UNITS)}."
                 )
 
 
@@ -190,5 +191,5 @@ sim_option = click.option(
 )
 seed_option = click.option(
     "--seed", type=Integer(0, 2**32 - 1), default=1, show_default=True,
-    help="Seed of everything that is random.",
+    help="Seed for everything random.",
 )  # fmt: skip

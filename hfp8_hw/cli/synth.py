@@ -24,7 +24,7 @@ from .types import Integer, Output, Source, Unit
     "--seeds", type=Integer(1, 32), default=3, show_default=True, help="Placements, 1 to 32."
 )
 @click.option("--dsp", is_flag=True, help="Let Yosys use DSP blocks.")
-@click.option("--json", "json_path", type=Output(), help="Also write this file.")
+@click.option("--json", "json_path", type=Output(), help="Write the figures as JSON.")
 @click.option("--jobs", type=Integer(1), help="Number of parallel placements.  [default: cores]")
 @click.option("--path", "show_path", is_flag=True, help="Print the critical path too.")
 @click.option("--config", type=Source(), help="TOML file with parameters.")

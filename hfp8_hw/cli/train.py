@@ -71,12 +71,12 @@ def train_command(
     no_loss_scaling: bool, device: str, workers: int, data: Path | None, prepare: Path | None,
     checkpoint: Path | None, resume: bool, path: Path | None,
 ) -> int:  # fmt: skip
-    """Train TASK's model from nothing, and score it on test data.
+    """Train TASK's model from scratch, and score it on test data.
 
     \b
     vision_resnet     ResNet-20 on Fashion-MNIST: accuracy
     vision_mobilenet  a MobileNetV2 on Fashion-MNIST: accuracy
-    language_char     a Transformer on the Bible's letters: bits a letter
+    language_char     a Transformer on the Bible's letters: bits per letter
     translation       a Transformer, English to German: BLEU
     speech_language   an LSTM that tells five languages apart: accuracy
     speech_letters    an LSTM that writes down letters: error rate

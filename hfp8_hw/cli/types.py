@@ -29,6 +29,10 @@ class Integer(click.ParamType):  # type: ignore[type-arg]
     def __init__(self, low: int, high: int | None = None) -> None:
         self.low, self.high = low, high
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """What help shows in the value's place: the range, if it has an end."""
+        return "NUMBER" if self.high is None else f"{self.low}..{self.high}"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The integer; raises ParameterError for anything else."""
         try:

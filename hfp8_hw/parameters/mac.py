@@ -297,7 +297,7 @@ class MacParameters(TwoOperandParameters):
         if self.semantics == "chunked":
             return meeting if self.first_waits else items + chunks
         serial = serial_clocks(self.fixed, self.rate)
-        # Of the two steps of the back end, the second also puts a sum out.
+        # Of the two steps of the back end, the second also outputs a sum.
         return max(meeting, chunks * (serial - 1), chunks * add_clocks(self.acc_format) + 1)
 
     @property

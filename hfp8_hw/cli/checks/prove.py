@@ -27,14 +27,14 @@ from .verify import plan
     "--engine", default="auto", show_default=True,
     help="abc: reachability (PDR); reach: all states, with BDDs; z3: k-induction; count: all "
          "inputs; auto: count where a property is of one clock and 2^34 inputs, else abc, "
-         "then reach for what is of few registers.",
+         "then reach where there are few registers.",
 )  # fmt: skip
 @click.option("--depth", type=Integer(1, 1000), default=20, show_default=True,
               help="Steps of k-induction, and of the search for a trace.")  # fmt: skip
 @click.option("--timeout", type=Integer(1, 86400), default=300, show_default=True,
               help="Seconds for each property.")  # fmt: skip
 @click.option("--trace", type=Output(),
-              help="Leave a VCD file of the first property that fails.")  # fmt: skip
+              help="Write a VCD file of the first property that fails.")  # fmt: skip
 @click.option("--json", "json_path", type=Output(),
               help="Write the results as JSON.")  # fmt: skip
 @parameter_options

@@ -32,8 +32,8 @@ def regress_command(
 ) -> int:
     """Run a matrix of verification runs on Dask, here or on a cluster.
 
-    Finished runs are kept by what they depend on and not run again; a worker that dies loses
-    none. Exit status 1 if anything differs or could not run.
+    Finished runs are kept and not run again until something that they depend on changes; a worker
+    that dies loses none. Exit status 1 if anything differs or could not run.
     """
     from rtl_gen.extras import require
     from verif.regression import dask_runs

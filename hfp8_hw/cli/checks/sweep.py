@@ -42,7 +42,7 @@ _SAVE_EVERY = 5.0
 @click.option(
     "--jobs", type=Integer(1, 256), help="Number of parallel processes.  [default: cores]"
 )
-@click.option("--restart", is_flag=True, help="Forget what an interrupted run had done.")
+@click.option("--restart", is_flag=True, help="Start again, even after an interrupted run.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first mismatch.")
 @click.option(
     "--json", "json_path", type=Output(),
@@ -62,8 +62,8 @@ def sweep_command(
     """Drive every input of a unit, or very many, through a compiled model of its Verilog.
 
     Every result is compared with the golden model. Without parameters, each unit named (all, if
-    none is) is swept in the configurations that docs/verification.md lists. A run that was
-    interrupted goes on where it was. Exit status 1 if anything differs.
+    none is) is swept in the configurations that docs/verification.md lists. An interrupted
+    run resumes where it stopped. Exit status 1 if anything differs.
     """
     from verif.sweep.compiled_model import tool_versions
     from verif.sweep.sweep import State

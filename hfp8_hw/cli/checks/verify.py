@@ -43,7 +43,7 @@ def plan(units: tuple[str, ...], options: dict[str, Any]) -> list[tuple[str, dic
 @click.argument("units", nargs=-1, type=Unit())
 @sim_option
 @seed_option
-@click.option("--waves", is_flag=True, help="Leave an FST file for every run that fails.")
+@click.option("--waves", is_flag=True, help="Write an FST file for every run that fails.")
 @click.option("--junit", type=Output(), help="JUnit XML report.")
 @click.option(
     "--json",
