@@ -159,8 +159,7 @@ def _check_unit(package: Package) -> None:
         raise ParameterError(f"{refusal}: it takes no numbers to compare")
     if any("encoding" in port for port in manifest["ports"] if port["dir"] == "out"):
         raise ParameterError(
-            f"{refusal}: it outputs fixed-point operands, and compare takes units that output "
-            "codes"
+            f"{refusal}: it outputs fixed-point operands, and compare takes units that output codes"
         )
     if manifest["golden"]["arguments"].get("random"):
         raise ParameterError(
