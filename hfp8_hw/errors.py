@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
@@ -34,6 +35,22 @@ class RunError(RuntimeError):
 
 class ToolMissing(RunError):
     """A program or a package is not there or too old; the text says what to install."""
+
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+
+def integer(text: str) -> int:
+    """The integer that a sign and ASCII digits write, without blanks, underscores and the like.
+
+    Raises
+    ------
+    ValueError
+        For any other text.
+    """
+    if not _INTEGER.fullmatch(text):
+        raise ValueError(f"not an integer: {shown(text)}")
+    return int(text)
 
 
 def check_int(name: str, value: object, low: int, high: int) -> int:

@@ -43,11 +43,16 @@ def check_loss_scale(initial: int, growth: int, floor: int, ceiling: int) -> Non
         Unless floor <= initial <= ceiling, all in `SCALE_RANGE`, and growth is 1 to 65536.
     """
     check_int("floor", floor, *SCALE_RANGE)
-    check_int("ceiling", ceiling, floor, SCALE_RANGE[1])
+    check_int("ceiling", ceiling, *SCALE_RANGE)
+    if ceiling < floor:
+        raise ParameterError(
+            f"ceiling={ceiling!r} is not allowed with floor={floor!r}: an integer from floor to "
+            f"{SCALE_RANGE[1]}"
+        )
     if not floor <= check_int("initial", initial, *SCALE_RANGE) <= ceiling:
         raise ParameterError(
-            f"initial={initial!r} is not allowed: an integer from floor={floor!r} "
-            f"to ceiling={ceiling!r}"
+            f"initial={initial!r} is not allowed with floor={floor!r} and ceiling={ceiling!r}: "
+            "an integer from floor to ceiling"
         )
     check_int("growth", growth, 1, 65536)
 

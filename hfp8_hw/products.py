@@ -48,10 +48,10 @@ def product_format(
     specials = "ieee" if any(f.has_nan for f in (*a, *b)) else "none"
     fields = high - low + 2 + (specials == "ieee")
     exp_bits = max(2, (fields - 1).bit_length())
-    names = f"{'/'.join(map(str, a))} x {'/'.join(map(str, b))}"
+    names = f"a={'/'.join(map(str, a))}, b={'/'.join(map(str, b))}"
     if exp_bits > 8 or man_bits > 23:
         raise ParameterError(
             f"out='exact' is not allowed for {names}: the product needs E{exp_bits}M{man_bits}, "
-            "at most E8M23; name an output format"
+            "at most E8M23; give out, any format"
         )
     return FloatFormat(exp_bits, man_bits, 1 - low, "flush", specials)

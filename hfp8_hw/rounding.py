@@ -70,6 +70,11 @@ def default_rounding(acc: FloatFormat) -> Rounding:
     return Rounding("RNA" if acc == CATALOGUE["DLFLOAT16"] else "RNE")
 
 
+def default_overflow(fmt: FloatFormat) -> str:
+    """The overflow policy if nothing is said: special where the format has an Inf or a NaN."""
+    return "special" if fmt.has_nan else "saturate"
+
+
 def check_overflow(policy: object, fmt: FloatFormat) -> str:
     """Return ``policy`` if it is allowed for results in ``fmt``, else raise ParameterError."""
     policy = check_choice("overflow", policy, OVERFLOWS)

@@ -11,14 +11,35 @@ MINE = "E3M4B5:gradual:fn"
 
 from __future__ import annotations
 
+import re
 import tomllib
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.formats import CATALOGUE, HFP8, parse_format
+from hfp8_hw.parameters import UNITS
+from hfp8_hw.rounding import parse_rounding
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _KEYS = ("unit", "name", "parameters", "formats")
+
+
+def _taken() -> set[str]:
+    """The words that say which values parameters take, values like ``RNE`` among them."""
+    told = " ".join(f.metadata["values"] for cls in UNITS.values() for f in fields(cls))
+    return set(re.findall(r"\w+", told))
+
+
+def _is_literal(name: str) -> bool:
+    """Whether a name is a literal of a format, or of a rounding."""
+    for parse in (parse_format, parse_rounding):
+        with suppress(ParameterError):
+            parse(name)
+            return True
+    return False
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -49,6 +70,12 @@ def load(path: Path) -> dict[str, Any]:
     for name, literal in own.items():
         if name in CATALOGUE or name == HFP8:
             raise ParameterError(f"config={str(path)!r}: formats: {name!r} is already a format")
+        if not _NAME.fullmatch(name) or name in _taken() or _is_literal(name):
+            raise ParameterError(
+                f"config={str(path)!r}: formats: {name!r} is not allowed: a letter, then letters, "
+                "digits and underscores, and no word that says what parameters take, such as "
+                "'fixed'"
+            )
         parse_format(literal, name)
     values = {k: own.get(v, v) if isinstance(v, str) else v for k, v in parameters.items()}
     return {"unit": data.get("unit"), "name": data.get("name"), "parameters": values}

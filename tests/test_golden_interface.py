@@ -1,5 +1,6 @@
 """Shapes, dtypes, refusals, and the fast paths against the general one."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_strided_and_broadcast_inputs() -> None:
         (lambda: decode([1], "HFP8", mode=2), "^mode=2 is not allowed: 0"),
         (lambda: mul(A, A, "HFP8_FWD", "E5M2", mode_a=1), "mode_a is not allowed"),
         (lambda: mul(A, A[:, :2], "E5M2", "E5M2"), "do not broadcast"),
-        (lambda: mul([1], [1], "FP32", "FP32"), "out='exact' is not allowed for FP32 x FP32"),
+        (lambda: mul([1], [1], "FP32", "FP32"), "out='exact' is not allowed for a=FP32, b=FP32"),
         (lambda: dot(A, A[:, :2], "E5M2", "E5M2", "FP32"), r"shapes \(2, 3\) and \(2, 2\)"),
         (lambda: dot(1, 1, "E5M2", "E5M2", "FP32"), "a last axis to sum"),
         (lambda: dot(A, A, "E5M2", "E5M2", "FP32", semantics="x"), "semantics='x' is not allowed"),
@@ -91,7 +92,10 @@ def test_strided_and_broadcast_inputs() -> None:
             lambda: dot(A, A, "E5M2", "E5M2", "FP32", rounding="SR(4)"),
             r"rounding='SR\(4\)' is not allowed for an accumulator",
         ),
-        (lambda: dot(A, A, "E5M2", "E5M2", "HFP8_FWD"), "overflow='special' is not allowed"),
+        (
+            lambda: dot(A, A, "E5M2", "E5M2", "HFP8_FWD", overflow="special"),
+            "overflow='special' is not allowed",
+        ),
         (lambda: fma(A, A, A[:, :2], "E5M2", "E5M2", "FP32"), "do not broadcast"),
         (lambda: matmul(A, A, "E5M2", "E5M2", "FP32"), r"\(m, k\) and \(k, n\)"),
     ],
@@ -208,3 +212,67 @@ def test_random_bits_that_do_not_fit_an_update(rbits: object, said: str) -> None
     w = [1, 2]
     with pytest.raises(ParameterError, match=said):
         golden.sgd_update(w, w, w, w, w, rbits=rbits)
+
+
+def results_of_one() -> dict[str, tuple[Any, ...]]:
+    """Everything that a golden function gives for single codes, and for single sums."""
+    pair = ([1, 2], [3, 4])
+    return {
+        "quantize": quantize(0.5, "E4M3FN", flags=True),
+        "decode": (decode(3, "E4M3FN"),),
+        "mul": mul(1, 2, "E4M3FN", "E4M3FN", flags=True),
+        "dot": dot(*pair, "E4M3FN", "E4M3FN", "FP16", flags=True),
+        "fixed_dot": golden.fixed_dot(*pair, "HFP8_FWD", "HFP8_FWD", flags=True),
+        "fixed_dot, 75 bits": golden.fixed_dot(*pair, "E5M2", "E5M2", flags=True),
+        "fma": fma(1, 1, 1, "E5M2", "E5M2", "FP16", flags=True),
+        "add": golden.add(1, 2, "FP16", flags=True),
+        "maximum": golden.maximum(1, 2, "FP16", flags=True),
+        "relu": golden.relu(1, "FP16", flags=True),
+        "to_fixed": golden.to_fixed(3, "E4M3FN", flags=True),
+        "weight_update": golden.weight_update(1, 1, 1, flags=True),
+        "sgd_update": golden.sgd_update(1, 1, 1, 1, 1, rbits=3, flags=True),
+    }
+
+
+def test_single_codes_give_arrays_without_axes() -> None:
+    dtypes = {"decode": np.float64, "to_fixed": np.int64, "fixed_dot": np.uint64}
+    for name, results in results_of_one().items():
+        assert all(isinstance(r, np.ndarray) and r.shape == () for r in results), name
+        if name in dtypes:
+            assert results[0].dtype == dtypes[name]
+        elif name == "fixed_dot, 75 bits":
+            assert results[0].dtype == object and isinstance(results[0].item(), int)
+        else:
+            assert results[0].dtype in (np.uint8, np.uint16)
+        assert name == "decode" or results[-1].dtype == np.uint8
+
+
+def test_no_golden_function_passes_on_unknown_arguments() -> None:
+    """So that Python's own error names the function that was called."""
+    for name in golden.__all__:
+        function = getattr(golden, name)
+        if callable(function):
+            kinds = {p.kind for p in inspect.signature(function).parameters.values()}
+            assert inspect.Parameter.VAR_KEYWORD not in kinds, name
+    tracked: Any = golden.quantize_tracked
+    with pytest.raises(TypeError, match=r"quantize_tracked\(\).*'bogus'"):
+        tracked([1], "E5M2", src="FP16", clear=[0], bogus=1)
+
+
+@pytest.mark.parametrize("word", ["rne", " RNE", "Special", "Exact", " fp16", "E5M2 ", "SR( 3)"])
+def test_words_are_taken_as_they_are_spelt(word: str) -> None:
+    calls: list[Any] = [
+        lambda: quantize(1.0, word),
+        lambda: quantize(1.0, "E5M2", rounding=word),
+        lambda: quantize(1.0, "E5M2", overflow=word),
+        lambda: quantize(1.0, "E5M2", random=word, rounding="SR(3)"),
+        lambda: quantize([1], "E5M2", src=word),
+        lambda: mul(1, 1, "E5M2", "E5M2", word),
+        lambda: dot(A, A, word, "E5M2", "FP16"),
+        lambda: dot(A, A, "E5M2", "E5M2", word),
+        lambda: dot(A, A, "E5M2", "E5M2", "FP16", semantics=word),
+        lambda: dot(A, A, "E5M2", "E5M2", "FP16", overflow=word),
+    ]
+    for call in calls:
+        with pytest.raises(ParameterError, match="is not allowed"):
+            call()

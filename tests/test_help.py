@@ -26,8 +26,8 @@ def shown(text: str) -> dict[str, set[str]]:
             unit = head[1]
             assert unit not in found
             found[unit] = set()
-        elif option := re.match(r"  (?:-\w, )?--(\w+)", line):
-            found[unit].add(option[1])
+        elif option := re.match(r"  (?:-\w, )?--([\w-]+)", line):
+            found[unit].add(option[1].replace("-", "_"))
     return found
 
 
@@ -56,7 +56,7 @@ def test_without_a_unit(cli: Cli, command: str) -> None:
     assert status == 0 and not shown(out)[""] & EVERY
     assert f"hfp8 {command} UNIT --help" in " ".join(out.split())
     said = cli.refused(command, "adder", "--help")
-    assert "unit='adder' is not allowed: one of quantizer, dequantizer" in said
+    assert "UNIT='adder' is not allowed: one of quantizer, dequantizer" in said
 
 
 def test_a_name_in_an_options_value_is_no_unit(cli: Cli) -> None:

@@ -1,12 +1,14 @@
-"""Parameters without a meaning for the others: refused, not kept, not shown."""
+"""Parameters without a meaning for the others, and defaults that follow from others."""
 
 from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
-from hfp8_hw import ParameterError
+from hfp8_hw import ParameterError, golden
+from hfp8_hw.formats import CATALOGUE
 from hfp8_hw.parameters import UNITS, unit_parameters
+from hfp8_hw.parameters.dot import DOT_SEMANTICS
 from rtl_gen.package import generate
 
 from .conftest import Cli
@@ -135,3 +137,64 @@ def test_what_a_message_proposes_works() -> None:
 def test_idle_on_the_command_line(cli: Cli) -> None:
     said = cli.refused("gen", "mac", "--semantics", "exact", "--chunk", "64")
     assert "chunk=64 is not allowed for semantics='exact': only sums in chunks have one" in said
+
+
+SINGLE: dict[str, tuple[Any, ...]] = {
+    "stages": (0, 1, 5, 99), "lanes": (1, 2, 8, 64), "chunk": (0, 1, 512), "terms": (1, 1 << 24),
+    "segments": (1, 8), "drop": (0, 32), "interleave": (1, 8), "align": ("lut", "dsp"),
+    "operands": ("codes", "fixed"), "bias": ("static", "runtime"), "scale": ("none", "runtime"),
+    "random": ("input", "xorshift32"), "random_seed": (1,), "track": ("none", "amax"),
+    "rounding": ("RNE", "RUP", "SR(8)"), "overflow": ("saturate", "special"),
+    "semantics": ("fma", "chunked", "exact", "exact_chunk", "fmma", "dotN"),
+    "initial": (-64, 63), "growth": (1, 65536), "floor": (-64, 17, 63), "ceiling": (-64, 15, 63),
+}  # fmt: skip
+"""Values of each parameter that some unit allows; of formats, all named ones and a few more."""
+FORMATS = (*CATALOGUE, "HFP8", "fixed", "exact", "E2M1B1:gradual:none", "E8M1", "E3M4:flush:fn")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_parameter_given_alone_is_taken_or_named(unit: str) -> None:
+    """No error is of a default alone, and with the defaults a format without specials will do."""
+    for field in fields(UNITS[unit]):
+        for value in SINGLE.get(field.name, FORMATS):
+            try:
+                unit_parameters(unit, {field.name: value})
+            except ParameterError as error:
+                assert f"{field.name}=" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("unit", "given", "name", "default"),
+    [
+        ("dot", {"semantics": "fmma"}, "lanes", 2),
+        ("dot", {}, "lanes", 8),
+        ("mac", {"acc": "HFP8_FWD"}, "overflow", "saturate"),
+        ("mac", {"acc": "HFP8_BWD"}, "overflow", "special"),
+        ("convert", {"dst": "HFP8_FWD"}, "overflow", "saturate"),
+        ("fp_add", {"fmt": "HFP8_FWD"}, "overflow", "saturate"),
+        ("fp_add", {"fmt": "DLFLOAT16"}, "rounding", "RNA"),
+    ],
+)
+def test_defaults_that_follow(unit: str, given: dict[str, Any], name: str, default: Any) -> None:
+    assert getattr(unit_parameters(unit, given), name) == default
+
+
+def test_the_golden_model_has_the_same_overflow_defaults() -> None:
+    """Two products of the largest number, 30 * 30 in HFP8_FWD, and the format cannot tell."""
+    top = [CATALOGUE["HFP8_FWD"].max_code] * 2
+    code, flags = golden.dot(top, top, "HFP8_FWD", "HFP8_FWD", "HFP8_FWD", flags=True)
+    assert (int(code), int(flags) & 1) == (top[0], 1)
+
+
+def test_the_roundings_of_each_semantics_of_dot() -> None:
+    told = fields(UNITS["dot"])
+    (help_text,) = (f.metadata["help"] for f in told if f.name == "rounding")
+    assert "RTO with semantics exact, exact_chunk and dotN; RNE or RNA with fmma" in help_text
+    for semantics in DOT_SEMANTICS:
+        for rounding in ("RNE", "RNA", "RTZ", "RUP", "RDN", "RTO"):
+            given = {"semantics": semantics, "rounding": rounding}
+            if semantics == "fmma" and rounding not in ("RNE", "RNA"):
+                with pytest.raises(ParameterError, match="RNE or RNA"):
+                    unit_parameters("dot", given)
+            else:
+                assert unit_parameters("dot", given).rounding == rounding

@@ -130,7 +130,11 @@ def test_fusesoc_reads_the_core(tmp_path: Path) -> None:
         ),
         ("mac", {"drop": 3}, "drop=3 is not allowed for semantics='chunked'"),
         ("dot", {"lanes": 3}, "lanes=3 is not allowed: one of 2, 4, 8, 16, 32, 64"),
-        ("dot", {"semantics": "fmma"}, "lanes=8 is not allowed for semantics='fmma': 2"),
+        (
+            "dot",
+            {"semantics": "fmma", "lanes": 8},
+            "lanes=8 is not allowed for semantics='fmma': 2",
+        ),
         (
             "dot",
             {"semantics": "fmma", "lanes": 2, "rounding": "RUP"},
@@ -172,8 +176,12 @@ def test_fusesoc_reads_the_core(tmp_path: Path) -> None:
         ("mac", {"a": "E1M3"}, "a='E1M3': exp_bits=1 is not allowed"),
         ("mac", {"acc": "HFP8"}, "acc='HFP8' is not allowed"),
         ("mac", {"a": "FP16", "bias": "runtime"}, "bias='runtime' is not allowed for a=FP16"),
-        ("mac", {"acc": "HFP8_FWD"}, "overflow='special' is not allowed for HFP8_FWD"),
-        ("mul", {"a": "FP32", "b": "FP32"}, "out='exact' is not allowed for FP32 x FP32"),
+        (
+            "mac",
+            {"acc": "HFP8_FWD", "overflow": "special"},
+            "overflow='special' is not allowed for HFP8_FWD",
+        ),
+        ("mul", {"a": "FP32", "b": "FP32"}, "out='exact' is not allowed for a=FP32, b=FP32"),
         ("mul", {"bias": "dynamic"}, "bias='dynamic' is not allowed: one of static, runtime"),
         ("quantizer", {"dst": "FP16"}, "dst='FP16' is not allowed: a quantizer's output has"),
         ("quantizer", {"rounding": "SR(0)"}, "rounding='SR(0)' is not allowed"),

@@ -199,5 +199,5 @@ def test_refusals(cli: Cli, matrix: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(dask_runs, "ANSWER_SECONDS", 0.1)  # nobody is there to answer
     said = cli.refused("regress", "--matrix", matrix, "--scheduler", "tcp://127.0.0.1:1")
     assert "scheduler='tcp://127.0.0.1:1' is not allowed" in said
-    assert "does not exist" in cli.refused("regress", "--matrix", "/nowhere.toml")
+    assert "cannot be read" in cli.refused("regress", "--matrix", "/nowhere.toml")
     assert "junit='/nowhere/j.xml'" in cli.refused("regress", "--junit", "/nowhere/j.xml")

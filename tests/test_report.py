@@ -257,15 +257,15 @@ def test_what_is_no_result_is_refused(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for given, text in (
         (tmp_path / "none.json", "there is no such file"),
-        (bad, "not JSON: Expecting property name"),
-        (other, "not written by --json of hfp8 verify"),
-        (tmp_path / "empty", "no results in it"),
-        (FIGURES.with_name("experiments.json"), "not written by --json"),
+        (bad, "not JSON (Expecting property name"),
+        (other, "not a file of results; 'hfp8 verify --json FILE' writes one"),
+        (tmp_path / "empty", "a folder without results; "),
+        (FIGURES.with_name("experiments.json"), "not a file of results"),
     ):
         line = cli.refused("report", given, "-o", tmp_path / "r.html")
-        assert f"run={str(given)!r} is not allowed: {text}" in line
+        assert f"RUN={str(given)!r} is not allowed: {text}" in line
     assert "Missing argument 'RUN...'" in cli.refused("report")
     assert "there is no such folder" in cli.refused("report", RESULTS, "-o", "/nowhere/r.html")
     assert not (tmp_path / "r.html").exists()
-    with pytest.raises(ParameterError, match="no results in it"):
+    with pytest.raises(ParameterError, match="a folder without results; "):
         load([tmp_path / "empty"])

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..cores import cores
-from ..errors import ParameterError, check_choice
+from ..errors import check_choice
+from .types import Integer, Output
 
 PEER_TYPES = {
     "E4M3FN": "float8_e4m3fn",
@@ -178,12 +179,10 @@ def bench_command() -> None:
 
 
 @bench_command.command("golden")
-@click.option("--json", "path", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--json", "path", type=Output(),
               help="Write the figures as JSON.")  # fmt: skip
 def golden_command(path: Path | None) -> int:
     """The golden model: quantize, decode, matrix product. Exit status 1 if any bits disagree."""
-    if path is not None and not path.resolve().parent.is_dir():
-        raise ParameterError(f"json={str(path)!r} is not allowed: there is no such folder")
     console = Console()
     with console.status("measuring") as status:
         rows = measure(status.update)
@@ -222,11 +221,9 @@ def _under(update: Callable[[str], None], head: str) -> Callable[[str], None]:
 @click.option("--device", default="ecp5-85k", show_default=True,
               help="ecp5-85k, ice40-up5k, ice40-hx8k or gowin-gw2a-18.")  # fmt: skip
 @click.option("--row", "names", multiple=True, help="Only this row; may be repeated.")
-@click.option("--json", "path", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--json", "path", type=Output(),
               help="Write the figures as JSON.")  # fmt: skip
-@click.option(
-    "--jobs", type=click.IntRange(1), help="Number of parallel placements.  [default: cores]"
-)
+@click.option("--jobs", type=Integer(1), help="Number of parallel placements.  [default: cores]")
 def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: int | None) -> int:
     """The table of LUTs and clocks, beside open peers.
 
@@ -240,8 +237,6 @@ def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: 
     check_device(device)
     for name in names:
         check_choice("row", name, ROWS)
-    if path is not None and not path.resolve().parent.is_dir():
-        raise ParameterError(f"json={str(path)!r} is not allowed: there is no such folder")
     console, before = Console(), committed(device)
     figures: dict[str, Any] = {}
     regressions = []

@@ -16,13 +16,13 @@ from rich.table import Table
 from ..errors import ParameterError, check_choice
 from .options import (
     UnitCommand,
-    check_folder,
     configured,
     parameter_options,
     seed_option,
     sim_option,
     simulators,
 )
+from .types import Output, Source, Unit
 
 if TYPE_CHECKING:
     from verif.simulation.compare import Comparison
@@ -83,7 +83,6 @@ def _why(error: Exception) -> str:
 
 def _check_report(report: Path, inputs: Path) -> None:
     """Refuse a report that could not be written, before anything is simulated."""
-    check_folder("report", report)
     if report.exists() and inputs.exists() and report.samefile(inputs):
         raise ParameterError(f"report={str(report)!r} is not allowed: it has the inputs")
 
@@ -93,9 +92,9 @@ def _check_report(report: Path, inputs: Path) -> None:
     cls=UnitCommand,
     short_help="Compare the RTL with the golden model on your own arrays.",
 )
-@click.argument("unit", required=False)
-@click.option("--inputs", type=click.Path(path_type=Path), required=True,
-              help="NumPy .npz file with your arrays, see above.")  # fmt: skip
+@click.argument("unit", required=False, type=Unit())
+@click.option("--inputs", type=Source(), required=True,
+              help="NumPy .npz file with your arrays; see above.")  # fmt: skip
 @sim_option
 @click.option(
     "--via",
@@ -108,10 +107,10 @@ def _check_report(report: Path, inputs: Path) -> None:
     "--json",
     "--report",
     "report",
-    type=click.Path(path_type=Path),
+    type=Output(),
     help="Write the figures as JSON.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file with parameters.")
+@click.option("--config", type=Source(), help="TOML file with parameters.")
 @parameter_options
 def compare_command(
     unit: str | None,
@@ -125,8 +124,8 @@ def compare_command(
 ) -> int:
     """Run your own tensors through the RTL and through the golden model.
 
-    Prints elements, mismatches, flags and the error against float64; exit status 1 on any
-    mismatch. The RTL is simulated under cocotb.
+    Prints how many elements and mismatches there are, the flags and the error against float64. The
+    exit status is 1 if anything differs. The RTL is simulated under cocotb.
 
     The .npz file holds x, or a and b. Their shapes broadcast; mac and dot sum the last axis. Exact
     sums of more than `terms` products are refused, as they may wrap; with acc=fixed they run, and
@@ -139,11 +138,12 @@ def compare_command(
     with x_format (a_format,   codes of the format that this array names, such
     b_format) in the file      as "BF16"; also as signed integers or as raw
                                bytes (V1, V2, V4: what np.save makes of
-                               bfloat16). Another format than the input's is
-                               decoded, and rounded like values
+                               bfloat16). A format other than the input's is
+                               decoded and rounded like values
 
-    Also taken, as integers, where the unit has such inputs: mode, mode_a, mode_b (0 by default),
-    bias, bias_a, bias_b (the format's own), scale (0) and rbits (random).
+    Where the unit has such inputs, the file may also hold these, as integers: mode, mode_a and
+    mode_b (by default 0), bias, bias_a and bias_b (by default the format's own), scale (by default
+    0) and rbits (by default random).
 
     \b
     np.savez("t.npz", a=a, b=b.view(np.uint16), b_format="BF16")

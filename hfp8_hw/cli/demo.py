@@ -12,7 +12,8 @@ from rich.table import Table
 
 from rtl_gen.extras import require
 
-from .options import check_output, sim_option, simulators
+from .options import sim_option, simulators
+from .types import Integer, OutputFolder
 
 if TYPE_CHECKING:
     from rtl_gen.package import Package
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
 @click.command("demo", short_help="Run a trained network through generated hardware.")
 @sim_option
-@click.option("--images", type=click.IntRange(1, 180), default=180, show_default=True,
+@click.option("--images", type=Integer(1, 180), default=180, show_default=True,
               help="Held-out images to infer.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("hfp8-demo"),
+@click.option("-o", "--output", type=OutputFolder(), default=Path("hfp8-demo"),
               show_default=True, help="Folder for the Verilog and the picture.")  # fmt: skip
 def demo_command(sim: str, images: int, output: Path) -> int:
     """Generate hardware, run a trained network through it in simulation, compare every bit.
@@ -35,7 +36,6 @@ def demo_command(sim: str, images: int, output: Path) -> int:
     names = simulators(sim)
     require("sklearn", "matplotlib")
     console = Console()
-    check_output(output)
     output.mkdir(parents=True, exist_ok=True)
     from verif.demo import demo
     from verif.demo.network import train

@@ -14,7 +14,8 @@ from rich.table import Table
 from ..errors import check_choice
 from ..formats import CATALOGUE
 from ..parameters import UNITS, unit_parameters
-from .options import UnitCommand, check_output, configured, parameter_options, write_parameters
+from .options import UnitCommand, configured, parameter_options, write_parameters
+from .types import OutputFolder, Source, Unit
 
 
 def _catalogue(units: tuple[str, ...]) -> dict[str, Any]:
@@ -41,8 +42,8 @@ def _described(unit: str, field: Field[Any]) -> dict[str, Any]:
 
 
 @click.command("list")
-@click.argument("unit", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.argument("unit", required=False, type=Unit())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(unit: str | None, as_json: bool) -> None:
     """List the units and the formats, or the parameters of one UNIT."""
     units = tuple(UNITS) if unit is None else (check_choice("unit", unit, UNITS),)
@@ -89,10 +90,10 @@ def _formats() -> None:
 @click.command(
     "gen", cls=UnitCommand, short_help="Generate a unit: Verilog, manifest, FuseSoC core."
 )
-@click.argument("unit", required=False)
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("."),
+@click.argument("unit", required=False, type=Unit())
+@click.option("-o", "--output", type=OutputFolder(), default=Path("."),
               show_default=True, help="Folder for the three files.")  # fmt: skip
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file with parameters.")
+@click.option("--config", type=Source(), help="TOML file with parameters.")
 @click.option(
     "--name", help="Name of the module and the files.  [default: the unit and its parameters]"
 )
@@ -105,6 +106,5 @@ def gen_command(
     from rtl_gen.package import generate
 
     package = generate(parameters, config_name if name is None else name)
-    check_output(output)
     for path in package.write(output):
         click.echo(path)

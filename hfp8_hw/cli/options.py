@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import ParameterError, check_choice
 from ..parameters import UNITS, UnitParameters, unit_parameters
+from .types import Integer, name_of
 
 PARAMETERS = tuple(dict.fromkeys(f.name for cls in UNITS.values() for f in fields(cls)))
 """The names of all units' parameters."""
@@ -33,8 +35,26 @@ class UnitCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, knowing which units are named."""
+        words = list(args)
         ctx.meta[_NAMED] = self._named(ctx, args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            near = self._near(error.option_name, [word for word in words if word in UNITS])
+            raise click.NoSuchOption(error.option_name, possibilities=near, ctx=ctx) from None
+
+    def _near(self, word: str, units: list[str]) -> list[str]:
+        """Options spelled much like a word: the command's own, and parameters of these units, or
+        of all units if there is none."""
+        names = {f.name for unit in units or UNITS for f in fields(UNITS[unit])}
+        allowed = {
+            option.opts[0].lstrip("-") if isinstance(option, ParameterOption) else name_of(option)
+            for option in self.params
+            if isinstance(option, click.Option)
+            and (not isinstance(option, ParameterOption) or option.name in names)
+        }
+        near = get_close_matches(word.lstrip("-").replace("_", "-"), sorted(allowed))
+        return [f"--{name}" for name in near]
 
     def _named(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The units that a command line names, before anything is checked."""
@@ -71,20 +91,26 @@ class UnitCommand(click.Command):
             formatter.write_dl(records)
         units = ctx.meta.get(_NAMED, [])
         for unit in units:
-            write_parameters(check_choice("unit", unit, UNITS), formatter)
+            write_parameters(check_choice("UNIT", unit, UNITS), formatter)
         if not units:
             with formatter.section("Parameters"):
                 formatter.write_text(
                     f"Each unit has parameters of its own, given as --PARAMETER VALUE. "
-                    f"'{ctx.command_path} UNIT --help' shows them. The units: {', '.join(UNITS)}."
+                    f"'{ctx.command_path} UNIT --help' lists them. The units are "
+                    f"{', '.join(UNITS)}."
                 )
+
+
+def spelled(name: str) -> str:
+    """A parameter as an option. With its underscores it is taken too, as files spell it."""
+    return f"--{name.replace('_', '-')}"
 
 
 def write_parameters(unit: str, formatter: click.HelpFormatter) -> None:
     """Describe the parameters of a unit."""
     cls = UNITS[unit]
     records = [
-        (f"--{f.name} {'NUMBER' if f.type == 'int' else 'TEXT'}", f.metadata["help"])
+        (f"{spelled(f.name)} {'NUMBER' if f.type == 'int' else 'TEXT'}", f.metadata["help"])
         for f in fields(cls)
     ]
     with formatter.section(f"Parameters of {unit} ({cls.summary})"):
@@ -94,13 +120,25 @@ def write_parameters(unit: str, formatter: click.HelpFormatter) -> None:
 def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add one option for every parameter that any unit has."""
     for name in reversed(PARAMETERS):
-        command = click.option(f"--{name}", cls=ParameterOption, metavar="VALUE")(command)
+        spellings = dict.fromkeys((spelled(name), f"--{name}"))
+        command = click.option(*spellings, name, cls=ParameterOption, metavar="VALUE")(command)
     return command
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """The parameters that were given on the command line."""
     return {name: options[name] for name in PARAMETERS if options.get(name) is not None}
+
+
+def given_to_one(units: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that were given; only a command line that names one unit may have any."""
+    found = given(options)
+    if found and len(units) != 1:
+        words = f"with parameters ({spelled(next(iter(found)))}), name exactly one unit"
+        if not units:
+            raise ParameterError(f"UNIT is missing: {words}, of {', '.join(UNITS)}")
+        raise ParameterError(f"UNIT={' '.join(units)!r} is not allowed: {words}")
+    return found
 
 
 def configured(
@@ -117,28 +155,12 @@ def configured(
         data = load(config)
         if unit is not None and data["unit"] is not None and data["unit"] != unit:
             raise ParameterError(
-                f"unit={unit!r} is not allowed: {str(config)!r} is for {data['unit']!r}"
+                f"UNIT={unit!r} is not allowed: {str(config)!r} is for {data['unit']!r}"
             )
     chosen = data["unit"] if unit is None else unit
     if chosen is None:
         raise ParameterError(f"UNIT is missing: name one of {', '.join(UNITS)}")
     return unit_parameters(chosen, {**data["parameters"], **given(options)}), data["name"]
-
-
-def check_folder(option: str, path: Path | None) -> None:
-    """Raise ParameterError if a file is to be written where there is no folder, or a folder."""
-    if path is None:
-        return
-    if not path.resolve().parent.is_dir():
-        raise ParameterError(f"{option}={str(path)!r} is not allowed: there is no such folder")
-    if path.is_dir():
-        raise ParameterError(f"{option}={str(path)!r} is not allowed: it is a folder")
-
-
-def check_output(path: Path) -> None:
-    """Raise ParameterError if a folder is to be made where there is something else."""
-    if path.exists() and not path.is_dir():
-        raise ParameterError(f"output={str(path)!r} is not allowed: a folder, and it is a file")
 
 
 def progress_bar(console: Console) -> Progress:
@@ -168,6 +190,6 @@ sim_option = click.option(
     "--sim", default="icarus,verilator", show_default=True, help="Simulators, comma-separated."
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True,
-    help="Seed of everything that is random.",
+    "--seed", type=Integer(0, 2**32 - 1), default=1, show_default=True,
+    help="Seed for everything random.",
 )  # fmt: skip

@@ -10,23 +10,24 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from .options import UnitCommand, check_folder, configured, parameter_options
+from .options import UnitCommand, configured, parameter_options
+from .types import Integer, Output, Source, Unit
 
 
 @click.command(
     "synth", cls=UnitCommand, short_help="Synthesise, place and route: LUTs, flip-flops, Fmax."
 )
-@click.argument("unit", required=False)
+@click.argument("unit", required=False, type=Unit())
 @click.option("--device", default="ecp5-85k", show_default=True,
               help="ecp5-85k, ice40-up5k, ice40-hx8k or gowin-gw2a-18.")  # fmt: skip
-@click.option("--seeds", type=int, default=3, show_default=True, help="Placements, 1 to 32.")
-@click.option("--dsp", is_flag=True, help="Let Yosys use DSP blocks.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write this file.")
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Number of parallel placements.  [default: cores]"
+    "--seeds", type=Integer(1, 32), default=3, show_default=True, help="Placements, 1 to 32."
 )
+@click.option("--dsp", is_flag=True, help="Let Yosys use DSP blocks.")
+@click.option("--json", "json_path", type=Output(), help="Write the figures as JSON.")
+@click.option("--jobs", type=Integer(1), help="Number of parallel placements.  [default: cores]")
 @click.option("--path", "show_path", is_flag=True, help="Print the critical path too.")
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file with parameters.")
+@click.option("--config", type=Source(), help="TOML file with parameters.")
 @parameter_options
 def synth_command(
     unit: str | None,
@@ -48,7 +49,6 @@ def synth_command(
     from fpga.synth import synthesise
     from rtl_gen.package import generate, write_whole
 
-    check_folder("json", json_path)
     parameters, name = configured(unit, options, config)
     title = check_device(device).title
     console = Console()

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ..errors import ParameterError, check_choice
-from .options import check_folder, progress_bar, seed_option
+from ..errors import ParameterError, check_choice, integer
+from .options import progress_bar, seed_option
+from .types import Integer, Output, Source
 
 TASKS = (
     "vision_resnet", "vision_mobilenet", "language_char", "translation", "speech_language",
@@ -25,7 +26,7 @@ def check_chunk(text: str | None) -> int | str | None:
     if text is None or text == "none":
         return text
     try:
-        return int(text)
+        return integer(text)
     except ValueError:
         raise ParameterError(
             f"chunk={text!r} is not allowed: an integer from 1 to 65536, or none"
@@ -46,36 +47,36 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 @click.argument("task", metavar="TASK")
 @click.option("--arith", default="fp32", show_default=True, help=f"{', '.join(ARITHMETICS)}.")
 @seed_option
-@click.option("--epochs", type=click.IntRange(1), help="Epochs.  [default: the task's own]")
-@click.option("--batch", type=click.IntRange(1),
+@click.option("--epochs", type=Integer(1), help="Epochs.  [default: the task's own]")
+@click.option("--batch", type=Integer(1),
               help="Examples of a step.  [default: the task's own]")  # fmt: skip
 @click.option("--chunk", metavar="NUMBER|none",
               help="Products of a chunk, 1 to 65536.  [default: the arithmetic's own]")  # fmt: skip
 @click.option("--no-loss-scaling", is_flag=True, help="Leave the loss as it is.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True,
+@click.option("--workers", type=Integer(1, 256), default=1, show_default=True,
               help="Processes that share each batch, and exchange gradients in 16 bits and weights "
               "in 8.")  # fmt: skip
-@click.option("--data", type=click.Path(path_type=Path),
+@click.option("--data", type=Source(),
               help="A folder or a prepared file, instead of the package's files.")  # fmt: skip
-@click.option("--prepare", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--prepare", type=Output(),
               help="Write the task's data as one file for --data, and do not train.")  # fmt: skip
-@click.option("--checkpoint", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--checkpoint", type=Output(),
               help="Keep the state here after every epoch.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint.")
-@click.option("--json", "path", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--json", "path", type=Output(),
               help="Add the result to a file of JSON.")  # fmt: skip
 def train_command(
     task: str, arith: str, seed: int, epochs: int | None, batch: int | None, chunk: str | None,
     no_loss_scaling: bool, device: str, workers: int, data: Path | None, prepare: Path | None,
     checkpoint: Path | None, resume: bool, path: Path | None,
 ) -> int:  # fmt: skip
-    """Train TASK's model from nothing, and score it on test data.
+    """Train TASK's model from scratch, and score it on test data.
 
     \b
     vision_resnet     ResNet-20 on Fashion-MNIST: accuracy
     vision_mobilenet  a MobileNetV2 on Fashion-MNIST: accuracy
-    language_char     a Transformer on the Bible's letters: bits a letter
+    language_char     a Transformer on the Bible's letters: bits per letter
     translation       a Transformer, English to German: BLEU
     speech_language   an LSTM that tells five languages apart: accuracy
     speech_letters    an LSTM that writes down letters: error rate
@@ -90,8 +91,6 @@ def train_command(
     check_choice("task", task, TASKS)
     check_choice("arith", arith, ARITHMETICS)
     check_choice("device", device, ("cpu", "cuda"))
-    for name, file in (("json", path), ("checkpoint", checkpoint), ("prepare", prepare)):
-        check_folder(name, file)
     if resume and checkpoint is None:
         raise ParameterError("--resume is not allowed alone: name the file with --checkpoint")
     if resume and checkpoint is not None and not checkpoint.is_file():

@@ -10,7 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ParameterError, check_choice, check_int
 from ..fixed import fixed_point
 from ..formats import FloatFormat, parse_format
-from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
+from ..rounding import (
+    Rounding,
+    check_overflow,
+    default_overflow,
+    default_rounding,
+    parse_rounding,
+)
 from .codes.arrays import check_flag
 from .codes.blocks import as_arrays, blocks, broadcast_shape
 from .codes.operands import decode_one, full_bias, operand_formats, unbiased, used_values
@@ -36,8 +42,8 @@ def _rows_at_once(depth: int) -> int:
 
 
 def accumulator(acc: Any, rounding: Any, overflow: Any, name: str = "acc") -> Accumulator:
-    """The accumulator that the parameters ask for; ``rounding=None`` is the format's own,
-    ``name`` what an error calls the format.
+    """The accumulator that the parameters ask for; None for ``rounding`` or ``overflow`` is the
+    format's own, ``name`` what an error calls the format.
 
     Raises
     ------
@@ -51,7 +57,8 @@ def accumulator(acc: Any, rounding: Any, overflow: Any, name: str = "acc") -> Ac
             f"rounding={str(chosen)!r} is not allowed for an accumulator: "
             "choose a deterministic rounding"
         )
-    return Accumulator(fmt, chosen, check_overflow(overflow, fmt))
+    policy = default_overflow(fmt) if overflow is None else check_overflow(overflow, fmt)
+    return Accumulator(fmt, chosen, policy)
 
 
 def _group(semantics: str, chunk: int, lanes: int, depth: int) -> int:
@@ -69,7 +76,7 @@ def fma(
     acc: FloatFormat | str,
     *,
     rounding: str | Rounding | None = None,
-    overflow: str = "special",
+    overflow: str | None = None,
     bias_a: ArrayLike | None = None,
     bias_b: ArrayLike | None = None,
     mode_a: ArrayLike | None = None,
@@ -107,7 +114,7 @@ def dot(
     drop: int = 0,
     interleave: int = 1,
     rounding: str | Rounding | None = None,
-    overflow: str = "special",
+    overflow: str | None = None,
     bias_a: ArrayLike | None = None,
     bias_b: ArrayLike | None = None,
     mode_a: ArrayLike | None = None,
@@ -142,8 +149,9 @@ def dot(
         t mod ``interleave``. The result has a last axis for the sums. The default has none.
     rounding : str, optional
         A deterministic rounding; by default RNA for DLFLOAT16, else RNE.
-    overflow : str
-        ``special`` or ``saturate``, of the accumulator.
+    overflow : str, optional
+        ``special`` or ``saturate``, of the accumulator; by default ``special`` where its format
+        has an Inf or a NaN.
     bias_a, bias_b : array_like of int, optional
         Run-time biases; broadcast against the operand. Where only one is given the other is the
         format's own.
@@ -288,7 +296,7 @@ def matmul(
     chunk: int = 64,
     lanes: int = 2,
     rounding: str | Rounding | None = None,
-    overflow: str = "special",
+    overflow: str | None = None,
     bias_a: ArrayLike | None = None,
     bias_b: ArrayLike | None = None,
     mode_a: ArrayLike | None = None,

@@ -24,7 +24,7 @@ def add(
     fmt: FloatFormat | str,
     *,
     rounding: str | Rounding | None = None,
-    overflow: str = "special",
+    overflow: str | None = None,
     flags: bool = False,
 ) -> Any:
     """a + b, codes of one format, exact and rounded once.
@@ -35,8 +35,8 @@ def add(
         Codes of ``fmt``; they broadcast.
     rounding : str, optional
         A deterministic rounding; by default RNA for DLFLOAT16, else RNE.
-    overflow : str
-        ``special`` or ``saturate``.
+    overflow : str, optional
+        ``special`` or ``saturate``; by default ``special`` where ``fmt`` has an Inf or a NaN.
     flags : bool
         Whether to return the flags too; invalid also marks Inf - Inf.
 

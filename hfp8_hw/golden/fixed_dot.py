@@ -32,7 +32,7 @@ def fixed_dot(
 ) -> Any:
     """The exact sum of a * b over the last axis, as a two's complement number.
 
-    What the `mac` unit with ``acc=fixed`` puts out: the sum in units of ``2**lsb``, ``lsb`` and
+    What the `mac` unit with ``acc=fixed`` outputs: the sum in units of ``2**lsb``, ``lsb`` and
     the width from `hfp8_hw.fixed.fixed_point` for sums of up to ``terms`` products; longer ones
     wrap. With run-time biases, the same for all items of a sum, the unit is
     ``2**(lsb - bias_a - bias_b)``. Where only one of the two is given, the other is its format's
@@ -42,9 +42,17 @@ def fixed_dot(
 
     Returns
     -------
-    codes, or (codes, flag_bytes) with ``flags=True``
-        Unsigned integers, Python's where they have more than 64 bits. The flag ``invalid`` says
-        that there was a NaN or an infinity, and then the code is 0.
+    codes : ndarray
+        The broadcast shape without its last axis, ``()`` for a single sum. uint64, or Python's
+        integers (dtype object) where the sum has more than 64 bits.
+    flag_bytes : ndarray of uint8
+        Only with ``flags=True``; of the same shape. The flag ``invalid`` says that there was a
+        NaN or an infinity, and then the code is 0.
+
+    Raises
+    ------
+    ParameterError
+        For any argument that is not allowed.
     """
     check_int("terms", terms, 1, 1 << 24)
     formats = operand_formats(fmt_a, "a"), operand_formats(fmt_b, "b")
@@ -73,4 +81,4 @@ def fixed_dot(
             total = total.astype(np.uint64)
     lost = ~finite.all(axis=-1)
     total = np.where(lost, 0, total).astype(total.dtype)
-    return (total, (lost * 8).astype(np.uint8)) if flags else total
+    return (total, np.asarray(lost * 8, np.uint8)) if flags else total

@@ -48,8 +48,12 @@ def to_fixed(x: ArrayLike, fmt: FloatFormat | str, *, flags: bool = False) -> An
 
     Returns
     -------
-    int64 words, from bit 0 up: magnitude, sign, NaN (if ``fmt`` has one), infinity (likewise).
-    The magnitude of NaN is 0, that of an infinity 1.
+    words : ndarray of int64
+        The shape of ``x``, ``()`` for a single code; never negative. From bit 0 up: magnitude,
+        sign, NaN (if ``fmt`` has one), infinity (likewise). The magnitude of NaN is 0, that of an
+        infinity 1.
+    flag_bytes : ndarray of uint8
+        Only with ``flags=True``; of the same shape.
 
     Raises
     ------
@@ -69,4 +73,5 @@ def to_fixed(x: ArrayLike, fmt: FloatFormat | str, *, flags: bool = False) -> An
     marks += [inf] if form.inf_code is not None else []
     for k, mark in enumerate(marks):
         words |= mark.astype(np.int64) << (bits + k)
+    words = np.asarray(words)
     return (words, np.zeros(words.shape, np.uint8)) if flags else words

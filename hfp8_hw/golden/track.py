@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format
+from ..rounding import Rounding
 from .codes.arrays import check_flag, check_switch
 from .convert import decode, quantize
 
@@ -21,7 +22,15 @@ def quantize_tracked(
     clear: ArrayLike,
     lanes: int = 1,
     flags: bool = True,
-    **rest: Any,
+    rounding: str | Rounding = "RNE",
+    overflow: str = "saturate",
+    rbits: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
+    src_bias: ArrayLike | None = None,
+    src_mode: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    random: str | None = None,
+    seed: int = 1,
 ) -> tuple[NDArray[Any], ...]:
     """Round a stream of codes, and keep the largest magnitude and the flags seen so far.
 
@@ -33,7 +42,7 @@ def quantize_tracked(
         Whether to forget, before an element or all lanes of one time, what came before.
     flags : bool
         Must be True: the flags are part of what is kept.
-    rest
+    rounding, overflow, rbits, bias, src_bias, src_mode, scale, random, seed
         As in `quantize`.
 
     Returns
@@ -54,7 +63,11 @@ def quantize_tracked(
     if not check_flag(flags):
         raise ParameterError(f"flags={flags!r} is not allowed: they are part of what is kept")
     source = parse_format(src, "src")
-    codes, marks = quantize(x, fmt, src=src, flags=True, lanes=lanes, **rest)
+    codes, marks = quantize(
+        x, fmt, src=src, flags=True, lanes=lanes, rounding=rounding, overflow=overflow,
+        rbits=rbits, bias=bias, src_bias=src_bias, src_mode=src_mode, scale=scale, random=random,
+        seed=seed,
+    )  # fmt: skip
     if not codes.ndim or (lanes > 1 and codes.shape[-1] != lanes):
         raise ParameterError(
             f"lanes={lanes!r} is not allowed for shape {codes.shape!r}: an axis of time, and with "

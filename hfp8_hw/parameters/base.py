@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from ..errors import ParameterError, check_choice, check_int, shown
+from ..errors import ParameterError, check_choice, check_int, integer, shown
 from ..formats import FloatFormat
 from ..rounding import Rounding
 
@@ -49,7 +49,9 @@ def parameter(
 class UnitParameters:
     """What all units have in common.
 
-    A parameter that is None was not given and gets its default. One that has no meaning for the
+    A parameter that is None was not given and gets its default. A format or a rounding may be an
+    object or its name, and is kept as its name. Words are taken only as `hfp8 list` spells them,
+    without blanks and in that case. One that has no meaning for the
     others, as ``chunk`` has none where sums have no chunks, is refused if it is given; it is None
     (or its "off" value) in the object, and left out of `to_dict` and of names.
 
@@ -71,17 +73,23 @@ class UnitParameters:
     def __post_init__(self) -> None:
         given = [f.name for f in fields(self) if getattr(self, f.name) is not None]
         for f in fields(self):
+            value = getattr(self, f.name)
             if f.name not in given:
                 self._set(**{f.name: f.metadata["default"]})
+            elif isinstance(value, FloatFormat | Rounding):
+                self._set(**{f.name: str(value)})
         self._check_choices()
         idle = self.idle
         for f in fields(self):
             if f.name not in idle:
                 continue
             value, off = getattr(self, f.name), f.metadata["off"]
-            if f.name in given and value != off:
+            if f.name in given and (value != off or type(value) is not type(off)):
                 raise ParameterError(f"{f.name}={value!r} is not allowed for {idle[f.name]}")
             self._set(**{f.name: off})
+        for name, value in self.defaults.items():
+            if name not in given and name not in idle:
+                self._set(**{name: value})
         self._check()
 
     def _check_choices(self) -> None:
@@ -92,6 +100,11 @@ class UnitParameters:
         raise NotImplementedError
 
     @property
+    def defaults(self) -> dict[str, Any]:
+        """The defaults that follow from other parameters, by name."""
+        return {}
+
+    @property
     def idle(self) -> dict[str, str]:
         """The parameters that have no meaning for the others, and why: ``for ...`` of an error."""
         return {}
@@ -100,26 +113,32 @@ class UnitParameters:
     def from_mapping(cls, given: Mapping[str, Any]) -> UnitParameters:
         """Build from names and values.
 
-        Integers may be given as decimal strings; None means that a parameter is not given.
+        Integers may be given as strings of ASCII digits; None means that a parameter is not given.
 
         Raises
         ------
         ParameterError
             For an unknown name or a value that is not allowed.
         """
+        if not isinstance(given, Mapping):
+            raise ParameterError(
+                f"given={shown(given)} is not allowed: a mapping of parameters to values"
+            )
         known = {f.name: f for f in fields(cls)}
         values: dict[str, Any] = {}
         for name, value in given.items():
             if name not in known:
                 raise ParameterError(
-                    f"{name}={value!r} is not allowed: {cls.unit} has no such parameter, only "
+                    f"{name}={shown(value)} is not allowed: {cls.unit} has no such parameter, only "
                     f"{', '.join(known)}"
                 )
             if known[name].type == "int" and isinstance(value, str):
                 try:
-                    value = int(value, 10)
+                    value = integer(value)
                 except ValueError:
-                    raise ParameterError(f"{name}={value!r} is not allowed: an integer") from None
+                    raise ParameterError(
+                        f"{name}={shown(value)} is not allowed: an integer"
+                    ) from None
             wanted = "an integer" if known[name].type == "int" else "a name"
             if value is not None and not isinstance(value, int | str | FloatFormat | Rounding):
                 raise ParameterError(f"{name}={shown(value)} is not allowed: {wanted}")
@@ -241,6 +260,7 @@ OVERFLOW = (
     "What an overflow or an infinity becomes: the largest number of the format, or its Inf or NaN."
 )
 SPECIAL = "saturate, or special if the format has an Inf or a NaN"
+SPECIAL_FIRST = "special, or saturate if the format has neither an Inf nor a NaN"
 """Wordings of `parameter` that several units share."""
 
 

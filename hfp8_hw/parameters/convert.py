@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
 from ..formats import FloatFormat, parse_format, parse_operand
-from ..rounding import Rounding, check_overflow, parse_rounding
+from ..rounding import Rounding, check_overflow, default_overflow, parse_rounding
 from .base import (
     BIASES,
     OVERFLOW,
     ROUNDED,
     SPECIAL,
+    SPECIAL_FIRST,
     Ports,
     UnitParameters,
     check_runtime,
@@ -185,12 +186,16 @@ class DequantizerParameters(ConverterParameters):
     )
     dst: str = parameter("FP32", "Format of the output y.", values="any format")
     rounding: str = parameter("RNE", "How x is rounded where dst cannot hold it.", values=ROUNDED)
-    overflow: str = parameter("special", OVERFLOW, values=SPECIAL)
+    overflow: str = parameter("special", OVERFLOW, values=SPECIAL, shown=SPECIAL_FIRST)
     bias: str = parameter(
         "static",
         "Whether the exponent bias of src is fixed or an input.",
         values="static or runtime",
     )
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        return {"overflow": default_overflow(self.dst_format)}
 
     def _check(self) -> None:
         super()._check()
@@ -219,9 +224,13 @@ class ConvertParameters(ConverterParameters):
     )
     dst: str = parameter("DLFLOAT16", "Format of the output y.", values="any format")
     rounding: str = parameter("RNE", "How x is rounded.", values=ROUNDED)
-    overflow: str = parameter("special", OVERFLOW, values=SPECIAL)
+    overflow: str = parameter("special", OVERFLOW, values=SPECIAL, shown=SPECIAL_FIRST)
 
     bias: ClassVar[str] = "static"
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        return {"overflow": default_overflow(self.dst_format)}
 
     @property
     def golden_ports(self) -> Ports:

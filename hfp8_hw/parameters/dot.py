@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import ParameterError
-from .base import Ports, parameter
+from .base import DETERMINISTIC, Ports, parameter
 from .mac import MacParameters
 
 DOT_SEMANTICS = ("exact", "exact_chunk", "fmma", "dotN")
@@ -37,7 +37,7 @@ class DotParameters(MacParameters):
         "How products are summed: exactly and rounded once (exact), in chunks that are each exact "
         "(exact_chunk), two products at a time as IBM's fmma (fmma), or all products of a clock "
         "and the accumulator rounded once (dotN).",
-        values="exact, exact_chunk, fmma with lanes=2, or dotN",
+        values="exact, exact_chunk, fmma, or dotN",
     )
     chunk: int = parameter(
         0,
@@ -46,17 +46,33 @@ class DotParameters(MacParameters):
         "only",
         shown="64 times lanes",
     )
-    lanes: int = parameter(8, "Number of products in a clock.", values=", ".join(map(str, LANES)))
+    lanes: int = parameter(
+        8,
+        "Number of products in a clock.",
+        values=f"{', '.join(map(str, LANES))}; 2 with semantics=fmma",
+        shown="2 with semantics=fmma, else 8",
+    )
+    rounding: str = parameter(
+        "",
+        "How the sum is rounded to acc.",
+        values=f"{DETERMINISTIC} with semantics exact, exact_chunk and dotN; RNE or RNA with fmma; "
+        "not with acc=fixed",
+        shown="RNA for DLFLOAT16, else RNE",
+    )
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        return {**super().defaults, **({"lanes": 2} if self.semantics == "fmma" else {})}
 
     def _check(self) -> None:
-        if isinstance(self.lanes, bool) or self.lanes not in LANES:
+        if type(self.lanes) is not int or self.lanes not in LANES:
             raise ParameterError(
                 f"lanes={self.lanes!r} is not allowed: one of {', '.join(map(str, LANES))}"
             )
         if "chunk" not in self.idle:
             if type(self.chunk) is int and self.chunk == 0:
                 self._set(chunk=64 * self.lanes)
-            if isinstance(self.chunk, bool) or self.chunk not in range(
+            if type(self.chunk) is not int or self.chunk not in range(
                 self.lanes, 65537, self.lanes
             ):
                 raise ParameterError(

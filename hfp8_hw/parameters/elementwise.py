@@ -8,8 +8,17 @@ from typing import Any, ClassVar
 
 from ..errors import ParameterError
 from ..formats import FloatFormat, parse_format
-from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
-from .base import DETERMINISTIC, OVERFLOW, SPECIAL, Ports, UnitParameters, parameter, stages
+from ..rounding import Rounding, check_overflow, default_overflow, default_rounding, parse_rounding
+from .base import (
+    DETERMINISTIC,
+    OVERFLOW,
+    SPECIAL,
+    SPECIAL_FIRST,
+    Ports,
+    UnitParameters,
+    parameter,
+    stages,
+)
 
 
 @dataclass(frozen=True)
@@ -26,12 +35,17 @@ class _Rounded(UnitParameters):
     rounding: str = parameter(
         "", "How the result is rounded.", values=DETERMINISTIC, shown="RNA for DLFLOAT16, else RNE"
     )
-    overflow: str = parameter("special", OVERFLOW, values=SPECIAL)
+    overflow: str = parameter("special", OVERFLOW, values=SPECIAL, shown=SPECIAL_FIRST)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        return {
+            "rounding": str(default_rounding(self.format)),
+            "overflow": default_overflow(self.format),
+        }
 
     def _check(self) -> None:
         self._check_stages()
-        if self.rounding == "":
-            self._set(rounding=str(default_rounding(self.format)))
         rounding = parse_rounding(self.rounding)
         if rounding.mode == "SR":
             raise ParameterError(

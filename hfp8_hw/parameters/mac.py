@@ -12,8 +12,14 @@ from ..errors import ParameterError, check_choice, check_int
 from ..fixed import FixedPoint, add_clocks, fixed_point, serial_clocks
 from ..formats import FloatFormat, parse_format
 from ..products import exponent_range
-from ..rounding import Rounding, check_overflow, default_rounding, parse_rounding
-from .base import DETERMINISTIC, OVERFLOW, SPECIAL, check_runtime, parameter
+from ..rounding import (
+    Rounding,
+    check_overflow,
+    default_overflow,
+    default_rounding,
+    parse_rounding,
+)
+from .base import DETERMINISTIC, OVERFLOW, SPECIAL, SPECIAL_FIRST, check_runtime, parameter
 from .product import TwoOperandParameters, biases, operand
 
 MAC_SEMANTICS = ("fma", "chunked", "exact", "exact_chunk")
@@ -81,7 +87,9 @@ class MacParameters(TwoOperandParameters):
         values=f"{DETERMINISTIC}; not with acc=fixed",
         shown="RNA for DLFLOAT16, else RNE",
     )
-    overflow: str = parameter("special", OVERFLOW, values=f"{SPECIAL}; not with acc=fixed")
+    overflow: str = parameter(
+        "special", OVERFLOW, values=f"{SPECIAL}; not with acc=fixed", shown=SPECIAL_FIRST
+    )
     bias: str = biases()
     segments: int = parameter(
         1,
@@ -115,6 +123,13 @@ class MacParameters(TwoOperandParameters):
         values="codes, or fixed with align=dsp",
         off="codes",
     )
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        if self.is_fixed:
+            return {}
+        fmt = self.acc_format
+        return {"rounding": str(default_rounding(fmt)), "overflow": default_overflow(fmt)}
 
     @property
     def idle(self) -> dict[str, str]:
@@ -157,8 +172,6 @@ class MacParameters(TwoOperandParameters):
         if self.is_fixed:
             self._check_fixed()
             return
-        if self.rounding == "":
-            self._set(rounding=str(default_rounding(self.acc_format)))
         rounding = parse_rounding(self.rounding)
         if rounding.mode == "SR":
             raise ParameterError(
@@ -173,7 +186,7 @@ class MacParameters(TwoOperandParameters):
         usual = (high if self.align == "dsp" else 4) if self.is_exact else self._usual_stages
         if type(self.stages) is int and self.stages == 0:
             self._set(stages=usual)
-        if isinstance(self.stages, bool) or self.stages not in range(low, high + 1):
+        if type(self.stages) is not int or self.stages not in range(low, high + 1):
             raise ParameterError(
                 f"stages={self.stages!r} is not allowed: an integer from {low} to {high}, or 0 "
                 f"for {usual}"
@@ -284,7 +297,7 @@ class MacParameters(TwoOperandParameters):
         if self.semantics == "chunked":
             return meeting if self.first_waits else items + chunks
         serial = serial_clocks(self.fixed, self.rate)
-        # Of the two steps of the back end, the second also puts a sum out.
+        # Of the two steps of the back end, the second also outputs a sum.
         return max(meeting, chunks * (serial - 1), chunks * add_clocks(self.acc_format) + 1)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ..formats import HFP8, FloatFormat, parse_format, parse_operand
 from ..products import product_format
-from ..rounding import Rounding, check_overflow, parse_rounding
+from ..rounding import Rounding, check_overflow, default_overflow, parse_rounding
 from .base import (
     OVERFLOW,
     ROUNDED,
@@ -95,6 +95,11 @@ class MulParameters(TwoOperandParameters):
     bias: str = biases()
 
     @property
+    def defaults(self) -> dict[str, Any]:
+        exact = self.out == "exact"
+        return {"overflow": default_overflow(self.out_format) if exact else "saturate"}
+
+    @property
     def idle(self) -> dict[str, str]:
         return {"rounding": "out='exact': it is never rounded"} if self.out == "exact" else {}
 
@@ -102,9 +107,6 @@ class MulParameters(TwoOperandParameters):
         self._check_operands(self.bias)
         if "rounding" not in self.idle:
             self._set(rounding=str(parse_rounding(self.rounding)))
-        if self.overflow == "":
-            special = self.out == "exact" and self.out_format.has_nan
-            self._set(overflow="special" if special else "saturate")
         check_overflow(self.overflow, self.out_format)
 
     @cached_property

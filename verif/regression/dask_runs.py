@@ -45,6 +45,8 @@ def load(path: Path) -> list[Task]:
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ParameterError(f"matrix={str(path)!r} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ParameterError(f"matrix={str(path)!r} is not allowed: {error}") from None
     unknown = set(data) - {"seeds", "simulators", "unit"}

@@ -14,6 +14,10 @@ from verif.coverage.cover import bins, code
 from verif.simulation.verify import command, label
 
 GOOD, FAILED, OPEN = "good", "failed", "open"
+_WRITERS = (
+    "'hfp8 verify --json FILE' writes one, and so do regress, sweep, prove, mutate, cover, synth "
+    "and bench units"
+)
 
 
 @dataclass(frozen=True)
@@ -90,16 +94,19 @@ def load(paths: Iterable[Path]) -> Run:
         if path.is_dir():
             found = [p for p in sorted(path.glob("*.json")) if _add(run, p, _read(p))]
             if not found:
-                raise ParameterError(f"run={str(path)!r} is not allowed: no results in it")
+                raise ParameterError(
+                    f"RUN={str(path)!r} is not allowed: a folder without results; {_WRITERS}"
+                )
         elif not path.is_file():
-            raise ParameterError(f"run={str(path)!r} is not allowed: there is no such file")
+            raise ParameterError(
+                f"RUN={str(path)!r} is not allowed: there is no such file; {_WRITERS}"
+            )
         elif not _add(run, path, _read(path)):
             raise ParameterError(
-                f"run={str(path)!r} is not allowed: not written by --json of hfp8 verify, "
-                "regress, sweep, prove, mutate, cover or synth"
+                f"RUN={str(path)!r} is not allowed: not a file of results; {_WRITERS}"
             )
     if not all(isinstance(tool, str) for tool in run.tools):
-        raise ParameterError("run is not allowed: its tools are not names and versions")
+        raise ParameterError("RUN is not allowed: its tools are not names and versions")
     run.tools = list(dict.fromkeys(run.tools))
     return run
 
@@ -108,7 +115,9 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ParameterError(f"run={str(path)!r} is not allowed: not JSON: {error}") from None
+        raise ParameterError(
+            f"RUN={str(path)!r} is not allowed: not JSON ({error}); {_WRITERS}"
+        ) from None
 
 
 def _add(run: Run, path: Path, data: Any) -> bool:

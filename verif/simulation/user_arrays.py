@@ -73,7 +73,7 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
     Parameters
     ----------
     package : Package
-        A unit that puts out one code and its flags.
+        A unit that outputs one code and its flags.
     arrays : mapping of ndarray
         By name, all of shapes that broadcast; units that sum do so over the last axis.
 
@@ -153,14 +153,13 @@ def _check_unit(package: Package) -> None:
     if outputs != ["o_y", "o_flags"]:
         raise ParameterError(
             f"{refusal} with the outputs {outputs!r}: "
-            "compare takes units that put out one code and its flags"
+            "compare takes units that output one code and its flags"
         )
     if not any("format" in port for port in manifest["ports"] if port["dir"] == "in"):
         raise ParameterError(f"{refusal}: it takes no numbers to compare")
     if any("encoding" in port for port in manifest["ports"] if port["dir"] == "out"):
         raise ParameterError(
-            f"{refusal}: it puts out fixed-point operands, and compare takes units that put out "
-            "codes"
+            f"{refusal}: it outputs fixed-point operands, and compare takes units that output codes"
         )
     if manifest["golden"]["arguments"].get("random"):
         raise ParameterError(

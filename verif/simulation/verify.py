@@ -40,7 +40,7 @@ def command(name: str, unit: str, parameters: Mapping[str, Any], options: Sequen
     """A command of ``hfp8`` on one configuration; without parameters, which would mean many, with
     one that has its default."""
     given = dict(parameters) or {"stages": unit_parameters(unit, {}).stages}
-    words = [word for k, v in given.items() for word in (f"--{k}", str(v))]
+    words = [word for k, v in given.items() for word in (f"--{k.replace('_', '-')}", str(v))]
     return shlex.join(["hfp8", name, unit, *words, *options])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.errors import ParameterError
+from hfp8_hw.errors import ParameterError, integer
 from hfp8_hw.formats import RUNTIME_BIAS_RANGE
 from rtl_gen.package import Package
 
@@ -153,7 +153,7 @@ def space(package: Package, extent: str, seed: int) -> Space:
     """
     if extent != "all":
         try:
-            count = int(extent)
+            count = integer(extent)
         except ValueError:
             count = 0
         if not 1 <= count <= 1 << 48:

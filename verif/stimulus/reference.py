@@ -15,10 +15,10 @@ from hfp8_hw.golden import to_fixed
 
 
 def sums(first: NDArray[Any], last: NDArray[Any], interleave: int = 1) -> list[range]:
-    """The items of every sum that is put out, by the framing of the items, in order of its last.
+    """The items of every sum that is output, by the framing of the items, in order of its last.
 
     A sum starts at ``first`` or after ``last``, and a ``first`` in the middle discards what was
-    summed up to it; without a ``last`` nothing is put out. Item t is one of sums number
+    summed up to it; without a ``last`` nothing is output. Item t is one of sums number
     t mod ``interleave``.
     """
     found, starts = [], list(range(interleave))

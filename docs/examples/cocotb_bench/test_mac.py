@@ -1,6 +1,6 @@
 """A cocotb bench for a generated MAC: drive sums, stall at random, compare with the golden model.
 
-The manifest says which golden function computes what the unit puts out, and its arguments.
+The manifest says which golden function computes what the unit outputs, and its arguments.
 """
 
 import json
@@ -19,7 +19,7 @@ MANIFEST = json.loads(Path(os.environ["MANIFEST"]).read_text())
 
 
 def golden(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(codes, flags) that the unit must put out, from the function that the manifest names."""
+    """(codes, flags) that the unit must output, from the function that the manifest names."""
     module, function = MANIFEST["golden"]["function"].split(":")
     return getattr(import_module(module), function)(a, b, **MANIFEST["golden"]["arguments"])
 

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ...cores import cores
-from ..options import UnitCommand, check_folder, parameter_options, progress_bar, seed_option
+from ..options import UnitCommand, parameter_options, progress_bar, seed_option
+from ..types import Integer, Output, Unit
 from .verify import plan
 
 if TYPE_CHECKING:
@@ -23,15 +24,13 @@ _SHOWN = 20
 @click.command(
     "cover", cls=UnitCommand, short_help="Measure what the vectors of 'hfp8 verify' cover."
 )
-@click.argument("units", nargs=-1)
+@click.argument("units", nargs=-1, type=Unit())
 @seed_option
-@click.option("--timeout", type=click.IntRange(1, 86400), default=30, show_default=True,
+@click.option("--timeout", type=Integer(1, 86400), default=30, show_default=True,
               help="Seconds for each proof that something cannot occur.")  # fmt: skip
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--json", "json_path", type=Output(),
               help="Write the results as JSON.")  # fmt: skip
-@click.option(
-    "--jobs", type=click.IntRange(1, 256), help="Number of parallel runs.  [default: cores]"
-)
+@click.option("--jobs", type=Integer(1, 256), help="Number of parallel runs.  [default: cores]")
 @parameter_options
 def cover_command(
     units: tuple[str, ...],
@@ -54,7 +53,6 @@ def cover_command(
     from verif.simulation.simulators import find
     from verif.simulation.verify import Task
 
-    check_folder("json", json_path)
     chosen = plan(units, options)
     versions = [f"verilator {find('verilator').version}", *engine_versions("abc")]
     console = Console()

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ..options import UnitCommand, check_folder, configured, parameter_options, seed_option
+from ..options import UnitCommand, configured, parameter_options, seed_option
+from ..types import Integer, Output, Unit
 
 if TYPE_CHECKING:
     from verif.mutation.mutate import Verdict
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 @click.command(
     "mutate", cls=UnitCommand, short_help="Plant faults in a unit and count how many are found."
 )
-@click.argument("unit")
-@click.option("--count", type=click.IntRange(1, 4000), default=300, show_default=True,
+@click.argument("unit", type=Unit())
+@click.option("--count", type=Integer(1, 4000), default=300, show_default=True,
               help="Faults to plant.")  # fmt: skip
 @seed_option
-@click.option("--timeout", type=click.IntRange(1, 86400), default=60, show_default=True,
+@click.option("--timeout", type=Integer(1, 86400), default=60, show_default=True,
               help="Seconds for the proof that a survivor is equivalent.")  # fmt: skip
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--json", "json_path", type=Output(),
               help="Write the results as JSON.")  # fmt: skip
 @parameter_options
 def mutate_command(
@@ -48,7 +49,6 @@ def mutate_command(
     from verif.mutation.mutate import Regression, Verdict, judge, plant
     from verif.sweep.compiled_model import tool_versions
 
-    check_folder("json", json_path)
     parameters, _ = configured(unit, options, None)
     versions = [*tool_versions(), *engine_versions("abc")[1:]]
     console = Console()

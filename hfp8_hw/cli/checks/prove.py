@@ -12,12 +12,13 @@ from rich.status import Status
 from rich.table import Table
 
 from ...errors import ParameterError
-from ..options import UnitCommand, check_folder, given, parameter_options
+from ..options import UnitCommand, given, parameter_options
+from ..types import Integer, Output, Unit
 from .verify import plan
 
 
 @click.command("prove", cls=UnitCommand, short_help="Prove properties of units for all inputs.")
-@click.argument("units", nargs=-1)
+@click.argument("units", nargs=-1, type=Unit())
 @click.option(
     "--property", "properties", metavar="NAME[,NAME]",
     help="stream, progress, pipeline, arithmetic.  [default: all that the unit has]",
@@ -26,15 +27,15 @@ from .verify import plan
     "--engine", default="auto", show_default=True,
     help="abc: reachability (PDR); reach: all states, with BDDs; z3: k-induction; count: all "
          "inputs; auto: count where a property is of one clock and 2^34 inputs, else abc, "
-         "then reach for what is of few registers.",
+         "then reach where there are few registers.",
 )  # fmt: skip
-@click.option("--depth", type=click.IntRange(1, 1000), default=20, show_default=True,
+@click.option("--depth", type=Integer(1, 1000), default=20, show_default=True,
               help="Steps of k-induction, and of the search for a trace.")  # fmt: skip
-@click.option("--timeout", type=click.IntRange(1, 86400), default=300, show_default=True,
+@click.option("--timeout", type=Integer(1, 86400), default=300, show_default=True,
               help="Seconds for each property.")  # fmt: skip
-@click.option("--trace", type=click.Path(path_type=Path, dir_okay=False),
-              help="Leave a VCD file of the first property that fails.")  # fmt: skip
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--trace", type=Output(),
+              help="Write a VCD file of the first property that fails.")  # fmt: skip
+@click.option("--json", "json_path", type=Output(),
               help="Write the results as JSON.")  # fmt: skip
 @parameter_options
 def prove_command(
@@ -58,8 +59,6 @@ def prove_command(
     from verif.formal.prove import ENGINES, engine_versions, prove
     from verif.simulation.verify import label, package_of
 
-    check_folder("json", json_path)
-    check_folder("trace", trace)
     wanted = None if properties is None else properties.split(",")
     for name in wanted or ():
         if name not in PROPERTIES:

@@ -8,18 +8,19 @@ import click
 from rich.console import Console
 
 from ...cores import cores
-from ..options import check_folder, progress_bar
+from ..options import progress_bar
+from ..types import Integer, Output, Source
 from .verify import show_table, write_json, write_junit
 
 
 @click.command("regress", short_help="Run a matrix of verification runs on Dask.")
-@click.option("--matrix", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+@click.option("--matrix", type=Source(),
               help="TOML file; by default the matrix that comes with the package.")  # fmt: skip
 @click.option("--smoke", is_flag=True, help="Only the first configuration of each unit.")
-@click.option("--jobs", type=click.IntRange(1, 256), help="Number of workers.  [default: cores]")
+@click.option("--jobs", type=Integer(1, 256), help="Number of workers.  [default: cores]")
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask scheduler.")
-@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="JUnit XML report.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--junit", type=Output(), help="JUnit XML report.")
+@click.option("--json", "json_path", type=Output(),
               help="Write the results as JSON.")  # fmt: skip
 def regress_command(
     matrix: Path | None,
@@ -31,16 +32,14 @@ def regress_command(
 ) -> int:
     """Run a matrix of verification runs on Dask, here or on a cluster.
 
-    Finished runs are kept by what they depend on and not run again; a worker that dies loses
-    none. Exit status 1 if anything differs or could not run.
+    Finished runs are kept and not run again until something that they depend on changes; a worker
+    that dies loses none. Exit status 1 if anything differs or could not run.
     """
     from rtl_gen.extras import require
     from verif.regression import dask_runs
     from verif.simulation.verify import Result, Task, explain
 
     require("distributed", "cocotb", extra="regress")
-    check_folder("junit", junit)
-    check_folder("json", json_path)
     tasks = dask_runs.load(matrix or dask_runs.MATRIX)
     if smoke:
         tasks = dask_runs.smoke(tasks)

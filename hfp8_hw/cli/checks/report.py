@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from ..options import check_folder
+from ..types import Output, Source
 
 
 @click.command("report")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True,
-                type=click.Path(path_type=Path))  # fmt: skip
+                type=Source())  # fmt: skip
 @click.option("-o", "--output", default="report.html", show_default=True,
-              type=click.Path(path_type=Path, dir_okay=False), help="The page.")  # fmt: skip
+              type=Output(), help="The page.")  # fmt: skip
 def report_command(runs: tuple[Path, ...], output: Path) -> int:
     """Make one page of HTML from results.
 
@@ -23,7 +23,6 @@ def report_command(runs: tuple[Path, ...], output: Path) -> int:
     from rtl_gen.package import write_whole
     from verif.report import load, render
 
-    check_folder("output", output)
     run = load(runs)
     write_whole(output, render(run).encode())
     failed = sum(check.status == "failed" for check in run.checks)

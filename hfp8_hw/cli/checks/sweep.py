@@ -20,9 +20,9 @@ from rich.progress import (
 )
 
 from ...cores import cores
-from ...errors import ParameterError
-from ...parameters import UNITS, unit_parameters
-from ..options import UnitCommand, check_folder, given, parameter_options, seed_option
+from ...parameters import unit_parameters
+from ..options import UnitCommand, given_to_one, parameter_options, seed_option
+from ..types import Integer, Output, Unit
 
 if TYPE_CHECKING:
     from verif.sweep.sweep import Found, State, Sweep
@@ -33,19 +33,19 @@ _SAVE_EVERY = 5.0
 @click.command(
     "sweep", cls=UnitCommand, short_help="Drive every input of a unit through a compiled model."
 )
-@click.argument("units", nargs=-1)
+@click.argument("units", nargs=-1, type=Unit())
 @click.option(
     "--range", "extent", metavar="all|N",
     help="Every input, or N sampled transfers.  [default: all if at most 2^34, else 2^24]",
 )  # fmt: skip
 @seed_option
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), help="Number of parallel processes.  [default: cores]"
+    "--jobs", type=Integer(1, 256), help="Number of parallel processes.  [default: cores]"
 )
-@click.option("--restart", is_flag=True, help="Forget what an interrupted run had done.")
+@click.option("--restart", is_flag=True, help="Start again, even after an interrupted run.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first mismatch.")
 @click.option(
-    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
+    "--json", "json_path", type=Output(),
     help="Write the results as JSON.",
 )  # fmt: skip
 @parameter_options
@@ -62,13 +62,12 @@ def sweep_command(
     """Drive every input of a unit, or very many, through a compiled model of its Verilog.
 
     Every result is compared with the golden model. Without parameters, each unit named (all, if
-    none is) is swept in the configurations that docs/verification.md lists. A run that was
-    interrupted goes on where it was. Exit status 1 if anything differs.
+    none is) is swept in the configurations that docs/verification.md lists. An interrupted
+    run resumes where it stopped. Exit status 1 if anything differs.
     """
     from verif.sweep.compiled_model import tool_versions
     from verif.sweep.sweep import State
 
-    check_folder("json", json_path)
     sweeps = plan(units, options, extent, seed)
     console = Console()
     console.print(f"seed {seed}; {', '.join(tool_versions())}", highlight=False)
@@ -109,14 +108,7 @@ def plan(
     from verif.sweep.configurations import SWEEPS
     from verif.sweep.sweep import Sweep
 
-    for unit in units:
-        if unit not in UNITS:
-            raise ParameterError(f"unit={unit!r} is not allowed: one of {', '.join(UNITS)}")
-    chosen = given(options)
-    if chosen and len(units) != 1:
-        raise ParameterError(
-            f"unit={' '.join(units)!r} is not allowed with parameters: name exactly one unit"
-        )
+    chosen = given_to_one(units, options)
     sweeps = []
     for unit in units or tuple(SWEEPS):
         for parameters, usual in [(chosen, None)] if chosen else SWEEPS[unit]:

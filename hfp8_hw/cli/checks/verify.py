@@ -12,18 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from ...cores import cores
-from ...errors import ParameterError
 from ...parameters import UNITS, unit_parameters
 from ..options import (
     UnitCommand,
-    check_folder,
-    given,
+    given_to_one,
     parameter_options,
     progress_bar,
     seed_option,
     sim_option,
     simulators,
 )
+from ..types import Integer, Output, OutputFolder, Unit
 
 if TYPE_CHECKING:
     from verif.simulation.verify import Result, Task
@@ -33,34 +32,27 @@ def plan(units: tuple[str, ...], options: dict[str, Any]) -> list[tuple[str, dic
     """The configurations to verify: the one given, else the matrix of each unit."""
     from verif.simulation.configurations import MATRIX
 
-    for unit in units:
-        if unit not in UNITS:
-            raise ParameterError(f"unit={unit!r} is not allowed: one of {', '.join(UNITS)}")
-    chosen = given(options)
+    chosen = given_to_one(units, options)
     if chosen:
-        if len(units) != 1:
-            raise ParameterError(
-                f"unit={' '.join(units)!r} is not allowed with parameters: name exactly one unit"
-            )
         unit_parameters(units[0], chosen)
         return [(units[0], chosen)]
     return [(unit, dict(p)) for unit in (units or tuple(UNITS)) for p in MATRIX[unit]]
 
 
 @click.command("verify", cls=UnitCommand)
-@click.argument("units", nargs=-1)
+@click.argument("units", nargs=-1, type=Unit())
 @sim_option
 @seed_option
-@click.option("--waves", is_flag=True, help="Leave an FST file for every run that fails.")
-@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="JUnit XML report.")
+@click.option("--waves", is_flag=True, help="Write an FST file for every run that fails.")
+@click.option("--junit", type=Output(), help="JUnit XML report.")
 @click.option(
     "--json",
     "json_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Output(),
     help="Write the results as JSON.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), help="Number of parallel simulations.  [default: cores]"
+    "--jobs", type=Integer(1, 256), help="Number of parallel simulations.  [default: cores]"
 )
 @parameter_options
 def verify_command(
@@ -84,8 +76,8 @@ def verify_command(
 
     chosen = plan(units, options)
     names = simulators(sim)
-    for option, path in (("junit", junit), ("json", json_path)):
-        check_folder(option, path)
+    if waves:
+        OutputFolder().check("waves", Path())
     console = Console()
     console.print(f"seed {seed}; {_versions(names)}", highlight=False)
     tasks = [

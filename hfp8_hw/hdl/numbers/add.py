@@ -79,7 +79,7 @@ def add(
     loose : bool
         Subnormals are as they are, hidden bit 0, with the lowest exponent of one format.
     whole : bool
-        Put out all bits of the sum, not only those that ``precision`` asks for.
+        Output all bits of the sum, not only those that ``precision`` asks for.
     """
     digits = max(len(x.sig), len(y.sig))
     below = 2 if precision is None else max(0, precision + 2 - digits)

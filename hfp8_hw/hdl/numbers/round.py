@@ -18,7 +18,7 @@ Cut = Callable[[str, Amaranth], Amaranth]
 
 
 class Rounded(NamedTuple):
-    """What a rounder puts out.
+    """What a rounder outputs.
 
     Members
     -------
@@ -159,7 +159,7 @@ class _SetUp:
     sign : 1 bit
     flags : 4 bits
     nan, zero : 1 bit
-        NaN is put out, or a zero, subnormals aside.
+        NaN is output, or a zero, subnormals aside.
     """
 
     base: Amaranth

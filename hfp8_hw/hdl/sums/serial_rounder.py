@@ -78,7 +78,7 @@ class SerialTotal:
     rate : int
         Bits a clock in the first step: 1, 2 or 4.
     add : bool
-        Whether sums are added up; else each is put out for itself.
+        Whether sums are added up; else each is output for itself.
     """
 
     def __init__(self, rounder: Rounder, fixed: FixedPoint, rate: int, add: bool) -> None:
@@ -189,7 +189,7 @@ class SerialTotal:
     def _output(
         self, m: Module, done: Amaranth, ready: Amaranth, raw: Raw, invalid: Amaranth, o: Any
     ) -> None:
-        """Sums one by one: round, and put out."""
+        """Sums one by one: round and output."""
         waiting, valid = (
             Signal(name="rounding", attrs={"stage": "round"}),
             Signal(name="o_held", attrs={"stage": "output"}),
@@ -197,7 +197,7 @@ class SerialTotal:
         placed = Signal(name="rounding_placed", attrs={"stage": "round"})
         free = ~valid | o.ready
         code, flags = self._round(m, raw, invalid)
-        # The number stays where it is until its code is put out.
+        # The number stays where it is until its code is output.
         m.d.comb += ready.eq(waiting & free)
         m.d.sync += [placed.eq(done & ~ready), waiting.eq(placed & ~ready)]
         y = Signal(len(code), name="o_y_held", reset_less=True, attrs={"stage": "output"})

@@ -140,7 +140,7 @@ class _Converter(StreamUnit):
     def _track(
         self, m: Module, pipe: Pipeline, item: dict[str, Amaranth], flags: list[Amaranth]
     ) -> None:
-        """Keep the largest magnitude and all flags, from the next transfer put out on."""
+        """Keep the largest magnitude and all flags, from the next transfer output on."""
         (src,) = self.parameters.src_formats
         clear = item["clear"]
         sizes = [magnitude(m, item[f"x{tag}"], src, f"size{tag}") for tag in self._tags]

@@ -21,10 +21,10 @@ class ExactMac(StreamUnit):
     """Sums products exactly in fixed point, an item a clock within a sum or chunk.
 
     Golden function: `hfp8_hw.golden.dot`, or `hfp8_hw.golden.fixed_dot` for ``acc=fixed``.
-    ``first`` starts a sum whatever came before, ``last`` ends it and puts out the result; the
+    ``first`` starts a sum whatever came before, ``last`` ends it and outputs the result; the
     item after a ``last`` starts a sum by itself. Biases must be the same for all items of a sum.
 
-    ``acc=fixed`` puts out the sum itself, ``latency`` clocks after the ``last`` item. Else a
+    ``acc=fixed`` outputs the sum itself, ``latency`` clocks after the ``last`` item. Else a
     bit-serial back end rounds the sums (``exact``) or the chunks' sums and adds those up
     (``exact_chunk``). Sums or chunks that end more often than it takes wait for it:
     `MacParameters.sum_clocks` has the clocks.
@@ -73,7 +73,7 @@ class ExactMac(StreamUnit):
         total: Amaranth,
         extra: dict[str, Amaranth],
     ) -> None:
-        """Hold finished sums, and put them out or hand them to the back end."""
+        """Hold finished sums, and output them or hand them to the back end."""
         p, o = self.parameters, self.o
         valid = Signal(name="held_valid", attrs={"stage": "held"})
         taken = Signal(name="held_taken")
@@ -102,7 +102,7 @@ class ExactMac(StreamUnit):
         if p.is_fixed:
             y, flag = held("total", total), held("lost", lost)
             if not is_const(lost):
-                # A sum that was lost to NaN or infinity is put out as 0.
+                # A sum that was lost to NaN or infinity is output as 0.
                 with m.If(capture & lost):
                     m.d.sync += y.eq(0)
             m.d.comb += [

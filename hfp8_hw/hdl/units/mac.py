@@ -53,7 +53,7 @@ class Mac(StreamUnit):
     """Sums products in a floating-point accumulator, an item a clock within a sum.
 
     Golden function: `hfp8_hw.golden.dot`. ``first`` starts a sum from +0 whatever came before,
-    ``last`` ends it and puts out the result; the item after a ``last`` starts a sum by itself.
+    ``last`` ends it and outputs the result; the item after a ``last`` starts a sum by itself.
     ``fma`` rounds after every product, and its sums follow one another without a gap; ``chunked``
     adds up chunks of ``chunk`` products that way, and the chunk sums likewise, and may wait a
     clock after a chunk or sum: `MacParameters.sum_clocks`.

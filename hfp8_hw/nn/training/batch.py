@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from ...errors import ParameterError
+from ...errors import ParameterError, integer
 from ..tasks import Task, find
 from . import results
 from .job import Job
@@ -40,7 +40,7 @@ def _seeds(text: str) -> list[int]:
     """``3`` or ``1-5`` or ``1,4-6``."""
     found: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part)
+        match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", part)
         if match is None or (match[2] and int(match[2]) - int(match[1]) > 1000):
             raise ParameterError(f"seed={text!r} is not allowed: such as 1, 1-5 or 1,4-6")
         found += range(int(match[1]), int(match[2] or match[1]) + 1)
@@ -60,8 +60,8 @@ def jobs(text: str, name: str) -> list[Job]:
     parser.add_argument("--arith", default="fp32")
     parser.add_argument("--seed", default="1")
     for option in ("--epochs", "--batch"):
-        parser.add_argument(option, type=int)
-    parser.add_argument("--chunk", type=lambda word: word if word == "none" else int(word))
+        parser.add_argument(option, type=integer)
+    parser.add_argument("--chunk", type=lambda word: word if word == "none" else integer(word))
     parser.add_argument("--no-loss-scaling", action="store_true")
     found = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -258,7 +258,7 @@ def options(module: str, doc: str) -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, help="the file of results")
     parser.add_argument("--data", type=Path, help="a folder with prepared files")
     parser.add_argument("--device", default="cuda", help="cuda or cpu")
-    parser.add_argument("--workers", type=int, default=4, help="runs at once (default: 4)")
+    parser.add_argument("--workers", type=integer, default=4, help="runs at once (default: 4)")
     parser.add_argument("--limit", type=float, default=540, help="seconds (default: 540)")
     parser.add_argument("--checkpoints", type=Path, help="a folder for runs that are cut short")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)

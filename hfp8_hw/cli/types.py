@@ -1,0 +1,117 @@
+"""Kinds of values on the command line: each is read, or refused in one line, before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import ParameterError, check_choice, integer, shown
+from ..files import check_writable
+from ..parameters import UNITS
+
+
+def name_of(param: click.Parameter | None) -> str:
+    """What the user calls an option or an argument: ``json`` for --json, ``UNIT`` for UNIT."""
+    if param is None:
+        return "value"
+    if isinstance(param, click.Argument):
+        return param.human_readable_name.strip("[].").rstrip("S")
+    return max(param.opts, key=len).lstrip("-")
+
+
+class Integer(click.ParamType):  # type: ignore[type-arg]
+    """An integer from ``low`` to ``high``, if there is such a limit, in ASCII digits."""
+
+    name = "integer"
+
+    def __init__(self, low: int, high: int | None = None) -> None:
+        self.low, self.high = low, high
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """What help shows in the value's place: the range, if it has an end."""
+        return "NUMBER" if self.high is None else f"{self.low}..{self.high}"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The integer; raises ParameterError for anything else."""
+        try:
+            number = integer(value) if isinstance(value, str) else int(value)
+        except ValueError:
+            number = None
+        if number is None or number < self.low or (self.high is not None and number > self.high):
+            allowed = f"from {self.low} to {self.high}" if self.high else f"of at least {self.low}"
+            raise ParameterError(
+                f"{name_of(param)}={shown(value if number is None else number)} is not allowed: "
+                f"an integer {allowed}"
+            )
+        return number
+
+
+class _Path(click.ParamType):  # type: ignore[type-arg]
+    """A path; an empty one is refused, and not taken for the working folder."""
+
+    name = "path"
+    what = "a file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; raises ParameterError if it cannot be what the option needs."""
+        text, name = str(value), name_of(param)
+        if not text or "\0" in text:
+            raise ParameterError(f"{name}={text!r} is not allowed: the path of {self.what}")
+        self.check(name, Path(text))
+        return Path(text)
+
+    def check(self, name: str, path: Path) -> None:
+        """Raise ParameterError if the path cannot be what the option needs."""
+
+
+class Source(_Path):
+    """A file or a folder to read; whoever reads it says what is wrong with it."""
+
+
+class Output(_Path):
+    """A file to write, which is tried before the work that ends in it."""
+
+    def check(self, name: str, path: Path) -> None:
+        """Raise ParameterError if the file could not be written."""
+        if not path.resolve().parent.is_dir():
+            raise ParameterError(f"{name}={str(path)!r} is not allowed: there is no such folder")
+        if path.is_dir():
+            raise ParameterError(f"{name}={str(path)!r} is not allowed: it is a folder")
+        _try(name, path)
+
+
+class OutputFolder(_Path):
+    """A folder to write files to, made if it is not there."""
+
+    what = "a folder"
+
+    def check(self, name: str, path: Path) -> None:
+        """Raise ParameterError if it is something else, or could not be made or written to."""
+        if path.exists() and not path.is_dir():
+            raise ParameterError(f"{name}={str(path)!r} is not allowed: a folder, and it is a file")
+        made = path.resolve()
+        while not made.exists():
+            made = made.parent
+        _try(name, made / "file", path)
+
+
+def _try(name: str, file: Path, told: Path | None = None) -> None:
+    try:
+        check_writable(file)
+    except OSError as error:
+        raise ParameterError(
+            f"{name}={str(told or file)!r} is not allowed: it cannot be written "
+            f"({error.strerror or error})"
+        ) from None
+
+
+class Unit(click.ParamType):  # type: ignore[type-arg]
+    """The name of a unit."""
+
+    name = "unit"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name; raises ParameterError if no unit has it."""
+        return check_choice(name_of(param), value, UNITS)
