@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 
 from ..errors import ParameterError, check_choice
-from .options import check_folder
 from .train import progress
+from .types import Integer, Output, Source
 
 ARITHMETICS = ("hfp8", "hfp8-fast", "e5m2", "ocp", "int8")
 """What a model can be deployed in; the list is here too, so that help needs no PyTorch."""
@@ -37,11 +37,11 @@ def listed(text: str) -> tuple[str, ...]:
 def batch_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of training batches that a deployed model sees."""
     for option in (
-        click.option("--seed", type=click.IntRange(0, 2**32 - 1),
+        click.option("--seed", type=Integer(0, 2**32 - 1),
                      help="Seed of these batches.  [default: the run's]"),
-        click.option("--calibrate", type=click.IntRange(1), default=8, show_default=True,
+        click.option("--calibrate", type=Integer(1), default=8, show_default=True,
                      help="Training batches that give ocp and int8 their scales."),
-        click.option("--retune", type=click.IntRange(0), default=50, show_default=True,
+        click.option("--retune", type=Integer(0), default=50, show_default=True,
                      help="Training batches that re-tune batch norm; 0 for not at all."),
     ):  # fmt: skip
         command = option(command)
@@ -49,14 +49,14 @@ def batch_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("deploy", short_help="Score a model trained in FP32 in other arithmetics.")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=Source())
 @click.option("--arith", default=",".join(ARITHMETICS), show_default=True,
               help="Arithmetics, comma-separated.")  # fmt: skip
 @batch_options
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--data", type=click.Path(path_type=Path),
+@click.option("--data", type=Source(),
               help="A folder or a prepared file, instead of the package's files.")  # fmt: skip
-@click.option("--json", "path", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--json", "path", type=Output(),
               help="Add the results to a file of JSON.")  # fmt: skip
 def deploy_command(
     checkpoint: Path, arith: str, retune: int, calibrate: int, seed: int | None, device: str,
@@ -82,7 +82,6 @@ def deploy_command(
 
     arithmetics = listed(arith)
     check_choice("device", device, ("cpu", "cuda"))
-    check_folder("json", path)
     check_checkpoint(checkpoint)
     require("torch")
     from ..nn.deployment.scores import KEY, Plan, measure, trained

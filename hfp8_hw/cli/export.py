@@ -9,16 +9,16 @@ from rich.console import Console
 
 from ..errors import check_choice
 from .deploy import ARITHMETICS, batch_options, check_checkpoint
-from .options import check_folder
+from .types import Output, Source
 
 
 @click.command("export", short_help="Write a model trained in FP32 as an ONNX file of codes.")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False),
+@click.argument("checkpoint", type=Source())
+@click.option("-o", "--output", required=True, type=Output(),
               help="The file to be written.")  # fmt: skip
 @click.option("--arith", default="hfp8", show_default=True, help=f"{', '.join(ARITHMETICS)}.")
 @batch_options
-@click.option("--data", type=click.Path(path_type=Path),
+@click.option("--data", type=Source(),
               help="A folder or a prepared file, instead of the package's files.")  # fmt: skip
 def export_command(
     checkpoint: Path, output: Path, arith: str, retune: int, calibrate: int, seed: int | None,
@@ -34,7 +34,6 @@ def export_command(
     from rtl_gen.extras import require
 
     check_choice("arith", arith, ARITHMETICS)
-    check_folder("output", output)
     check_checkpoint(checkpoint)
     require("torch", "onnx")
     from ..nn.deployment.onnx_file import export
