@@ -198,6 +198,7 @@ def test_what_few_vectors_miss_is_a_hole(monkeypatch: pytest.MonkeyPatch) -> Non
     assert lines[-1] == "  replay: hfp8 cover relu --fmt E4M3FN --seed 1"
 
 
+@pytest.mark.slow
 def test_a_proof_that_breaks_down_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not the end of a run of many, and not the same as covered."""
 

@@ -32,6 +32,7 @@ def test_the_unit_itself_passes(planted: tuple[mutate.Planted, mutate.Regression
     assert not [m for m in faults.mutants if " CLK[" in m.place]
 
 
+@pytest.mark.slow
 def test_survivors_are_equivalent(planted: tuple[mutate.Planted, mutate.Regression]) -> None:
     """Every fault in the quantizer that can be seen is found."""
     faults, regression = planted
