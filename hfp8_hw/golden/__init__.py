@@ -3,12 +3,10 @@
 `convert` rounds and decodes, `multiply`, `dot` and `fixed_dot` have products and their sums,
 `steps` an accumulator's steps. `elementwise`, `to_fixed`, `track`, `update` and `scaling` are the
 other units, `random` their generators. `scalar` is a second model of the same contract in exact
-rationals, for checking this one. `codes` has what all share, `fast` the faster
-ways, `core` the job of the GEMM core.
+rationals, for checking this one. `codes` has what all share, `fast` the faster ways.
 """
 
 from .convert import decode, quantize
-from .core import gemm_job
 from .dot import SEMANTICS, dot, fma, matmul
 from .elementwise import add, maximum, relu
 from .fixed_dot import fixed_dot
@@ -26,7 +24,6 @@ __all__ = [
     "dot",
     "fixed_dot",
     "fma",
-    "gemm_job",
     "loss_scale",
     "matmul",
     "maximum",

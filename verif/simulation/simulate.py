@@ -147,7 +147,7 @@ def run(
                           "resets": phase.resets, "reset_at": list(phase.reset_at)})  # fmt: skip
         job = {"manifest": package.manifest, "seed": seed, "phases": steps, "watch": coverage}
         (folder / "job.json").write_text(json.dumps(job))
-        cocotb_test(tool, build, folder, waves is not None)
+        _cocotb_test(tool, build, folder, waves is not None)
         result = json.loads((folder / "result.json").read_text())
         found = result["runs"]
         outputs = []
@@ -212,7 +212,7 @@ def _build(
         if coverage:
             # Found ahead of the library's by what Verilator writes beside it.
             (folder / HEADER).write_text(mended((tool.library() / HEADER).read_text()))
-        cocotb_build(tool, folder, sources, waves, coverage)
+        _cocotb_build(tool, folder, sources, waves, coverage)
         # A precompiled header and objects are twenty times what runs.
         for path in folder.iterdir():
             if path.suffix in _LEFT and path.is_file():
@@ -221,15 +221,9 @@ def _build(
     return built("builds", facts, make)
 
 
-def cocotb_build(
-    tool: simulators.Tool,
-    folder: Path,
-    sources: list[Path],
-    waves: bool = False,
-    coverage: bool = False,
-    top: str = TOP,
+def _cocotb_build(
+    tool: simulators.Tool, folder: Path, sources: list[Path], waves: bool, coverage: bool
 ) -> None:
-    """Build a simulation of a top module; SimulationError if the tool refuses."""
     env = tool.env()
     args: list[str] = []
     if tool.name == "verilator":
@@ -251,7 +245,7 @@ def cocotb_build(
         try:
             _runner(tool).build(
                 sources=sources,
-                hdl_toplevel=top,
+                hdl_toplevel=TOP,
                 build_dir=folder,
                 build_args=args,
                 timescale=("1ns", "1ps"),
@@ -263,24 +257,16 @@ def cocotb_build(
             raise SimulationError(f"{tool.name} did not build: {_tail(log) or error}") from None
 
 
-def cocotb_test(
-    tool: simulators.Tool,
-    build: Path,
-    folder: Path,
-    waves: bool = False,
-    top: str = TOP,
-    bench: str = "verif.simulation.bench",
-) -> None:
-    """Run a bench, which leaves ``result.json`` in the folder; SimulationError if it does not."""
+def _cocotb_test(tool: simulators.Tool, build: Path, folder: Path, waves: bool) -> None:
     log = folder / "test.log"
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
     with _environment(tool.env()), contextlib.redirect_stdout(io.StringIO()):
         try:
             _runner(tool).test(
-                hdl_toplevel=top,
+                hdl_toplevel=TOP,
                 hdl_toplevel_lang="verilog",
-                test_module=bench,
+                test_module="verif.simulation.bench",
                 build_dir=build,
                 test_dir=folder,
                 results_xml=str(folder / "results.xml"),

@@ -8,7 +8,7 @@ from typing import Any
 from amaranth.hdl import Module
 
 from ...parameters import MacParameters
-from ..numbers.pipeline import Pipeline, Register, prefixed, registered_cuts
+from ..numbers.pipeline import Pipeline, Register, prefixed
 from ..numbers.raw import any_of, is_const, wire
 from ..numbers.shape import Amaranth, FixedShape
 from ..numbers.stream_unit import field_value, lane_tags
@@ -19,37 +19,10 @@ from .align import (
     shifted_by_word,
     shifted_within_word,
 )
-from .fixed_sum import Addend, sum_cuts, tree_level
+from .fixed_sum import Addend, tree_level
 from .scaled import Scaled, from_fixed, product, unpack_scaled
 
 Pair = tuple[Scaled, Scaled]
-
-_CUTS = {
-    "lut": ("place", "shift", "product", "unpack", "input"),
-    "dsp": ("place", "shift", "product", "unpack", "operand", "half"),
-    "fixed": ("place", "product", "operand"),
-}
-
-
-def exact_cuts(p: MacParameters) -> list[str]:
-    """The cuts that are registered from the operands of a unit with exact sums to the sum."""
-    return [
-        *registered_cuts(p.stages - 1, _CUTS["fixed" if p.operands == "fixed" else p.align]),
-        *(f"tree{k}" for k in range((p.products - 1).bit_length())),
-        *sum_cuts(p.segments),
-    ]
-
-
-def sum_notes(p: MacParameters) -> Callable[[list[Scaled]], dict[str, Amaranth]]:
-    """What else has to be known of a sum's products: whether a sum of zero is -0, which fixed
-    point cannot tell."""
-
-    def notes(products: list[Scaled]) -> dict[str, Amaranth]:
-        if p.is_fixed or p.rounding_mode.mode != "RDN":
-            return {}
-        return {"minus_zero": any_of(*(t.sign | ~any_of(t.zero, t.sig == 0) for t in products))}
-
-    return notes
 
 
 def exact_products(

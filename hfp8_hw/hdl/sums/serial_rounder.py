@@ -52,20 +52,6 @@ class FinishedSum:
     last: Amaranth
 
 
-def specials_of(
-    m: Module, nan: Amaranth, plus_inf: Amaranth, minus_inf: Amaranth, invalid: Amaranth, name: str
-) -> tuple[Amaranth, Amaranth, Amaranth]:
-    """Whether a sum is NaN, is infinite and was invalid, from what was among its products."""
-    clash = plus_inf & minus_inf
-    if is_const(plus_inf):
-        clash = Const(0, 1)
-    infinite = any_of(plus_inf, minus_inf)
-    if not is_const(infinite):
-        infinite = wire(m, (plus_inf ^ minus_inf) & ~nan, f"{name}_inf")
-        invalid = any_of(invalid, clash & ~nan)
-    return any_of(nan, clash), infinite, invalid
-
-
 class SerialTotal:
     """The hardware of this module's three steps.
 
@@ -153,7 +139,14 @@ class SerialTotal:
 
         bits = serial_magnitude(m, left[:rate], negative, take, busy, "serial")
         shots = Snapshots(m, take, busy, bits, position, self.keep, "serial")
-        nan, infinite, invalid = specials_of(m, nan, plus_inf, minus_inf, invalid, "serial")
+        clash = plus_inf & minus_inf
+        if is_const(plus_inf):
+            clash = Const(0, 1)
+        infinite = any_of(plus_inf, minus_inf)
+        if not is_const(infinite):
+            infinite = wire(m, (plus_inf ^ minus_inf) & ~nan, "serial_inf")
+            invalid = any_of(invalid, clash & ~nan)
+        nan = any_of(nan, clash)
         exp: Amaranth = shots.exp
         low, high = self.fixed.lsb, self.fixed.lsb + count * rate
         if bias is not None:

@@ -7,14 +7,21 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Signal, unsigned
 
 from ...parameters import MacParameters
-from ..numbers.pipeline import Pipeline
+from ..numbers.pipeline import Pipeline, registered_cuts
 from ..numbers.raw import any_of, is_const, wire
 from ..numbers.round import Rounder
 from ..numbers.shape import Amaranth
 from ..numbers.stream_unit import StreamUnit, result_fields, two_operand_fields
-from ..sums.exact_products import exact_cuts, exact_products, sum_notes
-from ..sums.fixed_sum import Item, fixed_sum
+from ..sums.exact_products import exact_products
+from ..sums.fixed_sum import Item, fixed_sum, sum_cuts
+from ..sums.scaled import Scaled
 from ..sums.serial_rounder import FinishedSum, SerialTotal
+
+_CUTS = {
+    "lut": ("place", "shift", "product", "unpack", "input"),
+    "dsp": ("place", "shift", "product", "unpack", "operand", "half"),
+    "fixed": ("place", "product", "operand"),
+}
 
 
 class ExactMac(StreamUnit):
@@ -52,9 +59,14 @@ class ExactMac(StreamUnit):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         p = self.parameters
-        pipe = Pipeline(m, self.i.valid, exact_cuts(p))
+        cuts = [
+            *registered_cuts(p.stages - 1, _CUTS["fixed" if p.operands == "fixed" else p.align]),
+            *(f"tree{k}" for k in range((p.products - 1).bit_length())),
+            *sum_cuts(p.segments),
+        ]
+        pipe = Pipeline(m, self.i.valid, cuts)
         m.d.comb += self.i.ready.eq(pipe.ready)
-        addend = exact_products(m, pipe, self.i.payload, p, sum_notes(p))
+        addend = exact_products(m, pipe, self.i.payload, p, self._notes)
         carried, pipe.carried = pipe.carried, {}
         first, last = carried.pop("first"), carried.pop("last")
         config = {"bias": carried.pop("bias")} if "bias" in carried else {}
@@ -64,6 +76,13 @@ class ExactMac(StreamUnit):
         chunk = p.chunk_clocks if p.semantics == "exact_chunk" else None
         self._finish(m, pipe, *fixed_sum(m, pipe, added, chunk, p.fixed.width, p.segments))
         return m
+
+    def _notes(self, products: list[Scaled]) -> dict[str, Amaranth]:
+        """Whether a sum of zero is -0, which fixed point cannot tell."""
+        p = self.parameters
+        if p.is_fixed or p.rounding_mode.mode != "RDN":
+            return {}
+        return {"minus_zero": any_of(*(t.sign | ~any_of(t.zero, t.sig == 0) for t in products))}
 
     def _finish(
         self,
