@@ -14,7 +14,7 @@ BITWISE = {"$and": "&", "$or": "|", "$xor": "^", "$not": "~"}
 ARITHMETIC = {"$add": "+", "$sub": "-", "$mul": "*", "$neg": "-"}
 REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
 MEMORY = "$mem_v2"
-"""A memory with one port to write and one, synchronous, to read: a register too, of what it reads."""
+"""A memory; of what its port reads it is a register."""
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..errors import ParameterError, check_choice
-from ..parameters import UNITS, UnitParameters, unit_parameters
+from ..parameters import GENERATED, UNITS, UnitParameters, unit_parameters
 
-PARAMETERS = tuple(dict.fromkeys(f.name for cls in UNITS.values() for f in fields(cls)))
-"""The names of all units' parameters."""
+PARAMETERS = tuple(dict.fromkeys(f.name for cls in GENERATED.values() for f in fields(cls)))
+"""The names of all parameters, of the units and the core."""
 
 _NAMED = "hfp8.units"
 
@@ -29,7 +29,14 @@ class UnitCommand(click.Command):
 
     Every unit's parameters are parsed, so that one that the unit lacks is refused by the unit
     itself, which says what it has instead.
+
+    Members
+    -------
+    known : tuple of str
+        What the command is for, by name.
     """
+
+    known: tuple[str, ...] = tuple(UNITS)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, knowing which units are named."""
@@ -71,18 +78,25 @@ class UnitCommand(click.Command):
             formatter.write_dl(records)
         units = ctx.meta.get(_NAMED, [])
         for unit in units:
-            write_parameters(check_choice("unit", unit, UNITS), formatter)
+            write_parameters(check_choice("unit", unit, self.known), formatter)
         if not units:
+            every = ", ".join(self.known)
             with formatter.section("Parameters"):
                 formatter.write_text(
                     f"Each unit has parameters of its own, given as --PARAMETER VALUE. "
-                    f"'{ctx.command_path} UNIT --help' shows them. The units: {', '.join(UNITS)}."
+                    f"'{ctx.command_path} UNIT --help' shows them. The units: {every}."
                 )
+
+
+class GeneratorCommand(UnitCommand):
+    """A command for all that Verilog is generated for, the core too."""
+
+    known = tuple(GENERATED)
 
 
 def write_parameters(unit: str, formatter: click.HelpFormatter) -> None:
     """Describe the parameters of a unit."""
-    cls = UNITS[unit]
+    cls = GENERATED[unit]
     records = [
         (f"--{f.name} {'NUMBER' if f.type == 'int' else 'TEXT'}", f.metadata["help"])
         for f in fields(cls)
@@ -104,11 +118,14 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def configured(
-    unit: str | None, options: dict[str, Any], config: Path | None
+    unit: str | None,
+    options: dict[str, Any],
+    config: Path | None,
+    known: Iterable[str] = tuple(UNITS),
 ) -> tuple[UnitParameters, str | None]:
     """The unit that the command line and the TOML file describe, and its name if the file has one.
 
-    The command line wins over the file.
+    The command line wins over the file. ``known`` is what the command is for.
     """
     from rtl_gen.config import load
 
@@ -121,7 +138,8 @@ def configured(
             )
     chosen = data["unit"] if unit is None else unit
     if chosen is None:
-        raise ParameterError(f"UNIT is missing: name one of {', '.join(UNITS)}")
+        raise ParameterError(f"UNIT is missing: name one of {', '.join(known)}")
+    check_choice("unit", chosen, known)
     return unit_parameters(chosen, {**data["parameters"], **given(options)}), data["name"]
 
 

@@ -10,11 +10,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from .options import UnitCommand, check_folder, configured, parameter_options
+from ..parameters import GENERATED
+from .options import GeneratorCommand, check_folder, configured, parameter_options
 
 
 @click.command(
-    "synth", cls=UnitCommand, short_help="Synthesise, place and route: LUTs, flip-flops, Fmax."
+    "synth", cls=GeneratorCommand, short_help="Synthesise, place and route: LUTs, flip-flops, Fmax."
 )
 @click.argument("unit", required=False)
 @click.option("--device", default="ecp5-85k", show_default=True,
@@ -49,7 +50,7 @@ def synth_command(
     from rtl_gen.package import generate, write_whole
 
     check_folder("json", json_path)
-    parameters, name = configured(unit, options, config)
+    parameters, name = configured(unit, options, config, GENERATED)
     title = check_device(device).title
     console = Console()
     with console.status("generating") as status:

@@ -2,8 +2,9 @@
 
 `convert` rounds and decodes, `multiply`, `dot` and `fixed_dot` have products and their sums,
 `steps` an accumulator's steps. `elementwise`, `to_fixed`, `track`, `update` and `scaling` are the
-other units, `random` their generators; `gemm` is the core's job. `scalar` is a second model of the same contract in exact
-rationals, for checking this one. `codes` has what all share, `fast` the faster ways.
+other units, `random` their generators; `gemm` is the core's job. `scalar` is a second model of the
+same contract in exact rationals, for checking this one. `codes` has what all share, `fast` the
+faster ways.
 """
 
 from .convert import decode, quantize

@@ -31,7 +31,7 @@ def gemm_job(
     overflow: str = "special",
     flags: bool = False,
 ) -> Any:
-    """What the core gives for a job, bit for bit: every element of C is `dot` of a row and a column.
+    """What the core gives for a job, bit for bit: each element of C is `dot` of a row and a column.
 
     Parameters
     ----------

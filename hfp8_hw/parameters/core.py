@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
-from ..formats import FloatFormat
+from ..formats import HFP8, FloatFormat
 from ..jobs import MAX_PAGES, GemmJob, JobError
 from .base import DETERMINISTIC, OVERFLOW, SPECIAL, Ports, parameter
 from .dot import LANES, DotParameters
 from .mac import MacParameters
-from .product import TwoOperandParameters, operand
+from .product import TwoOperandParameters
 
 CORE_SEMANTICS = ("exact",)
 CORE_LANES = (1, *LANES)
@@ -71,6 +71,15 @@ class Layout:
         return -(-shape[0] // self.short) * self.row_words(shape[1])
 
 
+def _operand(name: str) -> Any:
+    return parameter(
+        HFP8,
+        f"Format of the operand {name}. With HFP8, each job says which of its two formats {name} "
+        "is in.",
+        values="any format",
+    )
+
+
 def _size(name: str, side: str) -> Any:
     return parameter(
         0,
@@ -103,8 +112,8 @@ class CoreParameters(TwoOperandParameters):
         "Number of products that each element of the array sums in a clock.",
         values=f"{', '.join(map(str, CORE_LANES))}; it and rows, it and cols divide each other",
     )
-    a: str = operand("A")
-    b: str = operand("B")
+    a: str = _operand("A")
+    b: str = _operand("B")
     acc: str = parameter("DLFLOAT16", "Format of the result C.", values="any format")
     semantics: str = parameter(
         "exact",
@@ -234,6 +243,10 @@ class CoreParameters(TwoOperandParameters):
     @property
     def latency(self) -> int | None:
         return None
+
+    @property
+    def timing_text(self) -> str:
+        return f"{self.macs} products a clock"
 
     @property
     def golden_arguments(self) -> dict[str, Any]:

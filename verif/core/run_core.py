@@ -134,7 +134,7 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: dict[str, A
             )
     registers = got["registers"]
     error = unpacked("ERROR", registers["ERROR"])
-    due = {"code": int(refused[0] if refused else JobError.NONE), "misplaced_a": 0, "misplaced_b": 0}
+    due = {"code": int([*refused, JobError.NONE][0]), "misplaced_a": 0, "misplaced_b": 0}
     counts = {"REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored}
     for name, value in counts.items():
         if registers[name] != value:
@@ -142,10 +142,7 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: dict[str, A
     if error != due:
         outcome.wrong(f"program {number}: register ERROR is {error}, due {due}")
     outcome.counters.append(
-        {
-            name: registers[f"{name}_LOW"] | registers[f"{name}_HIGH"] << 32
-            for name in COUNTERS
-        }
+        {name: registers[f"{name}_LOW"] | registers[f"{name}_HIGH"] << 32 for name in COUNTERS}
     )
 
 

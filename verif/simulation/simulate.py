@@ -274,7 +274,7 @@ def cocotb_test(
 ) -> None:
     """Run a bench, a module with cocotb tests, on what `cocotb_build` built.
 
-    The bench finds its folder in the environment, as ``HFP8_JOB``, and leaves ``result.json`` there.
+    The bench finds the folder in the environment, as ``HFP8_JOB``; it leaves ``result.json``.
 
     Raises
     ------

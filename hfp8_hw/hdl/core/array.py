@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from amaranth.hdl import Module
@@ -108,7 +109,7 @@ class Array(wiring.Component):
                 for col in range(p.cols)
                 for group in range(groups)
             ]
-            for one, behind in zip(order, order[1:], strict=False):
+            for one, behind in pairwise(order):
                 m.d.comb += one.beside.eq(behind.o)
             m.d.comb += drain.i[path].eq(order[0].o)
         return m
@@ -130,8 +131,8 @@ class Array(wiring.Component):
         width, codes = self._width[side], self.a if side == "a" else self.b
         name = f"{side}{number}_{lane}"
         code = codes[(number * p.lanes + lane) * width :][:width]
-        # Code 0 is +0 in every format. Both operands are 0 outside of the matrices, so their product
-        # is +0 whatever the other side of the matrix holds, and no sum and no flag sees it.
+        # Code 0 is +0 in every format. Beyond k it stands for both operands, whatever the memories
+        # hold: their product is +0, which no sum and no flag sees.
         code = wire(m, code & there.replicate(width), f"{name}_there")
         x = unpack_scaled(m, code, formats, scale, name=name, mode=mode)
         cut = pipe.cut("operand")

@@ -66,9 +66,7 @@ class AxiCore(wiring.Component):
             ]
         y: Any = core.y
         keep = [y.payload.keep[k].replicate(result_bits(p) // 8) for k in range(p.drains)]
-        flags = [
-            Mux(y.valid & y.ready, y.payload.flags[4 * k :][:4], 0) for k in range(p.drains)
-        ]
+        flags = [Mux(y.valid & y.ready, y.payload.flags[4 * k :][:4], 0) for k in range(p.drains)]
         m.submodules.control = control = Control(p)
         for name, member in AXI_LITE.items():
             outer, inner = getattr(self, f"s_axi_{name}"), getattr(control, f"axi_{name}")

@@ -53,7 +53,9 @@ class AxiLite(wiring.Component):
             for one in REGISTERS
         }
 
-        bvalid, rvalid = (Signal(name=name, attrs={"stage": "axi"}) for name in ("b_held", "r_held"))
+        bvalid, rvalid = (
+            Signal(name=name, attrs={"stage": "axi"}) for name in ("b_held", "r_held")
+        )
         bresp, rresp = (
             Signal(2, name=name, reset_less=True, attrs={"stage": "axi"})
             for name in ("b_resp", "r_resp")
@@ -100,10 +102,12 @@ class AxiLite(wiring.Component):
                 name=f"{one.name.lower()}_{field.name}",
                 attrs={"stage": "registers"},
             )
-            for k in range(field.width):
-                with m.If(getattr(self, f"wrote_{one.name}") & self.wstrb[(field.low + k) // 8]):
-                    m.d.sync += kept[k].eq(self.wdata[field.low + k])
-                bits[field.low + k] = kept[k]
+            low, end = field.low, field.low + field.width
+            for byte in range(low // 8, -(-end // 8)):
+                first, stop = max(low, 8 * byte), min(end, 8 * byte + 8)
+                with m.If(getattr(self, f"wrote_{one.name}") & self.wstrb[byte]):
+                    m.d.sync += kept[first - low : stop - low].eq(self.wdata[first:stop])
+            bits[low:end] = [kept[k] for k in range(field.width)]
         value = Cat(*bits)
         m.d.comb += getattr(self, _value(one)).eq(value)
         return value

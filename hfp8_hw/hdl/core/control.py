@@ -128,9 +128,7 @@ class Control(wiring.Component):
 
         issued = self.step_mask.any()
 
-        def register_of(
-            name: str, value: Amaranth, most: int, enable: Amaranth = 1
-        ) -> Amaranth:
+        def register_of(name: str, value: Amaranth, most: int, enable: Amaranth = 1) -> Amaranth:
             held = Signal(range(most + 1), name=f"macs_{name}", attrs={"stage": "macs"})
             with m.If(enable):
                 m.d.sync += held.eq(value)

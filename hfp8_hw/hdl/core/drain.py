@@ -122,4 +122,3 @@ class Drain(wiring.Component):
 def _minus(value: Any, amount: int) -> Any:
     """``value - amount``, at least 0."""
     return Mux(value > amount, value - amount, 0)
-

@@ -103,9 +103,7 @@ class Element(wiring.Component):
         first, last = carried.pop("first"), carried.pop("last")
         item = Item(addend, first, last, carried, {})
         end, total, notes = fixed_sum(m, pipe, item, None, unit.fixed.width, 1)
-        out: Any = Signal(
-            finished(p), name="leaving", reset_less=True, attrs={"stage": "leaving"}
-        )
+        out: Any = Signal(finished(p), name="leaving", reset_less=True, attrs={"stage": "leaving"})
         m.d.sync += out.eq(self.beside)
         with m.If(pipe.valid & end):
             m.d.sync += out.total.eq(total)
@@ -125,9 +123,7 @@ class Element(wiring.Component):
 def notes_of(view: Any) -> dict[str, Amaranth]:
     """The notes of a `finished` sum by name, those that it does not have as constants."""
     members = view.shape().members
-    return {
-        name: Value.cast(view[name]) if name in members else Const(0, 1) for name in _NOTES
-    }
+    return {name: Value.cast(view[name]) if name in members else Const(0, 1) for name in _NOTES}
 
 
 def joined(parts: list[Scaled]) -> Amaranth:

@@ -69,9 +69,7 @@ class Intake(wiring.Component):
             for side, formats in (("a", p.a_formats), ("b", p.b_formats))
             if len(formats) == 1
         ]
-        pages = [
-            getattr(job, f"page_{side}") >> (p.pages - 1).bit_length() for side in ("a", "b")
-        ]
+        pages = [getattr(job, f"page_{side}") >> (p.pages - 1).bit_length() for side in ("a", "b")]
         empty = (job.m == 0) | (job.n == 0) | (job.k == 0)
         checks = [
             (JobError.EMPTY, empty),

@@ -57,8 +57,10 @@ class Loader(wiring.Component):
             return Signal(width, name=f"{stage}_{name}", attrs={"stage": stage})
 
         busy = register("busy", 1)
-        rows, row_words = register("rows_left", SIZE_BITS), register("row_words", len(self.row_words))
-        words = register("words_left", len(self.row_words))
+        rows = register("rows_left", SIZE_BITS)
+        row_words, words = (
+            register(name, len(self.row_words)) for name in ("row_words", "words_left")
+        )
         address, base = (register(n, len(self.address)) for n in ("address", "base"))
         row, turn = register("row", len(self.row)), register("turn", len(self.turn))
         i: Any = self.i
@@ -76,7 +78,8 @@ class Loader(wiring.Component):
         with m.Elif(go):
             m.d.sync += [address.eq(address + 1), words.eq(words - 1)]
             with m.If(row_end):
-                m.d.sync += [words.eq(row_words), rows.eq(rows - 1), address.eq(base), row.eq(row + 1)]
+                m.d.sync += [words.eq(row_words), rows.eq(rows - 1)]
+                m.d.sync += [address.eq(base), row.eq(row + 1)]
                 with m.If(square_end):
                     m.d.sync += [address.eq(next_base), base.eq(next_base), row.eq(0)]
                     if layout.groups > 1:

@@ -61,9 +61,7 @@ class Sequencer(wiring.Component):
         o: Any = self.o
 
         def register(name: str, width: int, reset: bool = False) -> Signal:
-            return Signal(
-                width, name=f"loop_{name}", reset_less=not reset, attrs={"stage": "loop"}
-            )
+            return Signal(width, name=f"loop_{name}", reset_less=not reset, attrs={"stage": "loop"})
 
         active = register("active", 1, True)
         k, n, rows, columns, depth = (
