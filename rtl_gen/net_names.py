@@ -186,7 +186,7 @@ class _Namer:
         used: dict[Bit, list[tuple[Cell, str]]] = {}
         for cell in self.netlist.cells:
             for pin, bits in cell.connections.items():
-                if pin not in ("Q", "Y"):
+                if pin not in ("Q", "Y", "RD_DATA"):
                     for bit in dict.fromkeys(bits):
                         used.setdefault(bit, []).append((cell, pin))
         return used
@@ -213,7 +213,8 @@ class _Namer:
             name = operand and f"{_SAYS[cell.kind]}_{operand}"
         elif cell.kind in _IS and all(isinstance(bit, str) for bit in pins["B"]):
             operand = self._named(pins["A"])
-            number = int("".join("1" if bit == "1" else "0" for bit in reversed(pins["B"])), 2)
+            digits = "".join("1" if bit == "1" else "0" for bit in reversed(pins["B"]))
+            number = int(digits or "0", 2)
             name = operand and f"{operand}_{_IS[cell.kind]}_{number}"
         if not name or len(name) > _LONGEST:
             return False

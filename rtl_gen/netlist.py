@@ -13,6 +13,8 @@ Bit = int | str
 BITWISE = {"$and": "&", "$or": "|", "$xor": "^", "$not": "~"}
 ARITHMETIC = {"$add": "+", "$sub": "-", "$mul": "*", "$neg": "-"}
 REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
+MEMORY = "$mem_v2"
+"""A memory; of what its port reads it is a register."""
 
 
 @dataclass
@@ -41,17 +43,34 @@ class Cell:
     @property
     def output(self) -> list[Bit]:
         """The bits it drives."""
+        if self.is_memory:
+            return self.connections["RD_DATA"]
         return self.connections["Q" if self.kind in REGISTERS else "Y"]
 
     @property
     def is_register(self) -> bool:
-        """Whether it is a flip-flop."""
-        return self.kind in REGISTERS
+        """Whether what it drives changes with the clock only."""
+        return self.kind in REGISTERS or self.is_memory
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether it is a memory."""
+        return self.kind == MEMORY
+
+    @property
+    def loaded(self) -> list[Bit]:
+        """The bits that a register loads, or a memory's ports take."""
+        if self.is_memory:
+            pins = ("WR_DATA", "WR_ADDR", "WR_EN", "RD_ADDR", "RD_EN")
+            return [bit for pin in pins for bit in self.connections[pin]]
+        return [self.connections["D"][k] for k in self.live]
 
     def fan_in(self, position: int) -> Iterable[Bit]:
         """The bits that output bit ``position`` depends on."""
         pins = self.connections
-        if self.is_register:
+        if self.is_memory:
+            yield from self.loaded
+        elif self.is_register:
             yield pins["D"][position]
             for control in ("EN", "SRST"):
                 yield from pins.get(control, [])
@@ -178,5 +197,6 @@ def _cell(data: dict[str, Any]) -> Cell:
     parameters = {
         name: int(value.replace("x", "0"), 2) if isinstance(value, str) else value
         for name, value in data["parameters"].items()
+        if name not in ("MEMID", "INIT")
     }
     return Cell(data["type"], parameters, data["connections"])

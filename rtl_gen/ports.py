@@ -37,6 +37,13 @@ _NAMED = {
     "o_sticky": "flags since clear, ORed",
 }
 
+_AXI = {
+    "s_axi": "AXI4-Lite, the registers",
+    "s_axis_a": "AXI4-Stream, operand A",
+    "s_axis_b": "AXI4-Stream, operand B",
+    "m_axis": "AXI4-Stream, results",
+}
+
 _FIELDS = {
     "x": "operand",
     "a": "operand a",
@@ -62,6 +69,9 @@ def bits(width: int) -> str:
 
 def meaning(port: Port, unit: str) -> str:
     """What a port of a unit carries: meaning, format and width."""
+    bus, _, signal = port.name.rpartition("_")
+    if bus in _AXI:
+        return f"{_AXI[bus]}: {signal.upper()} ({bits(port.width)})"
     field = port.name.partition("_")[2]
     stem = field.rstrip("0123456789")
     text = _OF_UNIT.get((unit, port.name)) or _NAMED.get(port.name)

@@ -32,8 +32,7 @@ def ordered_stages(netlist: Netlist) -> list[str]:
     """The marks of the registers, from the inputs to the outputs; loops where they are entered."""
     before: dict[str, set[str]] = {}
     for register in (cell for cell in netlist.cells if cell.is_register):
-        pins = register.connections
-        behind = netlist.behind(pins["D"][k] for k in register.live)
+        behind = netlist.behind(register.loaded)
         found = {cell.stage for cell in behind if cell.is_register}
         before.setdefault(register.stage, set()).update(found - {register.stage})
     order: list[str] = []
@@ -63,7 +62,7 @@ def sections(netlist: Netlist) -> list[Section]:
     hoisted: set[int] = set()
     for register in (cell for cell in netlist.cells if cell.is_register):
         pins = register.connections
-        data = latest(pins["D"][k] for k in register.live)
+        data = latest(register.loaded)
         loads[id(register)] = max(data, rank[register.stage] - 1)
         for pin in ("EN", "SRST"):
             if latest(pins.get(pin, [])) > loads[id(register)]:

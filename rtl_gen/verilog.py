@@ -10,6 +10,7 @@ from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment, Module, Signal, Value
 from amaranth.hdl._ir import PortDirection
+from amaranth.lib.wiring import In
 
 from hfp8_hw.hdl import StreamUnit
 from hfp8_hw.hdl.numbers.shape import FixedShape, FloatShape
@@ -34,6 +35,7 @@ opt_expr
 wreduce
 opt_expr
 opt_clean
+memory_collect
 write_json
 """
 
@@ -59,10 +61,18 @@ def _stem(field: str) -> str:
     return field.rstrip("0123456789")
 
 
-class _Flat:
-    """The unit with its payload fields as signals of their own."""
+def _axi_role(name: str) -> str:
+    """The role of a port with an AXI name."""
+    if name.endswith(("valid", "ready")):
+        return name[-5:]
+    return "data" if "data" in name else "flag"
 
-    def __init__(self, unit: StreamUnit) -> None:
+
+class _Flat:
+    """The unit with its payload fields as signals of their own; one that has signals only has them
+    as they are."""
+
+    def __init__(self, unit: Any) -> None:
         self.unit = unit
         self.ports: list[Port] = []
         self.signals: dict[str, tuple[Any, Any]] = {}
@@ -71,6 +81,11 @@ class _Flat:
         m = Module()
         m.submodules.unit = self.unit
         unit: Any = self.unit
+        if not isinstance(unit, StreamUnit):
+            for name, member in unit.signature.members.items():
+                dir = "in" if member.flow is In else "out"
+                self._port(m, name, dir, getattr(unit, name), _axi_role(name))
+            return m
         self._connect(m, "i", "in", unit.i, unit.inputs)
         self._connect(m, "o", "out", unit.o, unit.outputs)
         return m
@@ -110,7 +125,7 @@ class _Flat:
 
 
 def convert(
-    unit: StreamUnit, top: str, kind: str = "", reserved: Iterable[str] = ()
+    unit: Any, top: str, kind: str = "", reserved: Iterable[str] = ()
 ) -> tuple[str, list[Port]]:
     """The Verilog text of a unit and its ports, clock and reset first.
 

@@ -47,6 +47,8 @@ class Writer:
 
     def _kept(self, cell: Cell) -> tuple[int, ...]:
         """The output bits that get a wire; arithmetic needs all below the highest live one."""
+        if cell.is_memory:
+            return tuple(range(len(cell.output)))
         if cell.is_register or cell.kind in BITWISE or cell.kind in ("$mux", "$pmux"):
             return cell.live
         if _is_table(cell):
@@ -86,7 +88,12 @@ class Writer:
     def _declared(self, stage: str) -> list[str]:
         registers = [c for c in self.netlist.cells if c.is_register and c.stage == stage]
         lines = ["", f"  // Registers of stage {stage}"]
-        return lines + [f"  reg {_range(len(self._kept(c)))}{c.name};" for c in registers]
+        for cell in registers:
+            bits = _range(len(self._kept(cell)))
+            if cell.is_memory:
+                lines.append(f"  reg {bits}{cell.name}_memory [0:{cell.parameters['SIZE'] - 1}];")
+            lines.append(f"  reg {bits}{cell.name};")
+        return lines
 
     def _section(self, section: Section, order: list[str]) -> list[str]:
         """The logic behind a stage's registers, and what loads the next."""
@@ -208,7 +215,30 @@ class Writer:
             return f"{self._operand(cell, 'A', width)} {sign} {self._vector(pins['B'])}"
         raise WriterError(f"cell {kind} has no Verilog form here: {cell.parameters}")
 
+    def _memory(self, cell: Cell) -> list[str]:
+        """A memory that writes and reads with the clock; a word that is both is read as it was."""
+        pins, facts = cell.connections, cell.parameters
+        usual = {"WR_PORTS": 1, "RD_PORTS": 1, "WR_CLK_ENABLE": 1, "RD_CLK_ENABLE": 1,
+                 "RD_TRANSPARENCY_MASK": 0, "OFFSET": 0}  # fmt: skip
+        if any(facts[name] != value for name, value in usual.items()) or len(
+            {*pins["WR_EN"]}
+        ) > 1:  # fmt: skip
+            raise WriterError(f"a memory of this kind has no Verilog form here: {facts}")
+        to, at, data, read = (
+            self._vector(pins[pin]) for pin in ("WR_ADDR", "RD_ADDR", "WR_DATA", "RD_EN")
+        )
+        word = f"{cell.name}_memory"
+        enable = "" if read == "1'b1" else f"if ({read}) "
+        return [
+            f"  always @(posedge {self._vector(pins['WR_CLK'])})",
+            f"    if ({self._vector(pins['WR_EN'][:1])}) {word}[{to}] <= {data};",
+            f"  always @(posedge {self._vector(pins['RD_CLK'])})",
+            f"    {enable}{cell.name} <= {word}[{at}];",
+        ]
+
     def _register(self, cell: Cell) -> list[str]:
+        if cell.is_memory:
+            return self._memory(cell)
         pins = cell.connections
         data = self._vector([pins["D"][k] for k in cell.live])
         clock = self._vector(pins["CLK"])

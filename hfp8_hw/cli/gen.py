@@ -13,18 +13,18 @@ from rich.table import Table
 
 from ..errors import check_choice
 from ..formats import CATALOGUE
-from ..parameters import UNITS, unit_parameters
-from .options import UnitCommand, configured, parameter_options, write_parameters
+from ..parameters import GENERATED, unit_parameters
+from .options import GeneratorCommand, configured, parameter_options, write_parameters
 from .types import OutputFolder, Source, Unit
 
 
 def _catalogue(units: tuple[str, ...]) -> dict[str, Any]:
     described = {
         name: {
-            "summary": UNITS[name].summary,
-            "golden": UNITS[name].golden,
+            "summary": GENERATED[name].summary,
+            "golden": GENERATED[name].golden,
             **unit_parameters(name, {}).timing,
-            "parameters": {f.name: _described(name, f) for f in fields(UNITS[name])},
+            "parameters": {f.name: _described(name, f) for f in fields(GENERATED[name])},
         }
         for name in units
     }
@@ -42,18 +42,18 @@ def _described(unit: str, field: Field[Any]) -> dict[str, Any]:
 
 
 @click.command("list")
-@click.argument("unit", required=False, type=Unit())
+@click.argument("unit", required=False, type=Unit(GENERATED))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(unit: str | None, as_json: bool) -> None:
     """List the units and the formats, or the parameters of one UNIT."""
-    units = tuple(UNITS) if unit is None else (check_choice("unit", unit, UNITS),)
+    units = tuple(GENERATED) if unit is None else (unit,)
     if as_json:
         click.echo(json.dumps(_catalogue(units), indent=2))
         return
     formatter = click.get_current_context().make_formatter()
     if unit is None:
         with formatter.section("Units ('hfp8 list UNIT' shows a unit's parameters)"):
-            formatter.write_dl([(name, cls.summary) for name, cls in UNITS.items()])
+            formatter.write_dl([(name, cls.summary) for name, cls in GENERATED.items()])
         click.echo(formatter.getvalue().strip() + "\n")
         _formats()
         return
@@ -88,9 +88,9 @@ def _formats() -> None:
 
 
 @click.command(
-    "gen", cls=UnitCommand, short_help="Generate a unit: Verilog, manifest, FuseSoC core."
+    "gen", cls=GeneratorCommand, short_help="Generate a unit: Verilog, manifest, FuseSoC core."
 )
-@click.argument("unit", required=False, type=Unit())
+@click.argument("unit", required=False, type=Unit(GENERATED))
 @click.option("-o", "--output", type=OutputFolder(), default=Path("."),
               show_default=True, help="Folder for the three files.")  # fmt: skip
 @click.option("--config", type=Source(), help="TOML file with parameters.")
@@ -102,7 +102,7 @@ def gen_command(
     unit: str | None, output: Path, config: Path | None, name: str | None, **options: Any
 ) -> None:
     """Generate a unit: NAME.v, its manifest NAME.json and NAME.core for FuseSoC."""
-    parameters, config_name = configured(unit, options, config)
+    parameters, config_name = configured(unit, options, config, GENERATED)
     from rtl_gen.package import generate
 
     package = generate(parameters, config_name if name is None else name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,11 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..errors import ParameterError, check_choice
+<<<<<<< HEAD
 from ..parameters import UNITS, UnitParameters, unit_parameters
 from .types import Integer, name_of
+=======
+from ..parameters import GENERATED, UNITS, UnitParameters, unit_parameters
+>>>>>>> core
 
-PARAMETERS = tuple(dict.fromkeys(f.name for cls in UNITS.values() for f in fields(cls)))
-"""The names of all units' parameters."""
+PARAMETERS = tuple(dict.fromkeys(f.name for cls in GENERATED.values() for f in fields(cls)))
+"""The names of all parameters, of the units and the core."""
 
 _NAMED = "hfp8.units"
 
@@ -31,7 +35,14 @@ class UnitCommand(click.Command):
 
     Every unit's parameters are parsed, so that one that the unit lacks is refused by the unit
     itself, which says what it has instead.
+
+    Members
+    -------
+    known : tuple of str
+        What the command is for, by name.
     """
+
+    known: tuple[str, ...] = tuple(UNITS)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, knowing which units are named."""
@@ -91,11 +102,17 @@ class UnitCommand(click.Command):
             formatter.write_dl(records)
         units = ctx.meta.get(_NAMED, [])
         for unit in units:
+<<<<<<< HEAD
             write_parameters(check_choice("UNIT", unit, UNITS), formatter)
+=======
+            write_parameters(check_choice("unit", unit, self.known), formatter)
+>>>>>>> core
         if not units:
+            every = ", ".join(self.known)
             with formatter.section("Parameters"):
                 formatter.write_text(
                     f"Each unit has parameters of its own, given as --PARAMETER VALUE. "
+<<<<<<< HEAD
                     f"'{ctx.command_path} UNIT --help' lists them. The units are "
                     f"{', '.join(UNITS)}."
                 )
@@ -104,11 +121,21 @@ class UnitCommand(click.Command):
 def spelled(name: str) -> str:
     """A parameter as an option. With its underscores it is taken too, as files spell it."""
     return f"--{name.replace('_', '-')}"
+=======
+                    f"'{ctx.command_path} UNIT --help' shows them. The units: {every}."
+                )
+
+
+class GeneratorCommand(UnitCommand):
+    """A command for all that Verilog is generated for, the core too."""
+
+    known = tuple(GENERATED)
+>>>>>>> core
 
 
 def write_parameters(unit: str, formatter: click.HelpFormatter) -> None:
     """Describe the parameters of a unit."""
-    cls = UNITS[unit]
+    cls = GENERATED[unit]
     records = [
         (f"{spelled(f.name)} {'NUMBER' if f.type == 'int' else 'TEXT'}", f.metadata["help"])
         for f in fields(cls)
@@ -142,11 +169,14 @@ def given_to_one(units: tuple[str, ...], options: dict[str, Any]) -> dict[str, A
 
 
 def configured(
-    unit: str | None, options: dict[str, Any], config: Path | None
+    unit: str | None,
+    options: dict[str, Any],
+    config: Path | None,
+    known: Iterable[str] = tuple(UNITS),
 ) -> tuple[UnitParameters, str | None]:
     """The unit that the command line and the TOML file describe, and its name if the file has one.
 
-    The command line wins over the file.
+    The command line wins over the file. ``known`` is what the command is for.
     """
     from rtl_gen.config import load
 
@@ -159,7 +189,8 @@ def configured(
             )
     chosen = data["unit"] if unit is None else unit
     if chosen is None:
-        raise ParameterError(f"UNIT is missing: name one of {', '.join(UNITS)}")
+        raise ParameterError(f"UNIT is missing: name one of {', '.join(known)}")
+    check_choice("unit", chosen, known)
     return unit_parameters(chosen, {**data["parameters"], **given(options)}), data["name"]
 
 

@@ -10,12 +10,17 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+<<<<<<< HEAD
 from .options import UnitCommand, configured, parameter_options
 from .types import Integer, Output, Source, Unit
+=======
+from ..parameters import GENERATED
+from .options import GeneratorCommand, check_folder, configured, parameter_options
+>>>>>>> core
 
 
 @click.command(
-    "synth", cls=UnitCommand, short_help="Synthesise, place and route: LUTs, flip-flops, Fmax."
+    "synth", cls=GeneratorCommand, short_help="Synthesise, place and route: LUTs, flip-flops, Fmax."
 )
 @click.argument("unit", required=False, type=Unit())
 @click.option("--device", default="ecp5-85k", show_default=True,
@@ -49,7 +54,12 @@ def synth_command(
     from fpga.synth import synthesise
     from rtl_gen.package import generate, write_whole
 
+<<<<<<< HEAD
     parameters, name = configured(unit, options, config)
+=======
+    check_folder("json", json_path)
+    parameters, name = configured(unit, options, config, GENERATED)
+>>>>>>> core
     title = check_device(device).title
     console = Console()
     with console.status("generating") as status:

@@ -2,14 +2,16 @@
 
 `convert` rounds and decodes, `multiply`, `dot` and `fixed_dot` have products and their sums,
 `steps` an accumulator's steps. `elementwise`, `to_fixed`, `track`, `update` and `scaling` are the
-other units, `random` their generators. `scalar` is a second model of the same contract in exact
-rationals, for checking this one. `codes` has what all share, `fast` the faster ways.
+other units, `random` their generators; `gemm` is the core's job. `scalar` is a second model of the
+same contract in exact rationals, for checking this one. `codes` has what all share, `fast` the
+faster ways.
 """
 
 from .convert import decode, quantize
 from .dot import SEMANTICS, dot, fma, matmul
 from .elementwise import add, maximum, relu
 from .fixed_dot import fixed_dot
+from .gemm import gemm_job
 from .multiply import mul
 from .random import xorshift32
 from .scaling import loss_scale
@@ -24,6 +26,7 @@ __all__ = [
     "dot",
     "fixed_dot",
     "fma",
+    "gemm_job",
     "loss_scale",
     "matmul",
     "maximum",

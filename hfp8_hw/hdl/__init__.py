@@ -31,7 +31,8 @@ model and the command line share them, and work without Amaranth.
 from typing import Any
 
 from ..errors import ParameterError
-from ..parameters import UnitParameters
+from ..parameters import CoreParameters, UnitParameters
+from .core.axi_core import AxiCore
 from .numbers.stream_unit import StreamUnit, class_for
 from .units.converters import Convert, Dequantizer, Quantizer
 from .units.elementwise import FpAdd, FpMax, Relu
@@ -45,14 +46,16 @@ from .units.to_fixed import ToFixed
 from .units.weight_update import WeightUpdate
 
 
-def create(parameters: UnitParameters) -> StreamUnit:
-    """The component that these parameters describe.
+def create(parameters: UnitParameters) -> StreamUnit | AxiCore:
+    """The component that these parameters describe: a unit, or the core.
 
     Raises
     ------
     ParameterError
         For anything else than the parameters of one of the units.
     """
+    if isinstance(parameters, CoreParameters):
+        return AxiCore(parameters)
     component = class_for(parameters)
     if component is None:
         raise ParameterError(
@@ -65,6 +68,7 @@ def create(parameters: UnitParameters) -> StreamUnit:
 
 
 __all__ = [
+    "AxiCore",
     "Convert",
     "Dequantizer",
     "ExactMac",

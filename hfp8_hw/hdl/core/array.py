@@ -1,0 +1,139 @@
+"""The array: rows x cols sums in step, their operands, and the way out for their results."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...parameters import CoreParameters
+from ..numbers.pipeline import Pipeline
+from ..numbers.raw import wire
+from ..numbers.shape import Amaranth
+from ..sums.scaled import Scaled, unpack_scaled
+from .drain import Drain
+from .element import Element, element_cuts, joined
+from .records import result_beat, step
+from .scratchpad import READ_CLOCKS
+
+ISSUE_CUTS = tuple(f"read{k}" for k in range(READ_CLOCKS))
+"""What the sequencer issues waits for the scratchpads."""
+
+
+class Array(wiring.Component):
+    """Sums tiles of C. No clock stops it: it must not be given more than the results' queue holds.
+
+    Members
+    -------
+    valid : 1 bit; with ``i`` (`step`)
+    a, b : codes
+        Of the step, `READ_CLOCKS` later.
+    o_valid : 1 bit; with ``o`` (`result_beat`)
+        A beat with at least one result.
+    skipped : 1 bit
+        In this clock a beat left that had none.
+    """
+
+    def __init__(self, parameters: CoreParameters) -> None:
+        self.parameters = p = parameters
+        self._width = {"a": p.a_formats[0].width, "b": p.b_formats[0].width}
+        super().__init__(
+            {
+                "valid": In(1),
+                "i": In(step(p)),
+                "a": In(p.rows * p.lanes * self._width["a"]),
+                "b": In(p.cols * p.lanes * self._width["b"]),
+                "o_valid": Out(1),
+                "o": Out(result_beat(p)),
+                "skipped": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        p = self.parameters
+        pipe = Pipeline(m, self.valid, [*ISSUE_CUTS, "operand", *element_cuts(p), "leaving"])
+        m.d.comb += pipe.ready.eq(1)
+        i: Any = self.i
+        pipe.carried = {
+            "first": i.first, "last": i.last, "mask": i.mask, "mode_a": i.mode_a,
+            "mode_b": i.mode_b, "rows": i.tile.rows, "cols": i.tile.cols, "job_end": i.tile.last,
+        }  # fmt: skip
+        for name in ISSUE_CUTS:
+            pipe.cut(name)
+        mask = pipe.carried.pop("mask")
+        modes = {side: pipe.carried.pop(f"mode_{side}") for side in ("a", "b")}
+        sides: dict[str, list[list[Scaled]]] = {}
+        for side, count in (("a", p.rows), ("b", p.cols)):
+            sides[side] = [
+                [
+                    self._operand(m, pipe, side, k, lane, modes[side], mask[lane])
+                    for lane in range(p.lanes)
+                ]
+                for k in range(count)
+            ]
+        pipe.cut("operand")
+        elements: dict[tuple[int, int], Any] = {}
+        for row in range(p.rows):
+            for col in range(p.cols):
+                element = Element(p, sides["a"][0][0], sides["b"][0][0])
+                m.submodules[f"e{row}_{col}"] = elements[row, col] = element
+                m.d.comb += [
+                    element.valid.eq(pipe.valid),
+                    element.first.eq(pipe.carried["first"]),
+                    element.last.eq(pipe.carried["last"]),
+                    element.a.as_value().eq(joined(sides["a"][row])),
+                    element.b.as_value().eq(joined(sides["b"][col])),
+                ]
+        for name in (*element_cuts(p), "leaving"):
+            pipe.cut(name)
+        m.submodules.drain = drain = Drain(p)
+        end = wire(m, pipe.valid & pipe.carried["last"], "tile_end")
+        m.d.comb += [
+            drain.start.eq(end),
+            drain.tile.rows.eq(pipe.carried["rows"]),
+            drain.tile.cols.eq(pipe.carried["cols"]),
+            drain.tile.last.eq(pipe.carried["job_end"]),
+            self.o_valid.eq(drain.o_valid),
+            self.o.eq(drain.o),
+            self.skipped.eq(drain.skipped),
+        ]
+        groups = p.rows // p.drains
+        for path in range(p.drains):
+            # A column's rows first, then the next column.
+            order = [
+                elements[group * p.drains + path, col]
+                for col in range(p.cols)
+                for group in range(groups)
+            ]
+            for one, behind in pairwise(order):
+                m.d.comb += one.beside.eq(behind.o)
+            m.d.comb += drain.i[path].eq(order[0].o)
+        return m
+
+    def _operand(
+        self,
+        m: Module,
+        pipe: Pipeline,
+        side: str,
+        number: int,
+        lane: int,
+        mode: Amaranth,
+        there: Amaranth,
+    ) -> Scaled:
+        """A code unpacked, for all elements of a row or column; what is not there adds nothing."""
+        p = self.parameters
+        fixed = p.element.fixed
+        formats, scale = (p.a_formats, fixed.a) if side == "a" else (p.b_formats, fixed.b)
+        width, codes = self._width[side], self.a if side == "a" else self.b
+        name = f"{side}{number}_{lane}"
+        code = codes[(number * p.lanes + lane) * width :][:width]
+        # Code 0 is +0 in every format. Beyond k it stands for both operands, whatever the memories
+        # hold: their product is +0, which no sum and no flag sees.
+        code = wire(m, code & there.replicate(width), f"{name}_there")
+        x = unpack_scaled(m, code, formats, scale, name=name, mode=mode)
+        cut = pipe.cut("operand")
+        return x.through(lambda n, v: cut(f"{name}_{n}", v))

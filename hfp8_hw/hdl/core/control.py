@@ -1,0 +1,155 @@
+"""What the core's registers hold: the next job, errors, counters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...parameters import CoreParameters
+from ...registers import COUNTER_BITS, COUNTERS, ID, QUEUE_FULL, register
+from ...version import __version__
+from ..numbers.raw import wire
+from ..numbers.shape import Amaranth
+from .axi_lite import AXI_LITE, AxiLite, word
+from .gemm_core import EVENTS
+from .records import JOB
+
+QUEUE = 3
+"""Jobs that wait in the queue; one more is looked at, one loaded, one ready, and one at work."""
+
+
+class Control(wiring.Component):
+    """The registers of `hfp8_hw.registers` and the queue of jobs.
+
+    Members
+    -------
+    axi_* : the AXI4-Lite port
+    job : stream of jobs
+    events : `EVENTS`
+    step_rows, step_cols, step_mask
+        As `GemmCore` has them.
+    flags : 4 bits, of the results taken in this clock, ORed
+    """
+
+    def __init__(self, parameters: CoreParameters) -> None:
+        self.parameters = p = parameters
+        super().__init__(
+            {
+                **{f"axi_{name}": member for name, member in AXI_LITE.items()},
+                "job": Out(stream.Signature(JOB)),
+                "events": In(EVENTS),
+                "step_rows": In(p.rows.bit_length()),
+                "step_cols": In(p.cols.bit_length()),
+                "step_mask": In(p.lanes),
+                "flags": In(4),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        p = self.parameters
+        m.submodules.axi = axi = AxiLite()
+        for name, member in AXI_LITE.items():
+            outer, inner = getattr(self, f"axi_{name}"), getattr(axi, name)
+            m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
+        events: Any = self.events
+        full, overflow = self._queue(m, axi)
+
+        def show(name: str, **values: Amaranth) -> None:
+            m.d.comb += getattr(axi, f"value_{name}").eq(word(register(name), values))
+
+        major, minor, patch = (int(part) for part in f"{__version__}.0.0".split(".")[:3])
+        show("ID", value=Const(ID, 32))
+        show("VERSION", major=Const(major, 8), minor=Const(minor, 8), patch=Const(patch, 8))
+        show("HASH", value=Const(int(p.top[-8:], 16), 32))
+        sizes = {name: getattr(p, name) for name in ("rows", "cols", "lanes", "drains")}
+        show("GEOMETRY", **{name: Const(value, 8) for name, value in sizes.items()})
+        show("STATUS", busy=~events.idle, full=full)
+
+        code = Signal(4, name="error_code", attrs={"stage": "events"})
+        found = wire(m, (events.refused | overflow) & (code == 0), "error_found")
+        with m.If(axi.wrote_ERROR):
+            m.d.sync += code.eq(0)
+        with m.If(found | (axi.wrote_ERROR & (events.refused | overflow))):
+            m.d.sync += code.eq(QUEUE_FULL)
+            with m.If(events.refused):
+                m.d.sync += code.eq(events.error)
+        misplaced = {
+            name: self._seen(m, getattr(events, name), axi.wrote_ERROR, name)
+            for name in ("misplaced_a", "misplaced_b")
+        }
+        show("ERROR", code=code, **misplaced)
+        show("FLAGS", flags=self._seen(m, self.flags, axi.wrote_FLAGS, "sticky"))
+        show("REFUSED", value=self._count(m, events.refused | overflow, 32, "refused"))
+        show("DONE", value=self._count(m, events.sent, 32, "sent"))
+        self._counters(m, axi)
+        return m
+
+    def _queue(self, m: Module, axi: AxiLite) -> tuple[Amaranth, Amaranth]:
+        """(the queue is full, a job came that found it so)."""
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=JOB.size, depth=QUEUE)
+        operands: Any = axi.value_OPERANDS
+        fields = {
+            field.name: operands[field.low :][: field.width]
+            for field in register("OPERANDS").fields
+        }
+        fields |= {name.lower(): getattr(axi, f"value_{name}") for name in ("M", "N", "K")}
+        start = wire(m, axi.wrote_START & axi.wdata[0] & axi.wstrb[0], "job_start")
+        job: Any = self.job
+        m.d.comb += [
+            queue.w_data.eq(Cat(*(fields[name][: JOB[name].width] for name in JOB.members))),
+            queue.w_en.eq(start),
+            job.valid.eq(queue.r_rdy),
+            job.payload.as_value().eq(queue.r_data),
+            queue.r_en.eq(job.ready),
+        ]
+        return ~queue.w_rdy, wire(m, start & ~queue.w_rdy, "job_lost")
+
+    def _seen(self, m: Module, now: Amaranth, clear: Amaranth, name: str) -> Amaranth:
+        seen = Signal(len(now), name=f"{name}_seen", attrs={"stage": "events"})
+        with m.If(clear):
+            m.d.sync += seen.eq(now)
+        with m.Else():
+            m.d.sync += seen.eq(seen | now)
+        return seen
+
+    def _count(self, m: Module, amount: Amaranth, width: int, name: str) -> Amaranth:
+        count = Signal(width, name=f"{name}_count", attrs={"stage": "events"})
+        m.d.sync += count.eq(count + amount)
+        return count
+
+    def _counters(self, m: Module, axi: AxiLite) -> None:
+        """The counters of `COUNTERS`, and what a read keeps of the upper half."""
+        p = self.parameters
+        events: Any = self.events
+
+        issued = self.step_mask.any()
+
+        def register_of(name: str, value: Amaranth, most: int, enable: Amaranth = 1) -> Amaranth:
+            held = Signal(range(most + 1), name=f"macs_{name}", attrs={"stage": "macs"})
+            with m.If(enable):
+                m.d.sync += held.eq(value)
+            return held
+
+        area = register_of("area", self.step_rows * self.step_cols, p.rows * p.cols, issued)
+        lanes = register_of("lanes", sum(self.step_mask, Const(0, 1)), p.lanes)
+        amounts = {
+            "BUSY": events.busy,
+            "STALL_OUT": events.stall_out,
+            "STALL_IN": events.stall_in,
+            "MACS": register_of("step", area * lanes, p.macs),
+        }
+        kept = Signal(
+            COUNTER_BITS - 32, name="upper_kept", reset_less=True, attrs={"stage": "events"}
+        )
+        for name in COUNTERS:
+            count = self._count(m, amounts[name], COUNTER_BITS, name.lower())
+            m.d.comb += [
+                getattr(axi, f"value_{name}_LOW").eq(count[:32]),
+                getattr(axi, f"value_{name}_HIGH").eq(kept),
+            ]
+            with m.If(getattr(axi, f"read_{name}_LOW")):
+                m.d.sync += kept.eq(count[32:])

@@ -1,0 +1,133 @@
+"""An element of the array: a sum of products, and the register in which it leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...parameters import CoreParameters
+from ...parameters.mac import MacParameters
+from ..numbers.pipeline import Pipeline, registered_cuts
+from ..numbers.raw import any_of
+from ..numbers.shape import Amaranth
+from ..sums.exact_products import summed_products
+from ..sums.fixed_sum import Item, fixed_sum, sum_cuts
+from ..sums.scaled import Scaled
+
+_FIELDS = ("nan", "inf", "zero", "sign", "sig", "shift")
+_NOTES = ("nan", "invalid", "plus_inf", "minus_inf", "zero_sign")
+
+
+def operand_layout(x: Scaled) -> data.StructLayout:
+    """A register's layout for an operand: the fields that are not constant."""
+    live = {n: getattr(x, n) for n in _FIELDS}
+    return data.StructLayout({n: len(v) for n, v in live.items() if not isinstance(v, Const)})
+
+
+def as_scaled(template: Scaled, view: Any) -> Scaled:
+    """The operand in a register, with ``template``'s constants."""
+    fields = {
+        n: value if isinstance(value, Const) else Value.cast(view[n])
+        for n in _FIELDS
+        for value in [getattr(template, n)]
+    }
+    return Scaled(**fields, unit=template.unit)
+
+
+def finished(p: CoreParameters) -> data.StructLayout:
+    """A finished sum on its way to the rounder: ``total``, and what it cannot hold."""
+    formats = (*p.a_formats, *p.b_formats)
+    names = ["nan"] if any(f.has_nan for f in formats) else []
+    if any(f.inf_code is not None for f in formats):
+        names = ["nan", "invalid", "plus_inf", "minus_inf"]
+    if p.element.rounding_mode.mode == "RDN":
+        names += ["zero_sign"]
+    fixed = p.element.fixed
+    return data.StructLayout({"total": fixed.width, **dict.fromkeys(names, 1)})
+
+
+def element_cuts(p: CoreParameters) -> tuple[str, ...]:
+    """The cuts between an element's operands and its sum."""
+    levels = (p.lanes - 1).bit_length()
+    return (
+        *registered_cuts(p.stages - 2, ("shift", "product")),
+        *(f"tree{k}" for k in range(levels)),
+        *sum_cuts(1),
+    )
+
+
+class Element(wiring.Component):
+    """Sums ``lanes`` products a clock; no clock ever stops it.
+
+    Members
+    -------
+    valid, first, last : 1 bit, of the products
+    a, b : ``lanes`` operands, as `operand_layout` says
+    beside : `finished`, of the element whose results leave behind this one's
+    o : `finished`
+        The sum, ``len(element_cuts(p)) + 1`` clocks after the last products; ``beside`` as it was
+        a clock ago in every other clock.
+    """
+
+    def __init__(self, parameters: CoreParameters, a: Scaled, b: Scaled) -> None:
+        self.parameters, self._templates = parameters, (a, b)
+        lanes, done = parameters.lanes, finished(parameters)
+        super().__init__(
+            {
+                "valid": In(1),
+                "first": In(1),
+                "last": In(1),
+                "a": In(data.ArrayLayout(operand_layout(a), lanes)),
+                "b": In(data.ArrayLayout(operand_layout(b), lanes)),
+                "beside": In(done),
+                "o": Out(done),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        p = self.parameters
+        unit: MacParameters = p.element
+        a, b = self._templates
+        pairs = [
+            (as_scaled(a, self.a[lane]), as_scaled(b, self.b[lane])) for lane in range(p.lanes)
+        ]
+        pipe = Pipeline(m, self.valid, element_cuts(p))
+        pipe.carried = {"first": self.first, "last": self.last}
+        m.d.comb += pipe.ready.eq(1)
+        addend = summed_products(m, pipe, pairs, unit, self._notes)
+        carried, pipe.carried = pipe.carried, {}
+        first, last = carried.pop("first"), carried.pop("last")
+        item = Item(addend, first, last, carried, {})
+        end, total, notes = fixed_sum(m, pipe, item, None, unit.fixed.width, 1)
+        out: Any = Signal(finished(p), name="leaving", reset_less=True, attrs={"stage": "leaving"})
+        m.d.sync += out.eq(self.beside)
+        with m.If(pipe.valid & end):
+            m.d.sync += out.total.eq(total)
+            for name in out.shape().members:
+                if name != "total":
+                    m.d.sync += out[name].eq(notes.get(name, Const(0, 1)))
+        m.d.comb += self.o.eq(out)
+        return m
+
+    def _notes(self, products: list[Scaled]) -> dict[str, Amaranth]:
+        """The sign of a sum that is zero, where that depends on the products."""
+        if self.parameters.element.rounding_mode.mode != "RDN":
+            return {}
+        return {"zero_sign": any_of(*(t.sign | ~any_of(t.zero, t.sig == 0) for t in products))}
+
+
+def notes_of(view: Any) -> dict[str, Amaranth]:
+    """The notes of a `finished` sum by name, those that it does not have as constants."""
+    members = view.shape().members
+    return {name: Value.cast(view[name]) if name in members else Const(0, 1) for name in _NOTES}
+
+
+def joined(parts: list[Scaled]) -> Amaranth:
+    """Operands as the bits of an array of `operand_layout`."""
+    return Cat(
+        *(getattr(x, n) for x in parts for n in _FIELDS if not isinstance(getattr(x, n), Const))
+    )

@@ -1,0 +1,167 @@
+"""Takes jobs in: refuses what is not allowed, and counts out how large the operands are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...jobs import JobError
+from ...parameters import CoreParameters
+from ...parameters.core import Layout
+from ..numbers.raw import wire
+from ..numbers.shape import Amaranth
+from .records import JOB, SIZE_BITS, accepted
+
+
+class Intake(wiring.Component):
+    """One job at a time; a job takes as many clocks as a row of it has words, and it has rows of
+    squares.
+
+    Members
+    -------
+    i : stream of jobs
+    o : stream of `accepted` jobs
+    refused : 1 bit, for one clock
+    error : code of `JobError` under ``refused``
+    busy : 1 bit, a job is being looked at
+    """
+
+    def __init__(self, parameters: CoreParameters) -> None:
+        self.parameters = parameters
+        super().__init__(
+            {
+                "i": In(stream.Signature(JOB)),
+                "o": Out(stream.Signature(accepted(parameters))),
+                "refused": Out(1),
+                "error": Out(4),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        p = self.parameters
+        job = Signal(JOB, name="intake_job", reset_less=True, attrs={"stage": "intake"})
+        busy, offered = (
+            Signal(name=f"intake_{name}", attrs={"stage": "intake"}) for name in ("busy", "offered")
+        )
+        i: Any = self.i
+        take = wire(m, i.valid & ~busy, "intake_take")
+        m.d.comb += [i.ready.eq(~busy), self.busy.eq(busy)]
+        with m.If(take):
+            m.d.sync += [job.eq(i.payload), busy.eq(1)]
+
+        new = i.payload
+        counts = {}
+        for side, layout, transposed, height, width in (
+            ("a", p.a_layout, new.transpose_a, new.m, new.k),
+            ("b", p.b_layout, new.transpose_b, new.k, new.n),
+        ):
+            rows = Mux(transposed, width, height)
+            columns = Mux(transposed, height, width)
+            counts[side] = _Count(m, layout, take, busy, rows, columns, f"intake_{side}")
+
+        modes = [
+            getattr(job, f"mode_{side}")
+            for side, formats in (("a", p.a_formats), ("b", p.b_formats))
+            if len(formats) == 1
+        ]
+        pages = [getattr(job, f"page_{side}") >> (p.pages - 1).bit_length() for side in ("a", "b")]
+        empty = (job.m == 0) | (job.n == 0) | (job.k == 0)
+        checks = [
+            (JobError.EMPTY, empty),
+            (JobError.LONG, job.k > p.terms),
+            (JobError.MODE, Cat(*modes).any() if modes else Const(0, 1)),
+            (JobError.PAGE, Cat(*pages).any()),
+            (JobError.LARGE_A, counts["a"].large),
+            (JobError.LARGE_B, counts["b"].large),
+        ]
+        error: Amaranth = Const(JobError.NONE, 4)
+        for code, wrong in reversed(checks):
+            error = Mux(wrong, int(code), error)
+        error = wire(m, error, "intake_error")
+        # Neither operand's size is known before both are; a fault that needs none may come first.
+        early = wire(m, (error != 0) & (error < int(JobError.LARGE_A)), "intake_early")
+        counted = wire(m, counts["a"].done & counts["b"].done, "intake_counted")
+        good = wire(m, busy & ~offered & counted & (error == 0), "intake_good")
+        m.d.comb += [
+            self.error.eq(error),
+            self.refused.eq(busy & ~offered & (early | (counted & (error != 0)))),
+        ]
+        o: Any = self.o
+        with m.If(good):
+            m.d.sync += offered.eq(1)
+        with m.If(self.refused | (offered & o.ready)):
+            m.d.sync += [busy.eq(0), offered.eq(0)]
+        m.d.comb += [o.valid.eq(offered), o.payload.job.eq(job)]
+        for side in ("a", "b"):
+            m.d.comb += [
+                o.payload[side].row_words.eq(counts[side].row_words),
+                o.payload[side].group_words.eq(counts[side].group_words),
+            ]
+        return m
+
+
+class _Count:
+    """Counts, without a divider or a multiplier, how many words a stored matrix has.
+
+    Members
+    -------
+    done : 1 bit
+    large : 1 bit, it does not fit a page
+    row_words, group_words
+        As in `records.sizes`.
+    """
+
+    def __init__(
+        self,
+        m: Module,
+        layout: Layout,
+        start: Amaranth,
+        busy: Amaranth,
+        rows: Amaranth,
+        columns: Amaranth,
+        name: str,
+    ) -> None:
+        def register(label: str, shape: Any) -> Amaranth:
+            return Signal(shape, name=f"{name}_{label}", attrs={"stage": "intake"})
+
+        left = {
+            "rows": register("rows_left", signed(SIZE_BITS + 2)),
+            "columns": register("columns_left", signed(SIZE_BITS + 2)),
+        }
+        bits = layout.words.bit_length()
+        self.row_words = register("row_words", bits)
+        self.group_words = register("group_words", (layout.words * layout.groups).bit_length())
+        words = register("words", bits + 1)
+        # What is left counts down to 0 or below.
+        more_columns = wire(m, left["columns"] > 0, f"{name}_more_columns")
+        more_rows = wire(m, left["rows"] > 0, f"{name}_more_rows")
+        wide = wire(m, self.row_words == layout.words, f"{name}_full_row")
+        too_wide = wire(m, more_columns & wide, f"{name}_too_wide")
+        too_large = wire(m, words > layout.words, f"{name}_too_large")
+        self.large = wire(m, too_wide | too_large, f"{name}_large")
+        self.done = wire(m, self.large | ~(more_columns | more_rows), f"{name}_done")
+        with m.If(start):
+            m.d.sync += [
+                left["rows"].eq(rows),
+                left["columns"].eq(columns),
+                self.row_words.eq(0),
+                self.group_words.eq(0),
+                words.eq(0),
+            ]
+        with m.Elif(busy & ~self.large):
+            with m.If(more_columns):
+                m.d.sync += [
+                    left["columns"].eq(left["columns"] - layout.long),
+                    self.row_words.eq(self.row_words + 1),
+                    self.group_words.eq(self.group_words + layout.groups),
+                ]
+            with m.Elif(more_rows):
+                m.d.sync += [
+                    left["rows"].eq(left["rows"] - layout.short),
+                    words.eq(words + self.row_words),
+                ]

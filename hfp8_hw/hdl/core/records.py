@@ -1,0 +1,129 @@
+"""The bundles of signals that go between the parts of the core."""
+
+from __future__ import annotations
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data
+
+from ...jobs import MAX_PAGES, MAX_SIZE
+from ...parameters import CoreParameters
+from ...parameters.core import Layout
+
+SIZE_BITS = MAX_SIZE.bit_length()
+PAGE_BITS = (MAX_PAGES - 1).bit_length()
+
+JOB = data.StructLayout(
+    {
+        "m": unsigned(SIZE_BITS),
+        "n": unsigned(SIZE_BITS),
+        "k": unsigned(SIZE_BITS),
+        "transpose_a": 1,
+        "transpose_b": 1,
+        "mode_a": 1,
+        "mode_b": 1,
+        "load_a": 1,
+        "load_b": 1,
+        "page_a": unsigned(PAGE_BITS),
+        "page_b": unsigned(PAGE_BITS),
+    }
+)
+"""A job as it is given: the fields of `hfp8_hw.jobs.GemmJob`."""
+
+
+def word_bits(layout: Layout) -> int:
+    """Bits of a word's number in its page."""
+    return (layout.words - 1).bit_length()
+
+
+def address_bits(layout: Layout, pages: int) -> int:
+    """Bits of a word's address in the scratchpad: page, then word."""
+    return max(1, word_bits(layout) + (pages - 1).bit_length())
+
+
+def sizes(layout: Layout) -> data.StructLayout:
+    """What intake finds out about a stored operand.
+
+    ``row_words`` of `Layout`, and ``group_words``, ``groups`` times that.
+    """
+    return data.StructLayout(
+        {
+            "row_words": unsigned(layout.words.bit_length()),
+            "group_words": unsigned((layout.words * layout.groups).bit_length()),
+        }
+    )
+
+
+def accepted(p: CoreParameters) -> data.StructLayout:
+    """A job that is allowed: with the sizes of its operands."""
+    return data.StructLayout({"job": JOB, "a": sizes(p.a_layout), "b": sizes(p.b_layout)})
+
+
+def operand_codes(p: CoreParameters, side: str) -> tuple[int, int]:
+    """(codes of a beat of an operand's stream, bits that each takes there)."""
+    layout, formats = (p.a_layout, p.a_formats) if side == "a" else (p.b_layout, p.b_formats)
+    return layout.long, -(-formats[0].width // 8) * 8
+
+
+def beat(p: CoreParameters, side: str) -> data.StructLayout:
+    """A beat of an operand's stream."""
+    count, bits = operand_codes(p, side)
+    return data.StructLayout({"data": unsigned(count * bits), "last": 1})
+
+
+def result_bits(p: CoreParameters) -> int:
+    """Bits that a result takes in the output stream."""
+    return -(-p.acc_format.width // 8) * 8
+
+
+def result_beat(p: CoreParameters) -> data.StructLayout:
+    """A beat of the output stream: ``drains`` results, their flags, which of them there are."""
+    return data.StructLayout(
+        {
+            "data": unsigned(p.drains * result_bits(p)),
+            "flags": unsigned(4 * p.drains),
+            "keep": unsigned(p.drains),
+            "last": 1,
+        }
+    )
+
+
+def tile(p: CoreParameters) -> data.StructLayout:
+    """What the drain has to know of a tile: how many rows and columns of it belong to C."""
+    return data.StructLayout(
+        {
+            "rows": unsigned(p.rows.bit_length()),
+            "cols": unsigned(p.cols.bit_length()),
+            "last": 1,
+        }
+    )
+
+
+def step(p: CoreParameters) -> data.StructLayout:
+    """What the sequencer issues in a clock, beside the addresses."""
+    return data.StructLayout(
+        {
+            "first": 1,
+            "last": 1,
+            "mask": unsigned(p.lanes),
+            "mode_a": 1,
+            "mode_b": 1,
+            "tile": tile(p),
+        }
+    )
+
+
+def reading(layout: Layout, pages: int) -> data.StructLayout:
+    """Where an operand is read in a clock.
+
+    The square that position u of a block needs is at ``base + u * stride``, in group
+    (u + ``turn``) mod ``groups``; ``along`` says that the block's long side lies along the stored
+    rows.
+    """
+    return data.StructLayout(
+        {
+            "base": unsigned(address_bits(layout, pages)),
+            "stride": unsigned(layout.words.bit_length()),
+            "turn": unsigned((layout.groups - 1).bit_length()),
+            "along": 1,
+        }
+    )

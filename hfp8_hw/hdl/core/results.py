@@ -1,0 +1,76 @@
+"""The queue of results in front of the output stream, and the places kept in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...parameters import CoreParameters
+from ..numbers.raw import wire
+from .records import result_beat
+
+
+def queue_depth(p: CoreParameters, latency: int) -> int:
+    """Beats of the queue: those of two tiles, and what is under way meanwhile."""
+    # One beat is in the register behind the memory.
+    return (1 << (2 * p.slots + latency).bit_length()) + 1
+
+
+class Results(wiring.Component):
+    """Keeps places for tiles that are issued, so that results never have to wait in the array.
+
+    Members
+    -------
+    room : 1 bit
+        There are places for one more tile.
+    reserve : 1 bit
+        They are taken.
+    push : 1 bit; with ``beat``
+    skipped : 1 bit
+        A place is given back unused.
+    o : stream of `result_beat`
+    """
+
+    def __init__(self, parameters: CoreParameters, latency: int) -> None:
+        self.parameters = p = parameters
+        self.depth = queue_depth(p, latency)
+        super().__init__(
+            {
+                "room": Out(1),
+                "reserve": In(1),
+                "push": In(1),
+                "beat": In(result_beat(p)),
+                "skipped": In(1),
+                "o": Out(stream.Signature(result_beat(p))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        p = self.parameters
+        o: Any = self.o
+        beat = Value.cast(self.beat)
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(beat), depth=self.depth)
+        m.d.comb += [
+            queue.w_data.eq(beat),
+            queue.w_en.eq(self.push),
+            Value.cast(o.payload).eq(queue.r_data),
+            o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(o.ready),
+        ]
+        free = Signal(
+            range(self.depth + 1), init=self.depth, name="places_free", attrs={"stage": "places"}
+        )
+        room = Signal(init=1, name="places_room", attrs={"stage": "places"})
+        popped = wire(m, queue.r_rdy & o.ready, "popped")
+        following = wire(
+            m,
+            (free + popped + self.skipped - (self.reserve * p.slots))[: len(free)],
+            "places_following",
+        )
+        m.d.sync += [free.eq(following), room.eq(following >= p.slots)]
+        m.d.comb += self.room.eq(room)
+        return m

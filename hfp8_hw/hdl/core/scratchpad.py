@@ -1,0 +1,137 @@
+"""The memory of an operand: written a part of a row a clock, read a block a clock, either way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...parameters import CoreParameters
+from ..numbers.raw import wire
+from ..numbers.shape import Amaranth
+from .records import address_bits, operand_codes, reading
+
+READ_CLOCKS = 2
+"""From what says where to read to the codes: the memory's own clock, and one to sort them."""
+
+
+class Scratchpad(wiring.Component):
+    """Banks of memory as `hfp8_hw.parameters.core.Layout` describes: one for each group of squares
+    and row of a square, ``short`` codes wide, with one port to write and one, synchronous, to read.
+
+    Members
+    -------
+    write, address, row, turn, data
+        From the `Loader`.
+    read : `reading`
+    codes : ``outer`` x ``lanes`` codes, lanes first
+        `READ_CLOCKS` later.
+    """
+
+    def __init__(self, parameters: CoreParameters, side: str) -> None:
+        self.parameters, self.side = parameters, side
+        p = parameters
+        self.layout, formats = (
+            (p.a_layout, p.a_formats) if side == "a" else (p.b_layout, p.b_formats)
+        )
+        self.width = formats[0].width
+        layout = self.layout
+        count, bits = operand_codes(p, side)
+        super().__init__(
+            {
+                "write": In(1),
+                "address": In(address_bits(layout, p.pages)),
+                "row": In((layout.short - 1).bit_length()),
+                "turn": In((layout.groups - 1).bit_length()),
+                "data": In(count * bits),
+                "read": In(reading(layout, p.pages)),
+                "codes": Out(layout.outer * layout.lanes * self.width),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        p, layout, side = self.parameters, self.layout, self.side
+        short, groups = layout.short, layout.groups
+        _, bits = operand_codes(p, side)
+        given = [self.data[k * bits :][: self.width] for k in range(layout.long)]
+        read: Any = self.read
+        addresses: list[Amaranth] = [read.base]
+        for u in range(1, groups):
+            following = (addresses[-1] + read.stride)[: len(self.address)]
+            addresses.append(wire(m, following, f"{side}_address{u}"))
+        # squares[s][i][j]: what group s puts out.
+        squares: list[list[list[Amaranth]]] = []
+        for s in range(groups):
+            squares.append([])
+            # The beat's part, and the read's position, that is in this group.
+            part = _turned(self.turn, [given[u * short :][:short] for u in range(groups)], s)
+            address = _turned(read.turn, [[one] for one in addresses], s)[0]
+            for i in range(short):
+                bank = memory.Memory(
+                    shape=unsigned(short * self.width),
+                    depth=p.pages * layout.words,
+                    init=[],
+                )
+                m.submodules[f"{side}{s}_{i}"] = bank
+                write: Any = bank.write_port()
+                port: Any = bank.read_port(domain="sync")
+                here = self.write if short == 1 else self.write & (self.row == i)
+                m.d.comb += [
+                    write.addr.eq(self.address),
+                    write.data.eq(Cat(*part)),
+                    write.en.eq(here),
+                    port.addr.eq(address),
+                    port.en.eq(1),
+                ]
+                row = Signal(
+                    short * self.width, name=f"{side}_bank{s}_{i}", attrs={"stage": f"{side}_bank"}
+                )
+                m.d.comb += row.eq(port.data)
+                squares[s].append([row[j * self.width :][: self.width] for j in range(short)])
+
+        stage = f"{side}_read"
+        along, turn = (
+            Signal(len(value), name=f"{stage}_{name}", reset_less=True, attrs={"stage": stage})
+            for name, value in (("along", read.along), ("turn", read.turn))
+        )
+        m.d.sync += [along.eq(read.along), turn.eq(read.turn)]
+        block: dict[tuple[int, int], Amaranth] = {}
+        for u in range(groups):
+            for i in range(short):
+                for j in range(short):
+                    # i on the long side, j on the short one.
+                    found = [
+                        [Mux(along, squares[s][j][i], squares[s][i][j])] for s in range(groups)
+                    ]
+                    block[u * short + i, j] = _turned(turn, found, -u, forward=True)[0]
+        narrow = layout.outer <= layout.lanes
+        codes = [
+            block[(lane, one) if narrow else (one, lane)]
+            for one in range(layout.outer)
+            for lane in range(layout.lanes)
+        ]
+        held = Signal(
+            len(self.codes),
+            name=f"{side}_codes",
+            reset_less=True,
+            attrs={"stage": f"{side}_codes"},
+        )
+        m.d.sync += held.eq(Cat(*codes))
+        m.d.comb += self.codes.eq(held)
+        return m
+
+
+def _turned(
+    turn: Amaranth, choices: list[list[Amaranth]], number: int, forward: bool = False
+) -> list[Amaranth]:
+    """``choices[(number - turn) mod n]``; ``forward``: ``choices[(turn - number) mod n]``."""
+    count = len(choices)
+    sign = 1 if forward else -1
+    result = choices[sign * -number % count] if forward else choices[number % count]
+    for k in range(1, count):
+        pick = choices[(k - number) % count if forward else (number - k) % count]
+        result = [Mux(turn == k, x, y) for x, y in zip(pick, result, strict=True)]
+    return result

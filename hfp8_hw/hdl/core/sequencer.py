@@ -1,0 +1,139 @@
+"""The loops of a job: over the tiles of C, and in each along k."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...parameters import CoreParameters
+from ..numbers.raw import wire
+from ..numbers.shape import Amaranth
+from .address import Address
+from .records import SIZE_BITS, accepted, reading, step
+
+
+class Sequencer(wiring.Component):
+    """Issues a block of each operand a clock: along k, then the next columns, then the next rows.
+
+    Nothing behind it can wait. So the last block of a tile is issued only when ``free`` results
+    have a place in the output queue, and not before the results of the tile ahead have left the
+    array, which takes ``slots`` clocks. A job follows another without a clock in between.
+
+    Members
+    -------
+    i : stream of `accepted` jobs whose operands are loaded
+    room : 1 bit
+        The results of a tile have a place.
+    valid : 1 bit; with ``o`` (`step`), ``read_a`` and ``read_b`` (`reading`)
+    active : 1 bit, there is a job
+    held : 1 bit, its next block has to wait
+    done : 1 bit, for the clock of the last block of a job
+    page_a, page_b
+        What the job reads, under ``active``.
+    """
+
+    def __init__(self, parameters: CoreParameters) -> None:
+        self.parameters = p = parameters
+        page_bits = (p.pages - 1).bit_length()
+        super().__init__(
+            {
+                "i": In(stream.Signature(accepted(p))),
+                "room": In(1),
+                "valid": Out(1),
+                "o": Out(step(p)),
+                "read_a": Out(reading(p.a_layout, p.pages)),
+                "read_b": Out(reading(p.b_layout, p.pages)),
+                "active": Out(1),
+                "held": Out(1),
+                "done": Out(1),
+                "page_a": Out(page_bits),
+                "page_b": Out(page_bits),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        p = self.parameters
+        i: Any = self.i
+        o: Any = self.o
+
+        def register(name: str, width: int, reset: bool = False) -> Signal:
+            return Signal(width, name=f"loop_{name}", reset_less=not reset, attrs={"stage": "loop"})
+
+        active = register("active", 1, True)
+        k, n, rows, columns, depth = (
+            register(name, SIZE_BITS) for name in ("k_left", "n_left", "m_left", "n", "k")
+        )
+        mode_a, mode_b = register("mode_a", 1), register("mode_b", 1)
+        pages = {side: register(f"page_{side}", len(self.page_a)) for side in ("a", "b")}
+        first = register("first", 1)
+        wait = register("wait", (p.slots - 1).bit_length(), True)
+
+        last_k = wire(m, k <= p.lanes, "loop_last_k")
+        last_n = wire(m, n <= p.cols, "loop_last_n")
+        last_m = wire(m, rows <= p.rows, "loop_last_m")
+        blocked = wire(m, last_k & ((wait != 0) | ~self.room), "loop_blocked")
+        go = wire(m, active & ~blocked, "loop_go")
+        tile_end = wire(m, go & last_k, "loop_tile_end")
+        row_end = wire(m, tile_end & last_n, "loop_row_end")
+        done = wire(m, row_end & last_m, "loop_done")
+        take = wire(m, i.valid & (done | ~active), "loop_take")
+        m.d.comb += i.ready.eq(done | ~active)
+
+        with m.If(tile_end):
+            m.d.sync += wait.eq(p.slots - 1)
+        with m.Elif(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.If(go):
+            m.d.sync += [k.eq(k - p.lanes), first.eq(0)]
+        with m.If(tile_end):
+            m.d.sync += [k.eq(depth), n.eq(n - p.cols), first.eq(1)]
+        with m.If(row_end):
+            m.d.sync += [n.eq(columns), rows.eq(rows - p.rows)]
+        with m.If(done):
+            m.d.sync += active.eq(0)
+        job = i.payload.job
+        with m.If(take):
+            m.d.sync += [
+                active.eq(1), first.eq(1), rows.eq(job.m), n.eq(job.n), columns.eq(job.n),
+                k.eq(job.k), depth.eq(job.k), mode_a.eq(job.mode_a), mode_b.eq(job.mode_b),
+                pages["a"].eq(job.page_a), pages["b"].eq(job.page_b),
+            ]  # fmt: skip
+
+        for side, deep in (("a", ~job.transpose_a), ("b", job.transpose_b)):
+            m.submodules[side] = walk = Address(p, side)
+            aside = tile_end & ~last_n
+            m.d.comb += [
+                walk.load.eq(take),
+                walk.size.eq(i.payload[side]),
+                walk.page.eq(job[f"page_{side}"]),
+                walk.deep.eq(deep),
+                walk.step.eq(go & ~last_k),
+                walk.again.eq(aside if side == "a" else 0),
+                walk.ahead.eq(row_end if side == "a" else aside),
+                walk.restart.eq(0 if side == "a" else row_end),
+                getattr(self, f"read_{side}").eq(walk.read),
+                getattr(self, f"page_{side}").eq(pages[side]),
+            ]
+
+        def at_most(left: Amaranth, most: int) -> Amaranth:
+            return Mux(left < most, left, most)
+
+        m.d.comb += [
+            self.active.eq(active),
+            self.held.eq(active & blocked),
+            self.done.eq(done),
+            self.valid.eq(go),
+            o.first.eq(first),
+            o.last.eq(last_k),
+            o.mask.eq(Cat(*(k > lane for lane in range(p.lanes)))),
+            o.mode_a.eq(mode_a),
+            o.mode_b.eq(mode_b),
+            o.tile.rows.eq(at_most(rows, p.rows)),
+            o.tile.cols.eq(at_most(n, p.cols)),
+            o.tile.last.eq(last_n & last_m),
+        ]
+        return m

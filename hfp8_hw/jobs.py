@@ -1,0 +1,95 @@
+"""What the core is asked to do: one matrix product, and why one may be refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from .errors import ParameterError, check_int
+
+MAX_SIZE = 65535
+"""The largest m, n and k that a job can name."""
+
+MAX_PAGES = 16
+
+
+class JobError(IntEnum):
+    """Why the core refused a job; the error code that it shows."""
+
+    NONE = 0
+    EMPTY = 1
+    """m, n or k is 0."""
+    LONG = 2
+    """k is larger than the parameter ``terms``."""
+    LARGE_A = 3
+    """A does not fit a page."""
+    LARGE_B = 4
+    """B does not fit a page."""
+    MODE = 5
+    """The operand's format has no mode 1."""
+    PAGE = 6
+    """There is no such page."""
+
+
+@dataclass(frozen=True)
+class GemmJob:
+    """C = op(A) op(B): m x k times k x n.
+
+    A job can say what a core refuses (`hfp8_hw.parameters.CoreParameters.refusal`), so that this
+    can be tried too.
+
+    Members
+    -------
+    m, n, k : int
+        0 to 65535. C has m rows and n columns.
+    transpose_a : bool
+        A is stored as k x m, not as m x k.
+    transpose_b : bool
+        B is stored as n x k, not as k x n.
+    mode_a, mode_b : int
+        The operand's format where the core has two: 0 HFP8_FWD, 1 HFP8_BWD.
+    load_a, load_b : bool
+        The operand comes from its input stream into its page; else it is what the page has.
+    page_a, page_b : int
+        The page of the scratchpad, 0 to 15.
+
+    Raises
+    ------
+    ParameterError
+        For a number that does not fit its field.
+    """
+
+    m: int
+    n: int
+    k: int
+    transpose_a: bool = False
+    transpose_b: bool = False
+    mode_a: int = 0
+    mode_b: int = 0
+    load_a: bool = True
+    load_b: bool = True
+    page_a: int = 0
+    page_b: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("m", "n", "k"):
+            check_int(name, getattr(self, name), 0, MAX_SIZE)
+        for name in ("mode_a", "mode_b"):
+            check_int(name, getattr(self, name), 0, 1)
+        for name in ("page_a", "page_b"):
+            check_int(name, getattr(self, name), 0, MAX_PAGES - 1)
+        for name in ("transpose_a", "transpose_b", "load_a", "load_b"):
+            if not isinstance(getattr(self, name), bool):
+                raise ParameterError(
+                    f"{name}={getattr(self, name)!r} is not allowed: True or False"
+                )
+
+    @property
+    def a_shape(self) -> tuple[int, int]:
+        """The shape of A as it is stored."""
+        return (self.k, self.m) if self.transpose_a else (self.m, self.k)
+
+    @property
+    def b_shape(self) -> tuple[int, int]:
+        """The shape of B as it is stored."""
+        return (self.n, self.k) if self.transpose_b else (self.k, self.n)

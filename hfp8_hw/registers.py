@@ -1,0 +1,161 @@
+"""The core's registers: the one table that hardware, documentation and drivers are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import ParameterError, check_choice
+from .jobs import GemmJob
+
+ADDRESS_BITS = 8
+"""Of the AXI4-Lite port: byte addresses of 32-bit registers."""
+
+ACCESS = {
+    "ro": "read",
+    "rw": "read and write",
+    "wo": "write; reads as 0",
+    "wc": "read; any write clears it",
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """Bits of a register, ``low`` being the lowest."""
+
+    name: str
+    low: int
+    width: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Register:
+    """A register of 32 bits.
+
+    Members
+    -------
+    access : str
+        One of `ACCESS`.
+    fields : tuple of Field
+        Bits in none of them read as 0 and keep nothing.
+    """
+
+    name: str
+    address: int
+    access: str
+    text: str
+    fields: tuple[Field, ...]
+
+
+def _one(
+    name: str, address: int, access: str, text: str, width: int = 32, field: str = "value"
+) -> Register:
+    return Register(name, address, access, text, (Field(field, 0, width, text),))
+
+
+COUNTERS = {
+    "BUSY": "Clocks in which a job with all its operands was at work.",
+    "STALL_OUT": "Of these, clocks in which it had to wait for results to leave.",
+    "STALL_IN": "Clocks in which jobs waited for their operands and none was at work.",
+    "MACS": "Products summed, those outside of the matrices not counted.",
+}
+"""The counters of 48 bits, each two registers, from 0 at reset on."""
+
+COUNTER_BITS = 48
+
+REGISTERS = (
+    _one("ID", 0x00, "ro", "0x48465038, the letters HFP8."),
+    Register("VERSION", 0x04, "ro", "The version of hfp8-hw that generated the core.", (
+        Field("patch", 0, 8, "Third number."),
+        Field("minor", 8, 8, "Second number."),
+        Field("major", 16, 8, "First number."),
+    )),
+    _one("HASH", 0x08, "ro",
+         "Stands for all parameters: the eight digits at the end of the default name."),
+    Register("GEOMETRY", 0x0C, "ro", "What the array is made of.", (
+        Field("rows", 0, 8, "Rows."),
+        Field("cols", 8, 8, "Columns."),
+        Field("lanes", 16, 8, "Products that an element sums in a clock."),
+        Field("drains", 24, 8, "Results in a beat."),
+    )),
+    _one("M", 0x10, "rw", "Rows of C in the next job.", 16),
+    _one("N", 0x14, "rw", "Columns of C in the next job.", 16),
+    _one("K", 0x18, "rw", "Products in each of its sums.", 16),
+    Register("OPERANDS", 0x1C, "rw", "How the next job takes its operands.", (
+        Field("transpose_a", 0, 1, "A is stored as K x M."),
+        Field("transpose_b", 1, 1, "B is stored as N x K."),
+        Field("mode_a", 2, 1, "Format of A if it is HFP8: 0 HFP8_FWD, 1 HFP8_BWD."),
+        Field("mode_b", 3, 1, "Format of B if it is HFP8: 0 HFP8_FWD, 1 HFP8_BWD."),
+        Field("load_a", 4, 1, "A comes from its stream; else it is in its page already."),
+        Field("load_b", 5, 1, "B comes from its stream; else it is in its page already."),
+        Field("page_a", 8, 4, "Page of A's scratchpad."),
+        Field("page_b", 16, 4, "Page of B's scratchpad."),
+    )),
+    _one("START", 0x20, "wo", "Writing 1 to bit 0 puts the job that M, N, K and OPERANDS "
+         "describe into the queue; if that is full, nothing but error 7.", 1, "start"),
+    Register("STATUS", 0x24, "ro", "What the core is doing.", (
+        Field("busy", 0, 1, "There are jobs, or results that have not been taken."),
+        Field("full", 1, 1, "The queue is full."),
+    )),
+    Register("ERROR", 0x28, "wc", "The first error since it was cleared.", (
+        Field("code", 0, 4, "The error's number; 0: none."),
+        Field("misplaced_a", 8, 1, "TLAST of A's stream was not at the end of a matrix."),
+        Field("misplaced_b", 9, 1, "TLAST of B's stream was not at the end of a matrix."),
+    )),
+    _one("REFUSED", 0x2C, "ro", "Jobs that were refused, from 0 at reset on."),
+    _one("DONE", 0x30, "ro", "Jobs whose last result has been taken, from 0 at reset on."),
+    Register("FLAGS", 0x34, "wc", "The flags of all results since it was cleared, ORed.", (
+        Field("flags", 0, 4, "overflow, underflow, inexact, invalid."),
+    )),
+    *(
+        register
+        for k, (name, text) in enumerate(COUNTERS.items())
+        for register in (
+            _one(f"{name}_LOW", 0x40 + 8 * k, "ro", f"{text} Reading it keeps the upper bits."),
+            _one(f"{name}_HIGH", 0x44 + 8 * k, "ro",
+                 "The upper bits that the last read of a lower half kept.", COUNTER_BITS - 32),
+        )
+    ),
+)  # fmt: skip
+
+ID = 0x48465038
+QUEUE_FULL = 7
+"""The error code of a start while the queue is full; the others are `hfp8_hw.jobs.JobError`."""
+
+
+def register(name: str) -> Register:
+    """A register by name."""
+    names = {one.name: one for one in REGISTERS}
+    return names[check_choice("name", name, names)]
+
+
+def packed(name: str, values: dict[str, int]) -> int:
+    """The word of a register whose fields have these values; those not given are 0.
+
+    Raises
+    ------
+    ParameterError
+        For a field that the register lacks, or a value that does not fit.
+    """
+    fields = {field.name: field for field in register(name).fields}
+    word = 0
+    for key, value in values.items():
+        field = fields[check_choice("field", key, fields)]
+        if not 0 <= value < 1 << field.width:
+            raise ParameterError(f"{key}={value!r} is not allowed: {field.width} bits")
+        word |= value << field.low
+    return word
+
+
+def unpacked(name: str, word: int) -> dict[str, int]:
+    """The fields of a register's word."""
+    return {f.name: word >> f.low & ((1 << f.width) - 1) for f in register(name).fields}
+
+
+def job_words(job: GemmJob) -> dict[str, int]:
+    """The registers to write, by name and in this order, to start a job."""
+    fields: dict[str, Any] = {
+        field.name: int(getattr(job, field.name)) for field in register("OPERANDS").fields
+    }
+    return {"M": job.m, "N": job.n, "K": job.k, "OPERANDS": packed("OPERANDS", fields), "START": 1}

@@ -1,0 +1,167 @@
+"""The cocotb bench of the core: AXI masters at every port."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, RisingEdge
+from cocotbext.axi import (
+    AxiLiteBus,
+    AxiLiteMaster,
+    AxiStreamBus,
+    AxiStreamFrame,
+    AxiStreamSink,
+    AxiStreamSource,
+)
+
+from hfp8_hw.registers import COUNTERS, register, unpacked
+
+PATIENCE = 4000
+"""Clocks without a result after which the bench gives up."""
+
+
+class Ports:
+    """The masters at the core's ports."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
+        self.operands = {
+            side: AxiStreamSource(AxiStreamBus.from_prefix(dut, f"s_axis_{side}"), dut.clk, dut.rst)
+            for side in ("a", "b")
+        }
+        self.results = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
+
+    async def write(self, name: str, value: int) -> None:
+        """Write a register."""
+        await self.control.write_dword(register(name).address, value)
+
+    async def read(self, name: str) -> int:
+        """Read a register."""
+        return int(await self.control.read_dword(register(name).address))
+
+    def stall(self, rate: float, seed: int) -> None:
+        """Let every port wait at random, each for itself."""
+        channels = [
+            *self.operands.values(), self.results,
+            self.control.write_if.aw_channel, self.control.write_if.w_channel,
+            self.control.write_if.b_channel, self.control.read_if.ar_channel,
+            self.control.read_if.r_channel,
+        ]  # fmt: skip
+        for k, channel in enumerate(channels):
+            channel.clear_pause_generator()
+            channel.pause = False
+            if rate:
+                channel.set_pause_generator(_pauses(rate, random.Random(f"{seed} {k}")))
+
+    def clear(self) -> None:
+        """Forget what has not been sent or taken."""
+        for source in self.operands.values():
+            source.clear()
+        self.results.clear()
+
+
+def _pauses(rate: float, rng: random.Random) -> Iterator[bool]:
+    """Runs of clocks in which a port waits never, often, or nearly always."""
+    while True:
+        now = rng.choice([0.0, rate, 0.9])
+        for _ in range(rng.randint(1, 40)):
+            yield rng.random() < now
+
+
+async def _reset(dut: Any) -> None:
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, 4)
+    dut.rst.value = 0
+    await RisingEdge(dut.clk)
+
+
+async def _start(ports: Ports, tasks: list[dict[str, Any]]) -> None:
+    """Write the jobs, one after another, as the queue has room."""
+    held: dict[str, int] = {}
+    for task in tasks:
+        for name, value in task["words"].items():
+            if name != "START" and held.get(name) != value:
+                await ports.write(name, value)
+                held[name] = value
+        while unpacked("STATUS", await ports.read("STATUS"))["full"]:
+            pass
+        await ports.write("START", 1)
+
+
+async def _run(ports: Ports, tasks: list[dict[str, Any]], folder: Path, due: int) -> dict[str, Any]:
+    """Send everything, collect ``due`` frames; ``results``, ``registers`` and ``error``."""
+    for task in tasks:
+        for side, name in task["operands"].items():
+            await ports.operands[side].send(AxiStreamFrame((folder / name).read_bytes()))
+    starting = cocotb.start_soon(_start(ports, tasks))
+    results: list[dict[str, Any]] = []
+    idle, error = 0, None
+    while len(results) < due and error is None:
+        await RisingEdge(ports.dut.clk)
+        idle += 1
+        if int(ports.dut.m_axis_tvalid.value) or not starting.done():
+            idle = 0
+        while not ports.results.empty():
+            results.append(_frame(ports.results.recv_nowait(compact=False)))
+        if idle > PATIENCE:
+            error = f"{len(results)} of {due} results came, then nothing for {idle} clocks"
+    if error is None:
+        await starting
+    ports.stall(0, 0)
+    for _ in range(PATIENCE):
+        if error or not unpacked("STATUS", await ports.read("STATUS"))["busy"]:
+            break
+    else:
+        error = "the core did not come to rest"
+    if error is None and not ports.results.empty():
+        error = "more results came than were due"
+    names = ["ERROR", "REFUSED", "DONE", "FLAGS"]
+    names += [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
+    registers = {name: 0 if error else await ports.read(name) for name in names}
+    return {"results": results, "registers": registers, "error": error}
+
+
+def _frame(frame: Any) -> dict[str, Any]:
+    keep = frame.tkeep if frame.tkeep is not None else [1] * len(frame.tdata)
+    user = frame.tuser if isinstance(frame.tuser, list) else [frame.tuser] * len(frame.tdata)
+    return {
+        "data": bytes(frame.tdata).hex(),
+        "keep": "".join(str(int(k)) for k in keep),
+        "user": [int(u) for u in user],
+    }
+
+
+@cocotb.test()
+async def jobs(dut: Any) -> None:
+    """Run all programs; write ``result.json``."""
+    folder = Path(os.environ["HFP8_JOB"])
+    given = json.loads((folder / "job.json").read_text())
+    Clock(dut.clk, 10, unit="ns").start()
+    dut.rst.value = 1
+    ports = Ports(dut)
+    found = []
+    for number, program in enumerate(given["programs"]):
+        await _reset(dut)
+        if program["reset_at"] is not None:
+            ports.stall(program["stall"], given["seed"] + 1000 + number)
+            early = cocotb.start_soon(_run(ports, program["tasks"], folder, program["due"]))
+            await ClockCycles(dut.clk, program["reset_at"])
+            early.cancel()
+            ports.stall(0, 0)
+            ports.clear()
+            await _reset(dut)
+            ports = Ports(dut)
+            await _reset(dut)
+        ports.stall(program["stall"], given["seed"] + number)
+        found.append(await _run(ports, program["tasks"], folder, program["due"]))
+        if found[-1]["error"]:
+            break
+    (folder / "result.json").write_text(json.dumps(found))
