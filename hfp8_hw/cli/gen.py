@@ -11,7 +11,6 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import check_choice
 from ..formats import CATALOGUE
 from ..parameters import GENERATED, unit_parameters
 from .options import GeneratorCommand, configured, parameter_options, write_parameters

@@ -13,12 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..errors import ParameterError, check_choice
-<<<<<<< HEAD
-from ..parameters import UNITS, UnitParameters, unit_parameters
-from .types import Integer, name_of
-=======
 from ..parameters import GENERATED, UNITS, UnitParameters, unit_parameters
->>>>>>> core
+from .types import Integer, name_of
 
 PARAMETERS = tuple(dict.fromkeys(f.name for cls in GENERATED.values() for f in fields(cls)))
 """The names of all parameters, of the units and the core."""
@@ -51,13 +47,13 @@ class UnitCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            near = self._near(error.option_name, [word for word in words if word in UNITS])
+            near = self._near(error.option_name, [word for word in words if word in GENERATED])
             raise click.NoSuchOption(error.option_name, possibilities=near, ctx=ctx) from None
 
     def _near(self, word: str, units: list[str]) -> list[str]:
         """Options spelled much like a word: the command's own, and parameters of these units, or
         of all units if there is none."""
-        names = {f.name for unit in units or UNITS for f in fields(UNITS[unit])}
+        names = {f.name for unit in units or self.known for f in fields(GENERATED[unit])}
         allowed = {
             option.opts[0].lstrip("-") if isinstance(option, ParameterOption) else name_of(option)
             for option in self.params
@@ -102,27 +98,13 @@ class UnitCommand(click.Command):
             formatter.write_dl(records)
         units = ctx.meta.get(_NAMED, [])
         for unit in units:
-<<<<<<< HEAD
-            write_parameters(check_choice("UNIT", unit, UNITS), formatter)
-=======
-            write_parameters(check_choice("unit", unit, self.known), formatter)
->>>>>>> core
+            write_parameters(check_choice("UNIT", unit, self.known), formatter)
         if not units:
             every = ", ".join(self.known)
             with formatter.section("Parameters"):
                 formatter.write_text(
                     f"Each unit has parameters of its own, given as --PARAMETER VALUE. "
-<<<<<<< HEAD
-                    f"'{ctx.command_path} UNIT --help' lists them. The units are "
-                    f"{', '.join(UNITS)}."
-                )
-
-
-def spelled(name: str) -> str:
-    """A parameter as an option. With its underscores it is taken too, as files spell it."""
-    return f"--{name.replace('_', '-')}"
-=======
-                    f"'{ctx.command_path} UNIT --help' shows them. The units: {every}."
+                    f"'{ctx.command_path} UNIT --help' lists them. The units are {every}."
                 )
 
 
@@ -130,7 +112,11 @@ class GeneratorCommand(UnitCommand):
     """A command for all that Verilog is generated for, the core too."""
 
     known = tuple(GENERATED)
->>>>>>> core
+
+
+def spelled(name: str) -> str:
+    """A parameter as an option. With its underscores it is taken too, as files spell it."""
+    return f"--{name.replace('_', '-')}"
 
 
 def write_parameters(unit: str, formatter: click.HelpFormatter) -> None:

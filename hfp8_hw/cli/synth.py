@@ -10,19 +10,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-<<<<<<< HEAD
-from .options import UnitCommand, configured, parameter_options
-from .types import Integer, Output, Source, Unit
-=======
 from ..parameters import GENERATED
-from .options import GeneratorCommand, check_folder, configured, parameter_options
->>>>>>> core
+from .options import GeneratorCommand, configured, parameter_options
+from .types import Integer, Output, Source, Unit
 
 
 @click.command(
     "synth", cls=GeneratorCommand, short_help="Synthesise, place and route: LUTs, flip-flops, Fmax."
 )
-@click.argument("unit", required=False, type=Unit())
+@click.argument("unit", required=False, type=Unit(GENERATED))
 @click.option("--device", default="ecp5-85k", show_default=True,
               help="ecp5-85k, ice40-up5k, ice40-hx8k or gowin-gw2a-18.")  # fmt: skip
 @click.option(
@@ -54,12 +50,7 @@ def synth_command(
     from fpga.synth import synthesise
     from rtl_gen.package import generate, write_whole
 
-<<<<<<< HEAD
-    parameters, name = configured(unit, options, config)
-=======
-    check_folder("json", json_path)
     parameters, name = configured(unit, options, config, GENERATED)
->>>>>>> core
     title = check_device(device).title
     console = Console()
     with console.status("generating") as status:

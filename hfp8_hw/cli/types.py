@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,9 @@ class Unit(click.ParamType):  # type: ignore[type-arg]
 
     name = "unit"
 
+    def __init__(self, known: Iterable[str] = tuple(UNITS)) -> None:
+        self.known = tuple(known)
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name; raises ParameterError if no unit has it."""
-        return check_choice(name_of(param), value, UNITS)
+        return check_choice(name_of(param), value, self.known)

@@ -8,10 +8,10 @@ faster ways.
 """
 
 from .convert import decode, quantize
+from .core import gemm_job
 from .dot import SEMANTICS, dot, fma, matmul
 from .elementwise import add, maximum, relu
 from .fixed_dot import fixed_dot
-from .gemm import gemm_job
 from .multiply import mul
 from .random import xorshift32
 from .scaling import loss_scale

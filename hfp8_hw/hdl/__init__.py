@@ -32,7 +32,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from ..parameters import CoreParameters, UnitParameters
-from .core.axi_core import AxiCore
+from .core.axi.axi_core import AxiCore
 from .numbers.stream_unit import StreamUnit, class_for
 from .units.converters import Convert, Dequantizer, Quantizer
 from .units.elementwise import FpAdd, FpMax, Relu

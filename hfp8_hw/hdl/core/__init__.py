@@ -5,6 +5,6 @@ operands from the streams into the `scratchpad`s) and `sequencer` (the loops ove
 an `address` for each operand). What these issue goes down the `array`, which no clock ever stops:
 each `element` sums products, and finished sums leave it through `drain`s with a rounder each, into
 the queue of `results`, where a place was kept for them when they were issued. `records` are the
-bundles of signals in between, `gemm_core` puts all together. `axi_lite` and `registers` are the
-core's control port, `axi_core` the core with AXI names. May import `numbers` and `sums`.
+bundles of signals in between, `gemm_core` puts all together. `axi` is what stands around it.
+May import `numbers` and `sums`.
 """

@@ -8,12 +8,12 @@ from amaranth.hdl import Cat, Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...parameters import CoreParameters
-from ..numbers.raw import any_of
+from ....parameters import CoreParameters
+from ...numbers.raw import any_of
+from ..gemm_core import GemmCore
+from ..records import operand_codes, result_bits
 from .axi_lite import AXI_LITE
 from .control import Control
-from .gemm_core import GemmCore
-from .records import operand_codes, result_bits
 
 
 class AxiCore(wiring.Component):

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import ParameterError, check_choice, shown
-from ..formats import FloatFormat
-from ..jobs import GemmJob
-from ..rounding import Rounding
-from .codes.arrays import check_flag
-from .dot import dot
+from ...errors import ParameterError, check_choice, shown
+from ...formats import FloatFormat
+from ...jobs import GemmJob
+from ...rounding import Rounding
+from ..codes.arrays import check_flag
+from ..dot import dot
 
 JOB_SEMANTICS = ("exact",)
 """How a job may sum."""

@@ -9,9 +9,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...registers import ADDRESS_BITS, REGISTERS, Register
-from ..numbers.raw import wire
-from ..numbers.shape import Amaranth
+from ....registers import ADDRESS_BITS, REGISTERS, Register
+from ...numbers.raw import wire
+from ...numbers.shape import Amaranth
 
 OKAY, SLVERR = 0, 2
 

@@ -8,14 +8,14 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...parameters import CoreParameters
-from ...registers import COUNTER_BITS, COUNTERS, ID, QUEUE_FULL, register
-from ...version import __version__
-from ..numbers.raw import wire
-from ..numbers.shape import Amaranth
+from ....parameters import CoreParameters
+from ....registers import COUNTER_BITS, COUNTERS, ID, QUEUE_FULL, register
+from ....version import __version__
+from ...numbers.raw import wire
+from ...numbers.shape import Amaranth
+from ..gemm_core import EVENTS
+from ..records import JOB
 from .axi_lite import AXI_LITE, AxiLite, word
-from .gemm_core import EVENTS
-from .records import JOB
 
 QUEUE = 3
 """Jobs that wait in the queue; one more is looked at, one loaded, one ready, and one at work."""
