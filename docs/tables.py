@@ -20,7 +20,9 @@ from fpga.devices import DEVICES
 from fpga.figures import committed
 from fpga.rows import ROWS
 from hfp8_hw.formats import CATALOGUE
+from hfp8_hw.jobs import JobError
 from hfp8_hw.parameters import UNITS, unit_parameters
+from hfp8_hw.registers import ACCESS, QUEUE_FULL, REGISTERS
 from rtl_gen.package import generate
 from verif.coverage.cover import bins, code
 
@@ -318,6 +320,34 @@ def experiments() -> str:
     return f"{table(head, lines, 2)}\n\n{data['flow']}; {', '.join(data['tools'])}."
 
 
+def registers() -> str:
+    """docs/core.md: a row a field, from `hfp8_hw.registers`."""
+    lines = []
+    for one in REGISTERS:
+        head = [f"`{one.address:#04x}`", f"`{one.name}`", ACCESS[one.access]]
+        for field in one.fields:
+            top = field.low + field.width - 1
+            bits = f"{top}:{field.low}" if field.width > 1 else str(top)
+            lines.append([*head, bits, f"`{field.name}`", field.text])
+            head = ["", "", ""]
+    return table(["address", "register", "access", "bits", "field", "what it is"], lines, 6)
+
+
+def job_errors() -> str:
+    """docs/core.md: the error codes."""
+    said = {
+        JobError.EMPTY: "m, n or k is 0",
+        JobError.LONG: "k is larger than the parameter `terms`",
+        JobError.LARGE_A: "A does not fit a page",
+        JobError.LARGE_B: "B does not fit a page",
+        JobError.MODE: "the operand's format has no mode 1",
+        JobError.PAGE: "there is no such page",
+    }
+    lines = [[str(int(e)), said[e]] for e in JobError if e is not JobError.NONE]
+    lines.append([str(QUEUE_FULL), "the queue was full when `START` was written"])
+    return table(["code", "why"], lines, 2)
+
+
 PARTS = {
     ROOT / "README.md": {"highlights": highlights},
     DOCS / "results.md": {"results": results},
@@ -328,6 +358,7 @@ PARTS = {
     DOCS / "verification.md": {"claims": claims},
     DOCS / "numerics.md": {"catalogue": catalogue},
     DOCS / "units.md": {"units": units},
+    DOCS / "core.md": {"registers": registers, "job_errors": job_errors},
     DOCS / "training.md": {
         "kernel": partial(twin.kernel, table), "traffic": partial(twin.traffic, table),
         "training": partial(twin.results, table), "deployed": partial(twin.deployed, table),

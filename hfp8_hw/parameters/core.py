@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
-from ..formats import HFP8, FloatFormat
+from ..formats import HFP8, FloatFormat, parse_format
 from ..jobs import MAX_PAGES, GemmJob, JobError
+from ..rounding import default_overflow, default_rounding
 from .base import DETERMINISTIC, OVERFLOW, SPECIAL, Ports, parameter
 from .dot import LANES, DotParameters
 from .mac import MacParameters
@@ -146,6 +147,11 @@ class CoreParameters(TwoOperandParameters):
     a_size: int = _size("A", "rows")
     b_size: int = _size("B", "cols")
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        fmt = parse_format(self.acc, "acc")
+        return {"rounding": str(default_rounding(fmt)), "overflow": default_overflow(fmt)}
+
     def _check(self) -> None:
         check_int("stages", self.stages, 2, self.max_stages)
         check_int("rows", self.rows, 1, 64)
@@ -163,8 +169,7 @@ class CoreParameters(TwoOperandParameters):
                 )
         check_choice("semantics", self.semantics, CORE_SEMANTICS)
         check_int("terms", self.terms, 1, 65535)
-        element = self.element
-        self._set(rounding=element.rounding)
+        self._set(rounding=self.element.rounding, overflow=self.element.overflow)
         if type(self.drains) is int and self.drains == 0:
             self._set(drains=self.rows)
         divisors = [n for n in range(1, self.rows + 1) if self.rows % n == 0]
@@ -194,10 +199,8 @@ class CoreParameters(TwoOperandParameters):
     @cached_property
     def element(self) -> MacParameters:
         """The `mac` or `dot` whose sum an element of the array is."""
-        given: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("a", "b", "acc", "semantics", "terms", "rounding", "overflow")
-        }
+        names = ("a", "b", "acc", "semantics", "terms", "rounding", "overflow")
+        given: dict[str, Any] = {name: getattr(self, name) for name in names}
         if self.lanes == 1:
             return MacParameters(**given)
         return DotParameters(**given, lanes=self.lanes)

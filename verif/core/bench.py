@@ -102,6 +102,14 @@ async def _run(ports: Ports, tasks: list[dict[str, Any]], folder: Path, due: int
         for side, name in task["operands"].items():
             await ports.operands[side].send(AxiStreamFrame((folder / name).read_bytes()))
     starting = cocotb.start_soon(_start(ports, tasks))
+    try:
+        return await _collected(ports, starting, due)
+    finally:
+        starting.cancel()
+
+
+async def _collected(ports: Ports, starting: Any, due: int) -> dict[str, Any]:
+    """What comes while jobs are started and after that, as in `_run`."""
     results: list[dict[str, Any]] = []
     idle, error = 0, None
     while len(results) < due and error is None:
@@ -158,8 +166,7 @@ async def jobs(dut: Any) -> None:
             ports.stall(0, 0)
             ports.clear()
             await _reset(dut)
-            ports = Ports(dut)
-            await _reset(dut)
+            ports.clear()
         ports.stall(program["stall"], given["seed"] + number)
         found.append(await _run(ports, program["tasks"], folder, program["due"]))
         if found[-1]["error"]:

@@ -77,9 +77,11 @@ class Program:
 
 
 def beats(codes: Codes, layout: Layout, width: int) -> bytes:
-    """A stored matrix as its stream has it: each row from a new beat on."""
+    """A stored matrix as its stream has it: each row from a new beat on, and behind its end codes,
+    most of them NaN, that must not count."""
     rows, columns = codes.shape
-    padded = np.zeros((rows, layout.row_words(columns) * layout.long), np.uint32)
+    shape = (rows, layout.row_words(columns) * layout.long)
+    padded = np.full(shape, (1 << width) - 1, np.uint32)
     padded[:, :columns] = codes
     return padded.astype(f"<u{-(-width // 8)}").tobytes()
 
