@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ....parameters import CoreParameters
+from ...numbers.generated import Generated
 from ...numbers.raw import any_of
 from ..gemm_core import GemmCore
 from ..records import operand_codes, result_bits
@@ -16,7 +17,7 @@ from .axi_lite import AXI_LITE
 from .control import Control
 
 
-class AxiCore(wiring.Component):
+class AxiCore(Generated):
     """`GemmCore` and its registers behind AXI ports.
 
     Members
@@ -29,6 +30,8 @@ class AxiCore(wiring.Component):
         Results: ``drains`` codes a beat; ``tkeep`` says which there are, ``tuser`` has four flags
         for each, ``tlast`` ends a job.
     """
+
+    units = ("core",)
 
     def __init__(self, parameters: CoreParameters) -> None:
         self.parameters = p = parameters
