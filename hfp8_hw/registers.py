@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ParameterError, check_choice
 from .jobs import GemmJob
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .parameters import CoreParameters
 
 ADDRESS_BITS = 8
 """Of the AXI4-Lite port: byte addresses of 32-bit registers."""
@@ -122,6 +126,19 @@ REGISTERS = (
 ID = 0x48465038
 QUEUE_FULL = 7
 """The error code of a start while the queue is full; the others are `hfp8_hw.jobs.JobError`."""
+
+
+def fixed_words(parameters: CoreParameters) -> dict[str, int]:
+    """The registers that never change, by name, and what they read as."""
+    p = parameters
+    numbers = [int(part) for part in f"{__version__}.0.0".split(".")[:3]]
+    sizes = {"rows": p.rows, "cols": p.cols, "lanes": p.lanes, "drains": p.drains}
+    return {
+        "ID": ID,
+        "VERSION": packed("VERSION", dict(zip(("major", "minor", "patch"), numbers, strict=True))),
+        "HASH": int(p.top[-8:], 16),
+        "GEOMETRY": packed("GEOMETRY", sizes),
+    }
 
 
 def register(name: str) -> Register:

@@ -68,7 +68,7 @@ def run(
         If it fails.
     """
     tool = simulators.find(simulator)
-    build = _build(package, tool)
+    build = build_simulation(package, tool)
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         described = [_described(program, k, folder) for k, program in enumerate(programs)]
@@ -146,7 +146,7 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: dict[str, A
     )
 
 
-def _build(package: Package, tool: simulators.Tool) -> Path:
+def build_simulation(package: Package, tool: simulators.Tool) -> Path:
     """The folder of the built simulation, made if it is not in the cache."""
     text = harness(package.manifest)
     facts = [package.verilog, text, tool.name, tool.version, version("cocotb"), sys.version,

@@ -9,8 +9,7 @@ from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ....parameters import CoreParameters
-from ....registers import COUNTER_BITS, COUNTERS, ID, QUEUE_FULL, register
-from ....version import __version__
+from ....registers import COUNTER_BITS, COUNTERS, QUEUE_FULL, fixed_words, register
 from ...numbers.raw import wire
 from ...numbers.shape import Amaranth
 from ..gemm_core import EVENTS
@@ -61,12 +60,8 @@ class Control(wiring.Component):
         def show(name: str, **values: Amaranth) -> None:
             m.d.comb += getattr(axi, f"value_{name}").eq(word(register(name), values))
 
-        major, minor, patch = (int(part) for part in f"{__version__}.0.0".split(".")[:3])
-        show("ID", value=Const(ID, 32))
-        show("VERSION", major=Const(major, 8), minor=Const(minor, 8), patch=Const(patch, 8))
-        show("HASH", value=Const(int(p.top[-8:], 16), 32))
-        sizes = {name: getattr(p, name) for name in ("rows", "cols", "lanes", "drains")}
-        show("GEOMETRY", **{name: Const(value, 8) for name, value in sizes.items()})
+        for name, fixed in fixed_words(p).items():
+            m.d.comb += getattr(axi, f"value_{name}").eq(fixed)
         show("STATUS", busy=~events.idle, full=full)
 
         code = Signal(4, name="error_code", attrs={"stage": "events"})
