@@ -131,7 +131,7 @@ async def _collected(ports: Ports, starting: Any, due: int) -> dict[str, Any]:
         error = "the core did not come to rest"
     if error is None and not ports.results.empty():
         error = "more results came than were due"
-    names = ["ERROR", "REFUSED", "DONE", "FLAGS"]
+    names = ["ERROR", "REFUSED", "DONE", "FLAGS", "AMAX"]
     names += [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
     registers = {name: 0 if error else await ports.read(name) for name in names}
     return {"results": results, "registers": registers, "error": error}

@@ -13,9 +13,10 @@ from ..numbers.raw import wire
 from ..sums.pipelined_rounder import ROUND_CUTS
 from .array import ISSUE_CUTS, Array
 from .element import element_cuts
+from .epilogue.path import Epilogue, epilogue_latency
 from .intake import Intake
 from .loader import Loader
-from .records import JOB, accepted, beat, result_beat
+from .records import accepted, beat, job_record, result_beat, summary
 from .results import Results
 from .scratchpad import Scratchpad
 from .sequencer import Sequencer
@@ -44,7 +45,7 @@ there, and no result."""
 
 def issue_to_result(p: CoreParameters) -> int:
     """Clocks from the issue of a tile's last products to its first results' entry in the queue."""
-    return len(ISSUE_CUTS) + 1 + len(element_cuts(p)) + 1 + len(ROUND_CUTS)
+    return len(ISSUE_CUTS) + 1 + len(element_cuts(p)) + 1 + len(ROUND_CUTS) + epilogue_latency(p)
 
 
 class GemmCore(wiring.Component):
@@ -64,13 +65,14 @@ class GemmCore(wiring.Component):
     events : `EVENTS`
     step_rows, step_cols, step_mask
         What is issued in this clock: so many rows and columns of C, and in which lanes.
+    summary : `summary`, under ``events.sent``; with an epilogue
     """
 
     def __init__(self, parameters: CoreParameters) -> None:
         self.parameters = p = parameters
         super().__init__(
             {
-                "job": In(stream.Signature(JOB)),
+                "job": In(stream.Signature(job_record(p))),
                 "a": In(stream.Signature(beat(p, "a"))),
                 "b": In(stream.Signature(beat(p, "b"))),
                 "y": Out(stream.Signature(result_beat(p))),
@@ -78,6 +80,7 @@ class GemmCore(wiring.Component):
                 "step_rows": Out(p.rows.bit_length()),
                 "step_cols": Out(p.cols.bit_length()),
                 "step_mask": Out(p.lanes),
+                **({} if p.epilogue == "none" else {"summary": Out(summary(p))}),
             }
         )
 
@@ -110,21 +113,34 @@ class GemmCore(wiring.Component):
             array.i.eq(sequencer.o),
             sequencer.room.eq(results.room),
             results.reserve.eq(sequencer.valid & sequencer.o.last),
-            results.push.eq(array.o_valid),
-            results.beat.eq(array.o),
-            results.skipped.eq(array.skipped),
         ]
-        y: Any = self.y
+        if p.epilogue == "none":
+            m.d.comb += [
+                results.push.eq(array.o_valid),
+                results.beat.beat.eq(array.o),
+                results.skipped.eq(array.skipped),
+            ]
+        else:
+            m.submodules.epilogue = epilogue = Epilogue(p, issue_to_result(p))
+            m.d.comb += [
+                epilogue.take.eq(sequencer.i.valid & sequencer.i.ready),
+                epilogue.job.eq(sequencer.i.payload),
+                epilogue.valid.eq(array.o_valid),
+                epilogue.i.eq(array.o),
+                results.push.eq(epilogue.o_valid),
+                results.beat.eq(epilogue.o),
+                results.skipped.eq(array.skipped + epilogue.skipped),
+                self.summary.eq(results.summary),
+            ]
         events: Any = self.events
-        sent = wire(m, y.valid & y.ready & y.payload.last, "job_sent")
         unsent = Signal(16, name="jobs_unsent", attrs={"stage": "events"})
-        m.d.sync += unsent.eq(unsent + sequencer.done - sent)
+        m.d.sync += unsent.eq(unsent + sequencer.done - results.sent)
         m.d.comb += [
             events.accepted.eq(intake.o.valid & intake.o.ready),
             events.refused.eq(intake.refused),
             events.error.eq(intake.error),
             events.done.eq(sequencer.done),
-            events.sent.eq(sent),
+            events.sent.eq(results.sent),
             events.misplaced_a.eq(loaders["a"].misplaced),
             events.misplaced_b.eq(loaders["b"].misplaced),
             events.busy.eq(sequencer.active),

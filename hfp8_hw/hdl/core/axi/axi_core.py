@@ -85,4 +85,6 @@ class AxiCore(wiring.Component):
             control.step_mask.eq(core.step_mask),
             control.flags.eq(any_of(*flags)),
         ]
+        if p.epilogue != "none":
+            m.d.comb += control.summary.eq(core.summary)
         return m

@@ -1,0 +1,34 @@
+"""The core's epilogue on both simulators against golden."""
+
+import numpy as np
+import pytest
+
+from hfp8_hw.jobs import GemmJob
+from hfp8_hw.parameters import CoreParameters
+from rtl_gen.package import generate
+from verif.core.program import Program
+from verif.core.run_core import run
+
+SMALL = {"rows": 2, "cols": 2, "lanes": 2}
+SEED = 3
+
+
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_scale_relu_and_quantization(simulator: str) -> None:
+    p, rng = CoreParameters(**SMALL, epilogue="quantize"), np.random.default_rng(SEED)
+    programs = [Program(p, stall=stall) for stall in (0.0, 0.3)]
+    for program in programs:
+        for _ in range(30):
+            job = GemmJob(
+                *(int(x) for x in rng.integers(1, 6, 3)),
+                mode_a=int(rng.integers(2)),
+                mode_b=int(rng.integers(2)),
+                relu=bool(rng.integers(2)),
+                quantize=bool(rng.integers(2)),
+                mode_y=int(rng.integers(2)),
+                silent=bool(rng.integers(4) == 0),
+                scale=int(rng.integers(-20, 20)),
+            )
+            program.random(rng, job)
+    found = run(generate(p), simulator, programs, seed=SEED)
+    assert (found.mismatches, found.first, found.jobs) == (0, None, 60)
