@@ -57,7 +57,8 @@ def _one(
 COUNTERS = {
     "BUSY": "Clocks in which a job with all its operands was at work.",
     "STALL_OUT": "Of these, clocks in which it had to wait for results to leave.",
-    "STALL_IN": "Clocks in which jobs waited for their operands and none was at work.",
+    "STALL_IN": "Clocks in which jobs waited for their operands and none was at work, or that one "
+    "for its bias or for what C held before.",
     "MACS": "Products summed, those outside of the matrices not counted.",
 }
 """The counters of 48 bits, each two registers, from 0 at reset on."""
@@ -114,6 +115,7 @@ REGISTERS = (
         Field("code", 0, 4, "The error's number; 0: none."),
         Field("misplaced_a", 8, 1, "TLAST of A's stream was not at the end of a matrix."),
         Field("misplaced_b", 9, 1, "TLAST of B's stream was not at the end of a matrix."),
+        Field("misplaced_c", 10, 1, "TLAST of C's stream was not at the end of a bias, or of C."),
     )),
     _one("REFUSED", 0x30, "ro", "Jobs that were refused, from 0 at reset on."),
     _one("DONE", 0x34, "ro", "Jobs whose last result has been taken, from 0 at reset on."),

@@ -32,3 +32,22 @@ def test_scale_relu_and_quantization(simulator: str) -> None:
             program.random(rng, job)
     found = run(generate(p), simulator, programs, seed=SEED)
     assert (found.mismatches, found.first, found.jobs) == (0, None, 60)
+
+
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_bias_and_what_c_held_before(simulator: str) -> None:
+    p, rng = CoreParameters(**SMALL, epilogue="full"), np.random.default_rng(SEED)
+    programs = [Program(p, stall=stall) for stall in (0.0, 0.3)]
+    for program in programs:
+        for _ in range(30):
+            job = GemmJob(
+                *(int(x) for x in rng.integers(1, 6, 3)),
+                mode_a=int(rng.integers(2)),
+                relu=bool(rng.integers(2)),
+                bias=bool(rng.integers(2)),
+                accumulate=bool(rng.integers(2)),
+                quantize=bool(rng.integers(2)),
+            )
+            program.random(rng, job)
+    found = run(generate(p), simulator, programs, seed=SEED)
+    assert (found.mismatches, found.first, found.jobs) == (0, None, 60)

@@ -292,6 +292,11 @@ class CoreParameters(TwoOperandParameters):
         same = all(fmt in self.a_formats for fmt in self.y_formats)
         return self.epilogue != "none" and same and self.drains == self.rows
 
+    @property
+    def bias_words(self) -> int:
+        """Beats of the largest bias."""
+        return -(-self.bias_size // self.drains)
+
     @cached_property
     def a_layout(self) -> Layout:
         """How the scratchpad of A is laid out."""

@@ -123,6 +123,25 @@ def beats(codes: Codes, layout: Layout, width: int) -> bytes:
     return padded.astype(f"<u{-(-width // 8)}").tobytes()
 
 
+def addends(parameters: CoreParameters, task: Task) -> list[bytes]:
+    """A bias and what C held before, each as a frame of their stream; where there is no code, there
+    is one, most of them NaN, that must not count."""
+    p = parameters
+    width = p.acc_format.width
+    frames = []
+    for codes in (task.bias, task.c):
+        if codes is None:
+            continue
+        if codes.ndim == 1:
+            full = np.full(-(-len(codes) // p.drains) * p.drains, (1 << width) - 1, np.uint32)
+            full[: len(codes)] = codes
+        else:
+            values, keep = in_order(p, codes)
+            full = np.where(keep, values, (1 << width) - 1)
+        frames.append(full.astype(f"<u{-(-width // 8)}").tobytes())
+    return frames
+
+
 def in_order(parameters: CoreParameters, c: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """(results, which of them there are), beat by beat, of a matrix or of its flags."""
     p = parameters

@@ -21,7 +21,7 @@ from rtl_gen.package import Package
 from verif.simulation import simulators
 from verif.simulation.simulate import cocotb_build, cocotb_test
 
-from .program import Program, beats, in_order
+from .program import Program, addends, beats, in_order
 
 TOP = "hfp8_core_harness"
 BENCH = "verif.core.bench"
@@ -88,14 +88,20 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
     p = program.parameters
     tasks = []
     for k, task in enumerate(program.tasks):
-        operands = {}
+        frames: dict[str, list[bytes]] = {}
         for side, codes, layout, formats in (
             ("a", task.a, p.a_layout, p.a_formats),
             ("b", task.b, p.b_layout, p.b_formats),
         ):
             if codes is not None:
-                operands[side] = f"{side}{number}_{k}.bin"
-                (folder / operands[side]).write_bytes(beats(codes, layout, formats[0].width))
+                frames[side] = [beats(codes, layout, formats[0].width)]
+        frames["c"] = addends(p, task)
+        operands = {}
+        for side, contents in frames.items():
+            names = [f"{side}{number}_{k}_{n}.bin" for n in range(len(contents))]
+            for name, content in zip(names, contents, strict=True):
+                (folder / name).write_bytes(content)
+            operands[side] = names
         tasks.append({"words": job_words(task.job), "operands": operands})
     due = sum(
         p.refusal(task.job) is JobError.NONE and not task.job.silent for task in program.tasks
@@ -139,7 +145,8 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: dict[str, A
             )
     registers = got["registers"]
     error = unpacked("ERROR", registers["ERROR"])
-    due = {"code": int([*refused, JobError.NONE][0]), "misplaced_a": 0, "misplaced_b": 0}
+    due = {"code": int([*refused, JobError.NONE][0]), "misplaced_a": 0, "misplaced_b": 0,
+           "misplaced_c": 0}  # fmt: skip
     counts = {"REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored, "AMAX": 0}
     if expected and p.epilogue != "none":
         last = {"value": expected[-1].amax, "special": expected[-1].special}

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...parameters import CoreParameters
 from ..numbers.raw import wire
+from ..numbers.shape import Amaranth
 from ..sums.pipelined_rounder import ROUND_CUTS
 from .array import ISSUE_CUTS, Array
 from .element import element_cuts
 from .epilogue.path import Epilogue, epilogue_latency
 from .intake import Intake
 from .loader import Loader
-from .records import accepted, beat, job_record, result_beat, summary
+from .records import accepted, addend_beat, beat, job_record, result_beat, summary
 from .results import Results
 from .scratchpad import Scratchpad
 from .sequencer import Sequencer
@@ -30,6 +31,7 @@ EVENTS = data.StructLayout(
         "sent": 1,
         "misplaced_a": 1,
         "misplaced_b": 1,
+        "misplaced_c": 1,
         "busy": 1,
         "stall_in": 1,
         "stall_out": 1,
@@ -39,7 +41,8 @@ EVENTS = data.StructLayout(
 """What happens in a clock: a job is taken in, refused (with ``error``), its last products are
 issued (``done``), its last results taken (``sent``); ``last`` of an input stream is misplaced;
 ``busy``: a job has all its operands and is at work; of these clocks, ``stall_out``: it has to wait
-for results to leave; ``stall_in``: jobs wait for operands and none is at work; ``idle``: no job is
+for results to leave; ``stall_in``: jobs wait for operands and none is at work, or that one waits
+for its bias or for what C held before; ``idle``: no job is
 there, and no result."""
 
 
@@ -61,6 +64,7 @@ class GemmCore(wiring.Component):
     -------
     job : stream of jobs
     a, b : streams of operands
+    c : stream of biases and of what C held before; with ``epilogue=full``
     y : stream of results
     events : `EVENTS`
     step_rows, step_cols, step_mask
@@ -81,6 +85,7 @@ class GemmCore(wiring.Component):
                 "step_cols": Out(p.cols.bit_length()),
                 "step_mask": Out(p.lanes),
                 **({} if p.epilogue == "none" else {"summary": Out(summary(p))}),
+                **({"c": In(stream.Signature(addend_beat(p)))} if p.epilogue == "full" else {}),
             }
         )
 
@@ -111,27 +116,9 @@ class GemmCore(wiring.Component):
         m.d.comb += [
             array.valid.eq(sequencer.valid),
             array.i.eq(sequencer.o),
-            sequencer.room.eq(results.room),
             results.reserve.eq(sequencer.valid & sequencer.o.last),
         ]
-        if p.epilogue == "none":
-            m.d.comb += [
-                results.push.eq(array.o_valid),
-                results.beat.beat.eq(array.o),
-                results.skipped.eq(array.skipped),
-            ]
-        else:
-            m.submodules.epilogue = epilogue = Epilogue(p, issue_to_result(p))
-            m.d.comb += [
-                epilogue.take.eq(sequencer.i.valid & sequencer.i.ready),
-                epilogue.job.eq(sequencer.i.payload),
-                epilogue.valid.eq(array.o_valid),
-                epilogue.i.eq(array.o),
-                results.push.eq(epilogue.o_valid),
-                results.beat.eq(epilogue.o),
-                results.skipped.eq(array.skipped + epilogue.skipped),
-                self.summary.eq(results.summary),
-            ]
+        lacking, misplaced = self._finish(m, sequencer, array, results)
         events: Any = self.events
         unsent = Signal(16, name="jobs_unsent", attrs={"stage": "events"})
         m.d.sync += unsent.eq(unsent + sequencer.done - results.sent)
@@ -143,9 +130,10 @@ class GemmCore(wiring.Component):
             events.sent.eq(results.sent),
             events.misplaced_a.eq(loaders["a"].misplaced),
             events.misplaced_b.eq(loaders["b"].misplaced),
+            events.misplaced_c.eq(misplaced),
             events.busy.eq(sequencer.active),
-            events.stall_out.eq(sequencer.held),
-            events.stall_in.eq(~sequencer.active & waiting),
+            events.stall_out.eq(sequencer.held & ~lacking),
+            events.stall_in.eq((~sequencer.active & waiting) | (sequencer.held & lacking)),
             events.idle.eq(
                 ~self.job.valid & ~intake.busy & ~waiting & ~sequencer.active & (unsent == 0)
             ),
@@ -154,6 +142,43 @@ class GemmCore(wiring.Component):
             self.step_mask.eq(Mux(sequencer.valid, sequencer.o.mask, 0)),
         ]
         return m
+
+    def _finish(
+        self, m: Module, sequencer: Sequencer, array: Array, results: Results
+    ) -> tuple[Amaranth, Amaranth]:
+        """The way from the array to the results; whether there is a lack of what is added on it,
+        and whether that comes with a misplaced end."""
+        p = self.parameters
+        if p.epilogue == "none":
+            m.d.comb += [
+                sequencer.room.eq(results.room),
+                results.push.eq(array.o_valid),
+                results.beat.beat.eq(array.o),
+                results.skipped.eq(array.skipped),
+            ]
+            return Const(0, 1), Const(0, 1)
+        m.submodules.epilogue = epilogue = Epilogue(p, issue_to_result(p))
+        m.d.comb += [
+            epilogue.there.eq(sequencer.i.valid),
+            epilogue.take.eq(sequencer.i.valid & sequencer.i.ready),
+            epilogue.job.eq(sequencer.i.payload),
+            epilogue.valid.eq(array.o_valid),
+            epilogue.i.eq(array.o),
+            results.push.eq(epilogue.o_valid),
+            results.beat.eq(epilogue.o),
+            results.skipped.eq(array.skipped + epilogue.skipped),
+            self.summary.eq(results.summary),
+        ]
+        if p.epilogue != "full":
+            m.d.comb += sequencer.room.eq(results.room)
+            return Const(0, 1), Const(0, 1)
+        wiring.connect(m, wiring.flipped(self.c), epilogue.c)
+        m.d.comb += [
+            epilogue.claim.eq(sequencer.valid & sequencer.o.last),
+            epilogue.done.eq(sequencer.done),
+            sequencer.room.eq(results.room & epilogue.room),
+        ]
+        return wire(m, results.room & ~epilogue.room, "addends_lacking"), epilogue.misplaced
 
     def _load(self, m: Module, intake: Intake, sequencer: Sequencer, loaders: Any) -> Any:
         """One job's operands on their way, and one job ready for the sequencer; whether there is

@@ -91,6 +91,16 @@ def beat(p: CoreParameters, side: str) -> data.StructLayout:
     return data.StructLayout({"data": unsigned(count * bits), "last": 1})
 
 
+def addend_bits(p: CoreParameters) -> int:
+    """Bits that a code of the accumulator's format takes in the stream of biases and of C."""
+    return -(-p.acc_format.width // 8) * 8
+
+
+def addend_beat(p: CoreParameters) -> data.StructLayout:
+    """A beat of that stream: ``drains`` codes, of a bias or of C as results leave."""
+    return data.StructLayout({"data": unsigned(p.drains * addend_bits(p)), "last": 1})
+
+
 def result_bits(p: CoreParameters) -> int:
     """Bits that a result takes in the output stream, in whichever format it is."""
     return max(-(-fmt.width // 8) * 8 for fmt in (p.acc_format, *p.y_formats))

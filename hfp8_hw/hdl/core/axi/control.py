@@ -81,7 +81,7 @@ class Control(wiring.Component):
                 m.d.sync += code.eq(events.error)
         misplaced = {
             name: self._seen(m, getattr(events, name), axi.wrote_ERROR, name)
-            for name in ("misplaced_a", "misplaced_b")
+            for name in ("misplaced_a", "misplaced_b", "misplaced_c")
         }
         show("ERROR", code=code, **misplaced)
         flags: Amaranth = self.flags
