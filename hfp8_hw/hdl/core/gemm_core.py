@@ -9,7 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...parameters import CoreParameters
-from ..numbers.raw import wire
+from ..numbers.raw import any_of, wire
 from ..numbers.shape import Amaranth
 from ..sums.pipelined_rounder import ROUND_CUTS
 from .array import ISSUE_CUTS, Array
@@ -103,22 +103,36 @@ class GemmCore(wiring.Component):
             wiring.connect(m, wiring.flipped(getattr(self, side)), loaders[side].i)
         wiring.connect(m, wiring.flipped(self.job), intake.i)
         wiring.connect(m, results.o, wiring.flipped(self.y))
-        waiting = self._load(m, intake, sequencer, loaders)
+        epilogue = None
+        if p.epilogue != "none":
+            m.submodules.epilogue = epilogue = Epilogue(p, issue_to_result(p))
+        waiting, there = self._load(m, intake, sequencer, loaders, epilogue)
 
         for side, pad in pads.items():
             loader = loaders[side]
+            write: Amaranth = Const(0, 1)
+            kept: Any = None
+            if epilogue is not None and p.keeps and side == "a":
+                write, kept = epilogue.write, epilogue.kept
             m.d.comb += [
-                pad.write.eq(loader.write), pad.address.eq(loader.address),
-                pad.row.eq(loader.row), pad.turn.eq(loader.turn), pad.data.eq(loader.data),
+                loader.hold.eq(write),
+                pad.write.eq(loader.write | write),
+                pad.groups.eq((1 << len(pad.groups)) - 1),
                 pad.read.eq(getattr(sequencer, f"read_{side}")),
                 getattr(array, side).eq(pad.codes),
-            ]  # fmt: skip
+            ]
+            for name in ("address", "row", "turn", "data"):
+                m.d.comb += getattr(pad, name).eq(getattr(loader, name))
+            if kept is not None:
+                with m.If(write):
+                    for name in kept.shape().members:
+                        m.d.comb += getattr(pad, name).eq(kept[name])
         m.d.comb += [
             array.valid.eq(sequencer.valid),
             array.i.eq(sequencer.o),
             results.reserve.eq(sequencer.valid & sequencer.o.last),
         ]
-        lacking, misplaced = self._finish(m, sequencer, array, results)
+        lacking, misplaced = self._finish(m, sequencer, array, results, epilogue, there)
         events: Any = self.events
         unsent = Signal(16, name="jobs_unsent", attrs={"stage": "events"})
         m.d.sync += unsent.eq(unsent + sequencer.done - results.sent)
@@ -144,12 +158,18 @@ class GemmCore(wiring.Component):
         return m
 
     def _finish(
-        self, m: Module, sequencer: Sequencer, array: Array, results: Results
+        self,
+        m: Module,
+        sequencer: Sequencer,
+        array: Array,
+        results: Results,
+        epilogue: Epilogue | None,
+        there: Amaranth,
     ) -> tuple[Amaranth, Amaranth]:
         """The way from the array to the results; whether there is a lack of what is added on it,
         and whether that comes with a misplaced end."""
         p = self.parameters
-        if p.epilogue == "none":
+        if epilogue is None:
             m.d.comb += [
                 sequencer.room.eq(results.room),
                 results.push.eq(array.o_valid),
@@ -157,9 +177,8 @@ class GemmCore(wiring.Component):
                 results.skipped.eq(array.skipped),
             ]
             return Const(0, 1), Const(0, 1)
-        m.submodules.epilogue = epilogue = Epilogue(p, issue_to_result(p))
         m.d.comb += [
-            epilogue.there.eq(sequencer.i.valid),
+            epilogue.there.eq(there),
             epilogue.take.eq(sequencer.i.valid & sequencer.i.ready),
             epilogue.job.eq(sequencer.i.payload),
             epilogue.valid.eq(array.o_valid),
@@ -180,9 +199,16 @@ class GemmCore(wiring.Component):
         ]
         return wire(m, results.room & ~epilogue.room, "addends_lacking"), epilogue.misplaced
 
-    def _load(self, m: Module, intake: Intake, sequencer: Sequencer, loaders: Any) -> Any:
+    def _load(
+        self,
+        m: Module,
+        intake: Intake,
+        sequencer: Sequencer,
+        loaders: Any,
+        epilogue: Epilogue | None,
+    ) -> tuple[Amaranth, Amaranth]:
         """One job's operands on their way, and one job ready for the sequencer; whether there is
-        any of these."""
+        any of these, and the latter."""
         p = self.parameters
         layout = accepted(p)
         offered: Any = intake.o
@@ -195,8 +221,18 @@ class GemmCore(wiring.Component):
         )
         started = Signal(2, name="coming_started", attrs={"stage": "coming"})
         to: Any = sequencer.i
-        m.d.comb += [to.valid.eq(is_ready), to.payload.eq(ready)]
-        leaves = wire(m, is_ready & to.ready, "ready_leaves")
+        blocked: Amaranth = Const(0, 1)
+        pending: Amaranth = Const(0, p.pages)
+        if epilogue is not None and p.keeps:
+            # Pages that results of jobs ahead are to be written to.
+            pending = epilogue.pending
+            own = ready.job
+            blocked = (~own.load_a & _marked(pending, own.page_a)) | (
+                own.store & _marked(pending, own.page_y)
+            )
+            blocked = wire(m, blocked, "ready_blocked")
+        m.d.comb += [to.valid.eq(is_ready & ~blocked), to.payload.eq(ready)]
+        leaves = wire(m, to.valid & to.ready, "ready_leaves")
         finished = []
         page_bits = (p.pages - 1).bit_length()
         for k, (side, loader) in enumerate(loaders.items()):
@@ -205,6 +241,9 @@ class GemmCore(wiring.Component):
             # A page that a job ahead reads, or will, is not written.
             free = ~(sequencer.active & (getattr(sequencer, f"page_{side}") == page))
             free &= ~(is_ready & (ready.job[f"page_{side}"][:page_bits] == page))
+            if epilogue is not None and p.keeps and side == "a":
+                free &= ~_marked(pending, page)
+                free &= ~(is_ready & ready.job.store & (ready.job.page_y[:page_bits] == page))
             wanted = job[f"load_{side}"]
             start = wire(m, is_coming & ~started[k] & wanted & free, f"start_{side}")
             rows = (
@@ -229,4 +268,9 @@ class GemmCore(wiring.Component):
             m.d.sync += [ready.eq(coming), is_ready.eq(1), is_coming.eq(0), started.eq(0)]
         with m.If(offered.valid & offered.ready):
             m.d.sync += [coming.eq(offered.payload), is_coming.eq(1)]
-        return is_coming | is_ready
+        return is_coming | is_ready, is_ready
+
+
+def _marked(pages: Amaranth, page: Amaranth) -> Amaranth:
+    """Whether the bit of a page is set."""
+    return any_of(*(pages[k] & (page == k) for k in range(len(pages))))

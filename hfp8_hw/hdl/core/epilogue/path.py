@@ -16,6 +16,7 @@ from .add_codes import ADD_CUTS, AddCodes
 from .addends import BIASES, Addends
 from .bias import Bias
 from .jobs import job_ahead
+from .keep import Keep, pad_write
 from .quantize import QUANTIZE_CUTS, Quantize
 
 
@@ -47,6 +48,12 @@ class Epilogue(wiring.Component):
     skipped : 1 bit
         A beat goes no further: its job is silent.
 
+    Where results can be kept, also:
+
+    write : 1 bit; with ``kept`` (`pad_write`)
+    pending : a bit for each page
+        It is still to be written.
+
     With ``epilogue=full`` also:
 
     c : stream of `addend_beat`
@@ -72,6 +79,8 @@ class Epilogue(wiring.Component):
                 "room": Out(1),
                 "misplaced": Out(1),
             }
+        if p.keeps:
+            more |= {"write": Out(1), "kept": Out(pad_write(p)), "pending": Out(p.pages)}
         super().__init__(
             {
                 "there": In(1),
@@ -104,6 +113,17 @@ class Epilogue(wiring.Component):
             self.o.eq(o),
             self.skipped.eq(quantize.o_valid & dropped),
         ]
+        if p.keeps:
+            m.submodules.keep = keep = Keep(p, self.depth)
+            m.d.comb += [
+                keep.take.eq(self.take),
+                keep.job.eq(self.job),
+                keep.valid.eq(quantize.o_valid),
+                keep.i.eq(o),
+                self.write.eq(keep.write),
+                self.kept.eq(keep.o),
+                self.pending.eq(keep.pending),
+            ]
         return m
 
     def _added(self, m: Module) -> tuple[Any, Any]:
