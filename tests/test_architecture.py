@@ -16,7 +16,7 @@ SIMULATION = STIMULUS | {"verif.simulation"}
 SWEEP = SIMULATION | {"verif.sweep"}
 FORMAL = SWEEP | {"verif.formal"}
 OUTSIDE_VERIF = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "rtl_gen"}
-NUMBERS = PARAMETERS | {"hfp8_hw.hdl.numbers"}
+NUMBERS = PARAMETERS | {"hfp8_hw.hdl.generated", "hfp8_hw.hdl.numbers"}
 SUMS = NUMBERS | {"hfp8_hw.hdl.sums"}
 UNITS = SUMS | {"hfp8_hw.hdl.units"}
 TWIN = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "hfp8_hw.nn"}
@@ -37,6 +37,7 @@ ALLOWED = {
     "hfp8_hw/hdl/units": UNITS,
     "hfp8_hw/hdl/core": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/hdl/core/axi": SUMS | {"hfp8_hw.hdl.core"},
+    "hfp8_hw/hdl/core/epilogue": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/nn": TWIN,
     "hfp8_hw/nn/deployment": TWIN,
     "hfp8_hw/nn/distributed": TWIN,

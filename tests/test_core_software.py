@@ -27,6 +27,7 @@ from .conftest import later
 
 SMALL = CoreParameters(rows=2, cols=2, lanes=2)
 NAME = "my_core"
+ERROR, STATUS, BUSY = (register(name).address for name in ("ERROR", "STATUS", "BUSY_LOW"))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_the_class_drives_the_hardware(simulator: str, tmp_path: Path) -> None:
     assert hashed.startswith("the core's register HASH reads 0x")
     assert hashed.endswith("this core was generated otherwise")
     assert "register HASH" in shape
-    assert refused == "the core refused a job: error 1, EMPTY"
+    assert refused == "the core refused a job: error 1, m, n or k is 0"
     assert found["done"] == 2 and found["counters"]["MACS"] == 3 * 2 * 3 + 4 * 2 * 3
 
 
@@ -147,19 +148,19 @@ def test_what_the_class_says_of_errors() -> None:
     memory = Memory()
     core = memory.core(patience=0.0)
     for word, text in (
-        (3, "the core refused a job: error 3, LARGE_A"),
+        (3, "the core refused a job: error 3, A does not fit a page"),
         (7, "a job was started while the queue was full, and is lost"),
         (0x300, "TLAST of A and B was not at the end of a matrix"),
     ):
-        memory[0x28] = word
+        memory[ERROR] = word
         with pytest.raises(RunError) as caught:
             core.wait()
-        assert str(caught.value) == text and memory[0x28] == 0
-    memory[0x24], memory[0x40] = 2, 5
+        assert str(caught.value) == text and memory[ERROR] == 0
+    memory[STATUS], memory[BUSY] = 2, 5
     with pytest.raises(RunError, match="the queue stayed full for 0 seconds: BUSY 5, STALL_OUT 0"):
         core.start(GemmJob(1, 1, 1))
     assert 0x10 not in memory
-    memory[0x24] = 1
+    memory[STATUS] = 1
     with pytest.raises(RunError, match="the core stayed busy for 0 seconds"):
         core.wait()
     with pytest.raises(RunError, match=r"register ID reads 0x00000000, .* this is no core"):

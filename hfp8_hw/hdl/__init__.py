@@ -16,7 +16,7 @@ one's own as a submodule; its class's docstring names the fields of the payloads
 >>> m.d.comb += [mac.i.payload.a.eq(weight), mac.i.payload.b.eq(activation), mac.i.valid.eq(1)]
 
 The classes may be called too; one that does not build the unit of its parameters says so and
-names the one that does:
+names the one that does (`generated`):
 
 >>> hdl.Mac(parameters)
 Traceback (most recent call last):
@@ -33,7 +33,7 @@ from typing import Any
 from ..errors import ParameterError
 from ..parameters import UnitParameters
 from .core.axi.axi_core import AxiCore
-from .numbers.generated import class_for
+from .generated import class_for
 from .numbers.stream_unit import StreamUnit
 from .units.converters import Convert, Dequantizer, Quantizer
 from .units.elementwise import FpAdd, FpMax, Relu

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ..errors import RunError
-from ..jobs import GemmJob, JobError
+from ..jobs import REASONS, GemmJob, JobError
 from ..parameters import CoreParameters
 from ..registers import COUNTERS, QUEUE_FULL, fixed_words, job_words, packed, register, unpacked
 
@@ -27,7 +27,7 @@ class CoreRegisters:
 
     Examples
     --------
-    >>> memory = {0x00: 0x48465038, 0x24: 0}
+    >>> memory = {0x00: 0x48465038}
     >>> core = CoreRegisters(lambda address: memory.get(address, 0), memory.__setitem__)
     >>> core.fields("STATUS")
     {'busy': 0, 'full': 0}
@@ -125,7 +125,7 @@ class CoreRegisters:
         if code == QUEUE_FULL:
             raise RunError("a job was started while the queue was full, and is lost")
         if code:
-            raise RunError(f"the core refused a job: error {code}, {JobError(code).name}")
+            raise RunError(f"the core refused a job: error {code}, {REASONS[JobError(code)]}")
         streams = " and ".join(name[-1].upper() for name, value in error.items() if value)
         raise RunError(f"TLAST of {streams} was not at the end of a matrix")
 

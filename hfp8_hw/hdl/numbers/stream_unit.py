@@ -15,7 +15,7 @@ from ...parameters import (
     MacParameters,
     MulParameters,
 )
-from .generated import Generated
+from ..generated import Generated
 from .pipeline import Pipeline
 from .shape import Amaranth, FixedShape, FloatShape
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from amaranth.lib import wiring
 
-from ...errors import ParameterError
-from ...parameters import GENERATED, UnitParameters
+from ..errors import ParameterError
+from ..parameters import GENERATED, UnitParameters
 
 P = TypeVar("P")
 
