@@ -189,7 +189,8 @@ def main(words: list[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         if given.rank is not None:
-            with connected(given.rank, given.workers[0], "10.87.0.1:29500", 600, "gloo") as exchange:
+            (workers,) = given.workers
+            with connected(given.rank, workers, "10.87.0.1:29500", 600, "gloo") as exchange:
                 print(json.dumps(timed(exchange, given.size, given.repeats)))
             return 0
         found = [
