@@ -80,6 +80,7 @@ def check_overflow(policy: object, fmt: FloatFormat, parameter: str = "overflow"
     policy = check_choice(parameter, policy, OVERFLOWS)
     if policy == "special" and not fmt.has_nan:
         raise ParameterError(
-            f"{parameter}={policy!r} is not allowed for {fmt}: it has no Inf or NaN, only 'saturate'"
+            f"{parameter}={policy!r} is not allowed for {fmt}: it has no Inf or NaN, "
+            "only 'saturate'"
         )
     return policy
