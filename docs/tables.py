@@ -340,8 +340,13 @@ def job_errors() -> str:
         JobError.LONG: "k is larger than the parameter `terms`",
         JobError.LARGE_A: "A does not fit a page",
         JobError.LARGE_B: "B does not fit a page",
-        JobError.MODE: "the operand's format has no mode 1",
+        JobError.MODE: "the operand's or the result's format has no mode 1",
         JobError.PAGE: "there is no such page",
+        JobError.EPILOGUE: "the parameter `epilogue` leaves out what it asks for",
+        JobError.BIAS: "n is larger than the parameter `bias_size`",
+        JobError.STORE: "its result cannot be kept: it is not quantized, `page_y` is `page_a`, `y` "
+        "is no format of `a`, or `drains` is not `rows`",
+        JobError.LARGE_Y: "its result does not fit a page",
     }
     lines = [[str(int(e)), said[e]] for e in JobError if e is not JobError.NONE]
     lines.append([str(QUEUE_FULL), "the queue was full when `START` was written"])

@@ -27,7 +27,7 @@ class JobError(IntEnum):
     LARGE_B = 4
     """B does not fit a page."""
     MODE = 5
-    """The operand's format has no mode 1."""
+    """The operand's or the result's format has no mode 1."""
     PAGE = 6
     """There is no such page."""
     # 7 is `hfp8_hw.registers.QUEUE_FULL`.
