@@ -49,6 +49,9 @@ def every_job(p: CoreParameters, stall: float, rng: np.random.Generator) -> Prog
                "rounding": "RDN", "stages": 3}),
         later({"rows": 1, "cols": 2, "lanes": 4, "acc": "E5M2", "pages": 4}),
         later({"rows": 3, "cols": 1, "lanes": 1, "a": "HFP8_BWD", "b": "HFP8_FWD"}),
+        later({"rows": 2, "cols": 2, "lanes": 2, "semantics": "exact_chunk", "chunk": 2}),
+        later({"rows": 1, "cols": 2, "lanes": 1, "semantics": "exact_chunk", "chunk": 2,
+               "a": "E4M3FN", "b": "E5M2", "acc": "E5M2", "rounding": "RDN"}),
     ],
 )  # fmt: skip
 def test_every_small_job_equals_golden(given: dict[str, Any], simulator: str) -> None:

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
 from ..formats import HFP8, FloatFormat, parse_format
-from ..jobs import MAX_PAGES, GemmJob, JobError
+from ..jobs import MAX_PAGES, MAX_SIZE, GemmJob, JobError
 from ..rounding import default_overflow, default_rounding
 from .base import DETERMINISTIC, OVERFLOW, SPECIAL, Ports, parameter
 from .dot import LANES, DotParameters
 from .mac import MacParameters
 from .product import TwoOperandParameters
 
-CORE_SEMANTICS = ("exact",)
+CORE_SEMANTICS = ("exact", "exact_chunk")
 CORE_LANES = (1, *LANES)
 USUAL_SIZE = 4096
 """Codes of a page, at the least, by default."""
@@ -98,7 +98,9 @@ class CoreParameters(TwoOperandParameters):
     summary: ClassVar[str] = "matrix product: an array of dot products, scratchpads, AXI ports"
     golden: ClassVar[str] = "hfp8_hw.golden:gemm_job"
     max_stages: ClassVar[int] = 4
-    in_name: ClassVar[tuple[str, ...]] = ("rows", "cols", "lanes", "a", "b", "acc", "semantics")
+    in_name: ClassVar[tuple[str, ...]] = (
+        "rows", "cols", "lanes", "a", "b", "acc", "semantics", "chunk"
+    )  # fmt: skip
 
     stages: int = parameter(
         4,
@@ -118,13 +120,19 @@ class CoreParameters(TwoOperandParameters):
     acc: str = parameter("DLFLOAT16", "Format of the result C.", values="any format")
     semantics: str = parameter(
         "exact",
-        "How products are summed: exactly, with one rounding.",
+        "How products are summed: exactly and rounded once (exact), or in chunks that are each "
+        "exact (exact_chunk).",
         values=", ".join(CORE_SEMANTICS),
+    )
+    chunk: int = parameter(
+        64,
+        "Number of products in a chunk.",
+        values="a multiple of lanes up to 65536, with semantics=exact_chunk only",
     )
     terms: int = parameter(
         4096,
         "Largest number of products in a sum; it sets the width of the sums.",
-        values="1 to 65535",
+        values="1 to 65535, with semantics=exact only",
     )
     rounding: str = parameter(
         "",
@@ -152,6 +160,16 @@ class CoreParameters(TwoOperandParameters):
         fmt = parse_format(self.acc, "acc")
         return {"rounding": str(default_rounding(fmt)), "overflow": default_overflow(fmt)}
 
+    @property
+    def idle(self) -> dict[str, str]:
+        how = f"semantics={self.semantics!r}"
+        if self.semantics == "exact":
+            return {"chunk": f"{how}: only sums in chunks have one"}
+        return {"terms": f"{how}: only an exact sum has a largest length"}
+
+    def _check_choices(self) -> None:
+        check_choice("semantics", self.semantics, CORE_SEMANTICS)
+
     def _check(self) -> None:
         check_int("stages", self.stages, 2, self.max_stages)
         check_int("rows", self.rows, 1, 64)
@@ -167,8 +185,15 @@ class CoreParameters(TwoOperandParameters):
                     f"{name}={side!r} is not allowed for lanes={self.lanes}: "
                     "a multiple or a divisor of lanes"
                 )
-        check_choice("semantics", self.semantics, CORE_SEMANTICS)
-        check_int("terms", self.terms, 1, 65535)
+        if "terms" not in self.idle:
+            check_int("terms", self.terms, 1, MAX_SIZE)
+        if "chunk" not in self.idle and (
+            type(self.chunk) is not int or self.chunk not in range(self.lanes, 65537, self.lanes)
+        ):
+            raise ParameterError(
+                f"chunk={self.chunk!r} is not allowed for lanes={self.lanes}: a multiple of lanes "
+                "up to 65536"
+            )
         self._set(rounding=self.element.rounding, overflow=self.element.overflow)
         if type(self.drains) is int and self.drains == 0:
             self._set(drains=self.rows)
@@ -199,8 +224,10 @@ class CoreParameters(TwoOperandParameters):
     @cached_property
     def element(self) -> MacParameters:
         """The `mac` or `dot` whose sum an element of the array is."""
-        names = ("a", "b", "acc", "semantics", "terms", "rounding", "overflow")
-        given: dict[str, Any] = {name: getattr(self, name) for name in names}
+        names = ("a", "b", "acc", "semantics", "chunk", "terms", "rounding", "overflow")
+        given: dict[str, Any] = {
+            name: getattr(self, name) for name in names if name not in self.idle
+        }
         if self.lanes == 1:
             return MacParameters(**given)
         return DotParameters(**given, lanes=self.lanes)
@@ -230,12 +257,34 @@ class CoreParameters(TwoOperandParameters):
         """Clocks in which the results of a tile leave the array."""
         return self.rows * self.cols // self.drains
 
+    @property
+    def in_chunks(self) -> bool:
+        """Whether chunk sums are added up."""
+        return "chunk" not in self.idle
+
+    @property
+    def chunk_clocks(self) -> int:
+        """Clocks in which the products of a full chunk are issued; only with `in_chunks`."""
+        return self.chunk // self.lanes
+
+    @property
+    def total_registers(self) -> int:
+        """Registers in the adder of chunk sums: as many as the clocks between two chunk sums of the
+        same element allow, up to all."""
+        return min(max(self.slots, self.chunk_clocks, 6), 9) - 2
+
+    @property
+    def chunk_interval(self) -> int:
+        """Clocks from a chunk's last products to those of the next chunk of the same sum, at the
+        least: its sums leave the array, and are added to the ones before."""
+        return max(self.slots, self.total_registers + 2) if self.in_chunks else self.slots
+
     def refusal(self, job: GemmJob) -> JobError:
         """Why the core refuses a job; `JobError.NONE` if it does not."""
         modes = ((job.mode_a, self.a_formats), (job.mode_b, self.b_formats))
         checks = (
             (JobError.EMPTY, 0 in (job.m, job.n, job.k)),
-            (JobError.LONG, job.k > self.terms),
+            (JobError.LONG, "terms" not in self.idle and job.k > self.terms),
             (JobError.MODE, any(mode >= len(formats) for mode, formats in modes)),
             (JobError.PAGE, max(job.page_a, job.page_b) >= self.pages),
             (JobError.LARGE_A, self.a_layout.matrix_words(job.a_shape) > self.a_layout.words),

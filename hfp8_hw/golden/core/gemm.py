@@ -14,7 +14,7 @@ from ...rounding import Rounding
 from ..codes.arrays import check_flag
 from ..dot import dot
 
-JOB_SEMANTICS = ("exact",)
+JOB_SEMANTICS = ("exact", "exact_chunk")
 """How a job may sum."""
 
 
@@ -27,6 +27,7 @@ def gemm_job(
     acc: FloatFormat | str,
     *,
     semantics: str = "exact",
+    chunk: int = 64,
     rounding: str | Rounding | None = None,
     overflow: str = "special",
     flags: bool = False,
@@ -42,7 +43,9 @@ def gemm_job(
     fmt_a, fmt_b, acc, rounding, overflow
         As in `dot`; with ``"HFP8"`` the job says which format an operand is in.
     semantics : str
-        ``exact``: the exact sum over all of k, rounded once.
+        ``exact``: the exact sum over all of k, rounded once. ``exact_chunk``: as in `dot`.
+    chunk : int
+        Products of a chunk, as in `dot`.
     flags : bool
         Whether to return the flags too.
 
@@ -78,6 +81,7 @@ def gemm_job(
         fmt_b,
         acc,
         semantics=semantics,
+        chunk=chunk,
         rounding=rounding,
         overflow=overflow,
         flags=flags,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -60,7 +60,7 @@ class Array(wiring.Component):
         i: Any = self.i
         pipe.carried = {
             "first": i.first, "last": i.last, "mask": i.mask, "mode_a": i.mode_a,
-            "mode_b": i.mode_b, "rows": i.tile.rows, "cols": i.tile.cols, "job_end": i.tile.last,
+            "mode_b": i.mode_b, "tile": Value.cast(i.tile),
         }  # fmt: skip
         for name in ISSUE_CUTS:
             pipe.cut(name)
@@ -94,9 +94,7 @@ class Array(wiring.Component):
         end = wire(m, pipe.valid & pipe.carried["last"], "tile_end")
         m.d.comb += [
             drain.start.eq(end),
-            drain.tile.rows.eq(pipe.carried["rows"]),
-            drain.tile.cols.eq(pipe.carried["cols"]),
-            drain.tile.last.eq(pipe.carried["job_end"]),
+            drain.tile.as_value().eq(pipe.carried["tile"]),
             self.o_valid.eq(drain.o_valid),
             self.o.eq(drain.o),
             self.skipped.eq(drain.skipped),

@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from ...parameters import CoreParameters
 from ..numbers.raw import wire
-from ..sums.pipelined_rounder import ROUND_CUTS
 from .array import ISSUE_CUTS, Array
+from .drain import drain_cuts
 from .element import element_cuts
 from .intake import Intake
 from .loader import Loader
@@ -44,7 +44,7 @@ there, and no result."""
 
 def issue_to_result(p: CoreParameters) -> int:
     """Clocks from the issue of a tile's last products to its first results' entry in the queue."""
-    return len(ISSUE_CUTS) + 1 + len(element_cuts(p)) + 1 + len(ROUND_CUTS)
+    return len(ISSUE_CUTS) + 1 + len(element_cuts(p)) + 1 + len(drain_cuts(p))
 
 
 class GemmCore(wiring.Component):
@@ -109,7 +109,7 @@ class GemmCore(wiring.Component):
             array.valid.eq(sequencer.valid),
             array.i.eq(sequencer.o),
             sequencer.room.eq(results.room),
-            results.reserve.eq(sequencer.valid & sequencer.o.last),
+            results.reserve.eq(sequencer.tile_end),
             results.push.eq(array.o_valid),
             results.beat.eq(array.o),
             results.skipped.eq(array.skipped),

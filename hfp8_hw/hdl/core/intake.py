@@ -73,7 +73,7 @@ class Intake(wiring.Component):
         empty = (job.m == 0) | (job.n == 0) | (job.k == 0)
         checks = [
             (JobError.EMPTY, empty),
-            (JobError.LONG, job.k > p.terms),
+            (JobError.LONG, Const(0, 1) if p.in_chunks else job.k > p.terms),
             (JobError.MODE, Cat(*modes).any() if modes else Const(0, 1)),
             (JobError.PAGE, Cat(*pages).any()),
             (JobError.LARGE_A, counts["a"].large),

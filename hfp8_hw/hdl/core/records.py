@@ -88,12 +88,16 @@ def result_beat(p: CoreParameters) -> data.StructLayout:
 
 
 def tile(p: CoreParameters) -> data.StructLayout:
-    """What the drain has to know of a tile: how many rows and columns of it belong to C."""
+    """What the drain has to know of a tile: how many rows and columns of it belong to C.
+
+    With sums in chunks also whether they are the first (``opening``) and the last of a tile.
+    """
     return data.StructLayout(
         {
             "rows": unsigned(p.rows.bit_length()),
             "cols": unsigned(p.cols.bit_length()),
             "last": 1,
+            **(dict.fromkeys(("opening", "closing"), 1) if p.in_chunks else {}),
         }
     )
 

@@ -18,9 +18,11 @@ from .records import SIZE_BITS, accepted, reading, step
 class Sequencer(wiring.Component):
     """Issues a block of each operand a clock: along k, then the next columns, then the next rows.
 
-    Nothing behind it can wait. So the last block of a tile is issued only when ``free`` results
-    have a place in the output queue, and not before the results of the tile ahead have left the
-    array, which takes ``slots`` clocks. A job follows another without a clock in between.
+    Nothing behind it can wait. So the last block of a tile is issued only when its results have a
+    place in the output queue, and not before the results of the tile ahead have left the array,
+    which takes ``slots`` clocks. With sums in chunks that holds for the last block of every chunk,
+    and `CoreParameters.chunk_interval` between two chunks of a tile. A job follows another without
+    a clock in between.
 
     Members
     -------
@@ -28,6 +30,7 @@ class Sequencer(wiring.Component):
     room : 1 bit
         The results of a tile have a place.
     valid : 1 bit; with ``o`` (`step`), ``read_a`` and ``read_b`` (`reading`)
+    tile_end : 1 bit, of the last block of a tile
     active : 1 bit, there is a job
     held : 1 bit, its next block has to wait
     done : 1 bit, for the clock of the last block of a job
@@ -43,6 +46,7 @@ class Sequencer(wiring.Component):
                 "i": In(stream.Signature(accepted(p))),
                 "room": In(1),
                 "valid": Out(1),
+                "tile_end": Out(1),
                 "o": Out(step(p)),
                 "read_a": Out(reading(p.a_layout, p.pages)),
                 "read_b": Out(reading(p.b_layout, p.pages)),
@@ -70,12 +74,15 @@ class Sequencer(wiring.Component):
         mode_a, mode_b = register("mode_a", 1), register("mode_b", 1)
         pages = {side: register(f"page_{side}", len(self.page_a)) for side in ("a", "b")}
         first = register("first", 1)
-        wait = register("wait", (p.slots - 1).bit_length(), True)
+        wait = register("wait", (p.chunk_interval - 1).bit_length(), True)
 
         last_k = wire(m, k <= p.lanes, "loop_last_k")
         last_n = wire(m, n <= p.cols, "loop_last_n")
         last_m = wire(m, rows <= p.rows, "loop_last_m")
-        blocked = wire(m, last_k & ((wait != 0) | ~self.room), "loop_blocked")
+        left = register("chunk_left", (p.chunk_clocks - 1).bit_length() if p.in_chunks else 0)
+        opening = register("opening", 1)
+        sum_end = wire(m, last_k | (left == 0), "loop_sum_end") if p.in_chunks else last_k
+        blocked = wire(m, sum_end & (wait != 0) | last_k & ~self.room, "loop_blocked")
         go = wire(m, active & ~blocked, "loop_go")
         tile_end = wire(m, go & last_k, "loop_tile_end")
         row_end = wire(m, tile_end & last_n, "loop_row_end")
@@ -83,14 +90,19 @@ class Sequencer(wiring.Component):
         take = wire(m, i.valid & (done | ~active), "loop_take")
         m.d.comb += i.ready.eq(done | ~active)
 
-        with m.If(tile_end):
-            m.d.sync += wait.eq(p.slots - 1)
-        with m.Elif(wait != 0):
+        with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
         with m.If(go):
-            m.d.sync += [k.eq(k - p.lanes), first.eq(0)]
+            m.d.sync += [k.eq(k - p.lanes), first.eq(sum_end)]
+        if p.in_chunks:
+            with m.If(go):
+                m.d.sync += left.eq(left - 1)
+            with m.If((go & sum_end) | take):
+                m.d.sync += [left.eq(p.chunk_clocks - 1), opening.eq(last_k | take)]
+            with m.If(go & sum_end):
+                m.d.sync += wait.eq(p.chunk_interval - 1)
         with m.If(tile_end):
-            m.d.sync += [k.eq(depth), n.eq(n - p.cols), first.eq(1)]
+            m.d.sync += [k.eq(depth), n.eq(n - p.cols), wait.eq(p.slots - 1)]
         with m.If(row_end):
             m.d.sync += [n.eq(columns), rows.eq(rows - p.rows)]
         with m.If(done):
@@ -127,8 +139,9 @@ class Sequencer(wiring.Component):
             self.held.eq(active & blocked),
             self.done.eq(done),
             self.valid.eq(go),
+            self.tile_end.eq(tile_end),
             o.first.eq(first),
-            o.last.eq(last_k),
+            o.last.eq(sum_end),
             o.mask.eq(Cat(*(k > lane for lane in range(p.lanes)))),
             o.mode_a.eq(mode_a),
             o.mode_b.eq(mode_b),
@@ -136,4 +149,6 @@ class Sequencer(wiring.Component):
             o.tile.cols.eq(at_most(n, p.cols)),
             o.tile.last.eq(last_n & last_m),
         ]
+        if p.in_chunks:
+            m.d.comb += [o.tile.opening.eq(opening), o.tile.closing.eq(last_k)]
         return m
