@@ -12,10 +12,10 @@ from ..jobs import MAX_PAGES, MAX_SIZE, GemmJob, JobError
 from ..rounding import default_overflow, default_rounding
 from .base import DETERMINISTIC, OVERFLOW, SPECIAL, Ports, parameter
 from .dot import LANES, DotParameters
-from .mac import MacParameters
+from .mac import MAX_INTERLEAVE, MacParameters
 from .product import TwoOperandParameters
 
-CORE_SEMANTICS = ("exact", "exact_chunk")
+CORE_SEMANTICS = ("exact", "exact_chunk", "chunked")
 CORE_LANES = (1, *LANES)
 USUAL_SIZE = 4096
 """Codes of a page, at the least, by default."""
@@ -99,35 +99,49 @@ class CoreParameters(TwoOperandParameters):
     golden: ClassVar[str] = "hfp8_hw.golden:gemm_job"
     max_stages: ClassVar[int] = 4
     in_name: ClassVar[tuple[str, ...]] = (
-        "rows", "cols", "lanes", "a", "b", "acc", "semantics", "chunk"
+        "rows", "cols", "lanes", "a", "b", "acc", "semantics", "chunk", "interleave"
     )  # fmt: skip
 
     stages: int = parameter(
         4,
         "Number of register stages from the decoded operands to the running sum, those of the "
         "adder tree aside. More of them allow a faster clock.",
-        values="2 to 4",
+        values="2 to 4, or 2 with semantics=chunked",
+        shown="4, with semantics=chunked 2",
     )
     rows: int = parameter(4, "Number of rows of C in a tile.", values="1 to 64")
-    cols: int = parameter(4, "Number of columns of C in a tile.", values="1 to 64")
+    cols: int = parameter(
+        4,
+        "Number of columns of C in a tile; with semantics=chunked it has interleave times as many.",
+        values="1 to 64",
+    )
     lanes: int = parameter(
         4,
         "Number of products that each element of the array sums in a clock.",
-        values=f"{', '.join(map(str, CORE_LANES))}; it and rows, it and cols divide each other",
+        values=f"{', '.join(map(str, CORE_LANES))}; it and rows, it and cols divide each other; "
+        "1 with semantics=chunked",
+        shown="4, with semantics=chunked 1",
     )
     a: str = _operand("A")
     b: str = _operand("B")
     acc: str = parameter("DLFLOAT16", "Format of the result C.", values="any format")
     semantics: str = parameter(
         "exact",
-        "How products are summed: exactly and rounded once (exact), or in chunks that are each "
-        "exact (exact_chunk).",
+        "How products are summed: exactly and rounded once (exact), in chunks that are each exact "
+        "(exact_chunk), or in chunks whose sums are rounded with each product (chunked).",
         values=", ".join(CORE_SEMANTICS),
     )
     chunk: int = parameter(
         64,
         "Number of products in a chunk.",
-        values="a multiple of lanes up to 65536, with semantics=exact_chunk only",
+        values="a multiple of lanes up to 65536, with semantics exact_chunk and chunked only",
+    )
+    interleave: int = parameter(
+        8,
+        "Number of sums that take turns in an element, each of another column: a tile has so many "
+        "times cols columns. More of them allow a faster clock.",
+        values=f"1 to {MAX_INTERLEAVE}, with semantics=chunked only",
+        off=1,
     )
     terms: int = parameter(
         4096,
@@ -158,26 +172,36 @@ class CoreParameters(TwoOperandParameters):
     @property
     def defaults(self) -> dict[str, Any]:
         fmt = parse_format(self.acc, "acc")
-        return {"rounding": str(default_rounding(fmt)), "overflow": default_overflow(fmt)}
+        usual = {"rounding": str(default_rounding(fmt)), "overflow": default_overflow(fmt)}
+        return usual | ({"stages": 2, "lanes": 1} if self.semantics == "chunked" else {})
 
     @property
     def idle(self) -> dict[str, str]:
         how = f"semantics={self.semantics!r}"
+        found = {}
         if self.semantics == "exact":
-            return {"chunk": f"{how}: only sums in chunks have one"}
-        return {"terms": f"{how}: only an exact sum has a largest length"}
+            found["chunk"] = f"{how}: only sums in chunks have one"
+        else:
+            found["terms"] = f"{how}: only an exact sum has a largest length"
+        if self.semantics != "chunked":
+            found["interleave"] = f"{how}: 1, as an exact sum takes products every clock by itself"
+        return found
 
     def _check_choices(self) -> None:
         check_choice("semantics", self.semantics, CORE_SEMANTICS)
 
     def _check(self) -> None:
-        check_int("stages", self.stages, 2, self.max_stages)
+        in_turns = self.semantics == "chunked"
+        check_int("stages", self.stages, 2, 2 if in_turns else self.max_stages)
+        check_int("interleave", self.interleave, 1, MAX_INTERLEAVE)
         check_int("rows", self.rows, 1, 64)
         check_int("cols", self.cols, 1, 64)
         if isinstance(self.lanes, bool) or self.lanes not in CORE_LANES:
             raise ParameterError(
                 f"lanes={self.lanes!r} is not allowed: one of {', '.join(map(str, CORE_LANES))}"
             )
+        if in_turns and self.lanes != 1:
+            raise ParameterError(f"lanes={self.lanes} is not allowed for semantics='chunked': 1")
         for name in ("rows", "cols"):
             side = getattr(self, name)
             if side % self.lanes and self.lanes % side:
@@ -255,7 +279,17 @@ class CoreParameters(TwoOperandParameters):
     @property
     def slots(self) -> int:
         """Clocks in which the results of a tile leave the array."""
-        return self.rows * self.cols // self.drains
+        return self.rows * self.tile_cols // self.drains
+
+    @property
+    def turns(self) -> int:
+        """Sums that take turns in an element."""
+        return self.interleave
+
+    @property
+    def tile_cols(self) -> int:
+        """Columns of C in a tile: ``turns`` times those of the array."""
+        return self.cols * self.turns
 
     @property
     def in_chunks(self) -> bool:
@@ -263,15 +297,15 @@ class CoreParameters(TwoOperandParameters):
         return "chunk" not in self.idle
 
     @property
-    def chunk_clocks(self) -> int:
-        """Clocks in which the products of a full chunk are issued; only with `in_chunks`."""
+    def chunk_steps(self) -> int:
+        """Blocks along k in a full chunk; only with `in_chunks`."""
         return self.chunk // self.lanes
 
     @property
     def total_registers(self) -> int:
         """Registers in the adder of chunk sums: as many as the clocks between two chunk sums of the
         same element allow, up to all."""
-        return min(max(self.slots, self.chunk_clocks, 6), 9) - 2
+        return min(max(self.slots, self.chunk_steps * self.turns, 6), 9) - 2
 
     @property
     def chunk_interval(self) -> int:

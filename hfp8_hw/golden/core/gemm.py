@@ -14,7 +14,7 @@ from ...rounding import Rounding
 from ..codes.arrays import check_flag
 from ..dot import dot
 
-JOB_SEMANTICS = ("exact", "exact_chunk")
+JOB_SEMANTICS = ("exact", "exact_chunk", "chunked")
 """How a job may sum."""
 
 
@@ -43,7 +43,8 @@ def gemm_job(
     fmt_a, fmt_b, acc, rounding, overflow
         As in `dot`; with ``"HFP8"`` the job says which format an operand is in.
     semantics : str
-        ``exact``: the exact sum over all of k, rounded once. ``exact_chunk``: as in `dot`.
+        ``exact``: the exact sum over all of k, rounded once; ``exact_chunk`` and ``chunked``: as
+        in `dot`.
     chunk : int
         Products of a chunk, as in `dot`.
     flags : bool

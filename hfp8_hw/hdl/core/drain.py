@@ -12,20 +12,23 @@ from ...parameters import CoreParameters
 from ..numbers.pipeline import Pipeline
 from ..numbers.raw import wire
 from ..sums.pipelined_rounder import ROUND_CUTS, round_sum
-from .element import finished, notes_of
+from .elements.exact import notes_of
+from .elements.operands import finished
 from .records import result_beat, result_bits, tile
 from .totals import running_total, total_cuts
 
 
 def drain_cuts(p: CoreParameters) -> tuple[str, ...]:
     """The cuts between the sums that leave the array and the results."""
-    more = total_cuts(p) if p.in_chunks else ()
-    return (*ROUND_CUTS, *(f"total_{name}" for name in more))
+    return (
+        *(ROUND_CUTS if p.element.is_exact else ()),
+        *(f"total_{name}" for name in (total_cuts(p) if p.in_chunks else ())),
+    )
 
 
 class Drain(wiring.Component):
-    """Counts through the places of a tile while its sums pass by, rounds them, and adds up those of
-    chunks.
+    """Counts through the places of a tile while its sums pass by, rounds them if they are not, and
+    adds up those of chunks.
 
     Column by column, in each ``drains`` rows a clock.
 
@@ -74,10 +77,13 @@ class Drain(wiring.Component):
             pipe = Pipeline(part, there, ROUND_CUTS)
             part.d.comb += pipe.ready.eq(1)
             pipe.carried = {**notes_of(view), **chunk}
-            code, flag = round_sum(
-                part, pipe, Value.cast(view.total), element.fixed.lsb, element.acc_format,
-                element.rounding_mode, element.overflow,
-            )  # fmt: skip
+            if element.is_exact:
+                code, flag = round_sum(
+                    part, pipe, Value.cast(view.total), element.fixed.lsb, element.acc_format,
+                    element.rounding_mode, element.overflow,
+                )  # fmt: skip
+            else:
+                code, flag = Value.cast(view.code), Value.cast(view.flags)
             if p.in_chunks:
                 code, flag = running_total(part, pipe, code, flag, p)
             code = Mux(keep[path], code, 0)[: len(code)]

@@ -12,7 +12,7 @@ from ...parameters import CoreParameters
 from ..numbers.raw import wire
 from .array import ISSUE_CUTS, Array
 from .drain import drain_cuts
-from .element import element_cuts
+from .elements import element_cuts
 from .intake import Intake
 from .loader import Loader
 from .records import JOB, accepted, beat, result_beat
@@ -134,7 +134,7 @@ class GemmCore(wiring.Component):
                 ~self.job.valid & ~intake.busy & ~waiting & ~sequencer.active & (unsent == 0)
             ),
             self.step_rows.eq(sequencer.o.tile.rows),
-            self.step_cols.eq(sequencer.o.tile.cols),
+            self.step_cols.eq(sequencer.cols),
             self.step_mask.eq(Mux(sequencer.valid, sequencer.o.mask, 0)),
         ]
         return m

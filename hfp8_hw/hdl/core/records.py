@@ -88,14 +88,15 @@ def result_beat(p: CoreParameters) -> data.StructLayout:
 
 
 def tile(p: CoreParameters) -> data.StructLayout:
-    """What the drain has to know of a tile: how many rows and columns of it belong to C.
+    """What the drain has to know of a tile: how many rows and columns of it belong to C, whether it
+    is a job's last.
 
     With sums in chunks also whether they are the first (``opening``) and the last of a tile.
     """
     return data.StructLayout(
         {
             "rows": unsigned(p.rows.bit_length()),
-            "cols": unsigned(p.cols.bit_length()),
+            "cols": unsigned(p.tile_cols.bit_length()),
             "last": 1,
             **(dict.fromkeys(("opening", "closing"), 1) if p.in_chunks else {}),
         }
@@ -103,12 +104,13 @@ def tile(p: CoreParameters) -> data.StructLayout:
 
 
 def step(p: CoreParameters) -> data.StructLayout:
-    """What the sequencer issues in a clock, beside the addresses."""
+    """What the sequencer issues in a clock, beside the addresses: which lanes, of which turn."""
     return data.StructLayout(
         {
             "first": 1,
             "last": 1,
             "mask": unsigned(p.lanes),
+            "turn": unsigned((p.turns - 1).bit_length()),
             "mode_a": 1,
             "mode_b": 1,
             "tile": tile(p),
