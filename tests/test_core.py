@@ -27,8 +27,10 @@ SEED = 3
 
 
 def every_job(p: CoreParameters, stall: float, rng: np.random.Generator) -> Program:
-    """Every M, N, K from 1 to two tiles and one more, stored either way, in any mode and order."""
-    sizes = list(itertools.product(*(range(1, 2 * n + 2) for n in (p.rows, p.cols, p.lanes))))
+    """Every M, N, K from 1 to two tiles and chunks and one more, stored either way, in any mode and
+    order."""
+    deep = p.chunk if p.in_chunks else p.lanes
+    sizes = list(itertools.product(*(range(1, 2 * n + 2) for n in (p.rows, p.tile_cols, deep))))
     program = Program(p, stall=stall)
     for number in rng.permutation(len(sizes)):
         ways = [bool(x) for x in rng.integers(0, 2, 2)]
@@ -49,9 +51,16 @@ def every_job(p: CoreParameters, stall: float, rng: np.random.Generator) -> Prog
                "rounding": "RDN", "stages": 3}),
         later({"rows": 1, "cols": 2, "lanes": 4, "acc": "E5M2", "pages": 4}),
         later({"rows": 3, "cols": 1, "lanes": 1, "a": "HFP8_BWD", "b": "HFP8_FWD"}),
-        later({"rows": 2, "cols": 2, "lanes": 2, "semantics": "exact_chunk", "chunk": 2}),
+        later({"rows": 2, "cols": 2, "lanes": 2, "semantics": "exact_chunk", "chunk": 4}),
         later({"rows": 1, "cols": 2, "lanes": 1, "semantics": "exact_chunk", "chunk": 2,
                "a": "E4M3FN", "b": "E5M2", "acc": "E5M2", "rounding": "RDN"}),
+        later({"rows": 4, "cols": 1, "lanes": 4, "semantics": "exact_chunk", "chunk": 4,
+               "drains": 2, "a": "E5M2", "acc": "FP16", "overflow": "saturate"}),
+        later({"rows": 2, "cols": 2, "semantics": "chunked", "chunk": 2, "interleave": 2}),
+        later({"rows": 2, "cols": 1, "semantics": "chunked", "chunk": 3, "drains": 1,
+               "a": "E4M3FN", "b": "E5M2", "acc": "E5M2", "rounding": "RDN"}),
+        later({"rows": 1, "cols": 3, "semantics": "chunked", "chunk": 1, "interleave": 1,
+               "a": "HFP8_BWD", "b": "HFP8_FWD", "acc": "FP16", "overflow": "saturate"}),
     ],
 )  # fmt: skip
 def test_every_small_job_equals_golden(given: dict[str, Any], simulator: str) -> None:
@@ -158,7 +167,17 @@ def test_golden_jobs_equal_exact_rationals(acc: str, across: bool, down: bool) -
         (lambda: CoreParameters(rows=3), "rows=3 is not allowed for lanes=4"),
         (lambda: CoreParameters(drains=3), "drains=3 is not allowed for rows=4: one of 1, 2, 4"),
         (lambda: CoreParameters(pages=3), "pages=3 is not allowed: 2, 4, 8 or 16"),
-        (lambda: CoreParameters(semantics="chunked"), "semantics='chunked' is not allowed"),
+        (lambda: CoreParameters(semantics="fma"), "semantics='fma' is not allowed"),
+        (lambda: CoreParameters(chunk=64),
+         "chunk=64 is not allowed for semantics='exact': only sums in chunks have one"),
+        (lambda: CoreParameters(semantics="chunked", terms=9), "terms=9 is not allowed for"),
+        (lambda: CoreParameters(semantics="chunked", lanes=4),
+         "lanes=4 is not allowed for semantics='chunked': 1"),
+        (lambda: CoreParameters(semantics="chunked", stages=3), "an integer from 2 to 2"),
+        (lambda: CoreParameters(semantics="exact_chunk", interleave=2),
+         "interleave=2 is not allowed for semantics='exact_chunk'"),
+        (lambda: CoreParameters(semantics="exact_chunk", chunk=66),
+         "chunk=66 is not allowed for lanes=4: a multiple of lanes up to 65536"),
         (lambda: CoreParameters(a_size=100), "a_size=100 is not allowed for rows=4 and lanes=4"),
         (lambda: gemm_job(GemmJob(1, 2, 3), [[1, 2]], [[1]], "E4M3", "E4M3", "FP16"), "shape"),
     ],

@@ -33,7 +33,7 @@ def running_total(
     clocks.
     """
     fmt = p.acc_format
-    bank = memory.Memory(shape=unsigned(fmt.width + 4), depth=p.slots, init=[])
+    bank = memory.Memory(shape=unsigned(fmt.width + 4), depth=max(p.slots, 2), init=[])
     m.submodules.totals = bank
     port: Any = bank.read_port(domain="sync")
     write: Any = bank.write_port()

@@ -72,7 +72,9 @@ class RoundedElement(wiring.Component):
         write: Any = bank.write_port()
         port: Any = bank.read_port(domain="sync")
 
-        def own(name: str, value: Any) -> Signal:
+        def own(name: str, value: Any) -> Any:
+            if not len(value):
+                return value
             held = Signal(value.shape(), name=name, attrs={"stage": "ending"})
             m.d.sync += held.eq(value)
             return held
