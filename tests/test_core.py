@@ -17,6 +17,7 @@ from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import REGISTERS
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package, generate
+from rtl_gen.tools import netlist
 from verif.core.program import Program
 from verif.core.run_core import run
 
@@ -128,6 +129,24 @@ def test_the_package_reads_without_a_warning(tmp_path: Path) -> None:
     package = check_lint("core", SMALL, tmp_path)
     names = {port["name"] for port in package.manifest["ports"]}
     assert {"s_axi_awaddr", "s_axis_a_tdata", "s_axis_b_tlast", "m_axis_tkeep"} <= names
+
+
+@pytest.mark.parametrize("semantics", ["exact", later("chunked")])
+def test_each_element_keeps_its_own_control(semantics: str) -> None:
+    """Equal registers of different elements are not merged, by the generator nor by Yosys."""
+    package = generate(CoreParameters(rows=2, cols=2, lanes=1, semantics=semantics))
+    script = f"read_verilog unit.v; hierarchy -top {package.name}; proc; opt_clean; opt_merge"
+    found = []
+    for text in (package.verilog, package.verilog.replace("(* keep *)", "")):
+        module = netlist({"unit.v": text}, script)["modules"][package.name]
+        cells = [c["connections"]["Q"] for c in module["cells"].values() if "Q" in c["connections"]]
+        bits = {bit for q in cells for bit in q}
+        control = {
+            tuple(net["bits"]) for name, net in module["netnames"].items()
+            if re.fullmatch("core_array_e._._(place_valid|place_last|end|reading)", name)
+        }  # fmt: skip
+        found.append(sum(set(one) <= bits for one in control))
+    assert found == [8, 2]
 
 
 def test_registers_do_not_overlap() -> None:

@@ -67,7 +67,7 @@ class ExactElement(wiring.Component):
         pairs = [
             (operand_in(a, self.a[lane]), operand_in(b, self.b[lane])) for lane in range(p.lanes)
         ]
-        pipe = Pipeline(m, self.valid, exact_cuts(p))
+        pipe = Pipeline(m, self.valid, exact_cuts(p), own=("valid", "first", "last"))
         pipe.carried = {"first": self.first, "last": self.last}
         m.d.comb += pipe.ready.eq(1)
         addend = summed_products(m, pipe, pairs, unit, self._notes)

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ....parameters import CoreParameters
 from ...numbers.add import add
 from ...numbers.multiply import multiply
-from ...numbers.pipeline import Pipeline, prefixed, registered_cuts
+from ...numbers.pipeline import OWN, Pipeline, prefixed, registered_cuts
 from ...numbers.raw import Raw, any_of, is_const, with_offset
 from ...numbers.round import Rounder
 from ...sums.held_code import held_number, held_widths, nothing_unless, zero_if
@@ -75,7 +75,7 @@ class RoundedElement(wiring.Component):
         def own(name: str, value: Any) -> Any:
             if not len(value):
                 return value
-            held = Signal(value.shape(), name=name, attrs={"stage": "ending"})
+            held = Signal(value.shape(), name=name, attrs={"stage": "ending", **OWN})
             m.d.sync += held.eq(value)
             return held
 
@@ -100,7 +100,7 @@ class RoundedElement(wiring.Component):
             operand_in(template, view)
             for template, view in zip(self._templates, (self.a, self.b), strict=True)
         )
-        pipe = Pipeline(m, self.valid, ("product",))
+        pipe = Pipeline(m, self.valid, ("product",), own=("valid", "first"))
         pipe.carried = {"first": self.first}
         m.d.comb += pipe.ready.eq(1)
         product, invalid = multiply(m, x, y, "p")
