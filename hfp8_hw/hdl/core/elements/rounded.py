@@ -75,7 +75,9 @@ class RoundedElement(wiring.Component):
         def own(name: str, value: Any) -> Any:
             if not len(value):
                 return value
-            held = Signal(value.shape(), name=name, attrs={"stage": "ending", **OWN})
+            held = Signal(
+                value.shape(), name=name, reset_less=True, attrs={"stage": "ending", **OWN}
+            )
             m.d.sync += held.eq(value)
             return held
 
