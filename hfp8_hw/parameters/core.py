@@ -7,69 +7,27 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
-from ..formats import HFP8, FloatFormat, parse_format
+from ..formats import HFP8, FloatFormat, parse_format, parse_operand
 from ..jobs import MAX_PAGES, MAX_SIZE, GemmJob, JobError
-from ..rounding import default_overflow, default_rounding
-from .base import DETERMINISTIC, OVERFLOW, SPECIAL, Ports, parameter
+from ..rounding import (
+    Rounding,
+    check_overflow,
+    default_overflow,
+    default_rounding,
+    parse_rounding,
+)
+from .base import DETERMINISTIC, OVERFLOW, ROUNDED, SPECIAL, Ports, parameter
+from .convert import random_idle
 from .dot import LANES, DotParameters
+from .layout import Layout
 from .mac import MAX_INTERLEAVE, MacParameters
 from .product import TwoOperandParameters
 
 CORE_SEMANTICS = ("exact", "exact_chunk", "chunked")
+EPILOGUES = ("none", "quantize", "full")
 CORE_LANES = (1, *LANES)
 USUAL_SIZE = 4096
 """Codes of a page, at the least, by default."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a scratchpad holds an operand: what is read in a clock, and where codes lie.
-
-    A clock reads ``outer`` x ``lanes`` codes of the operand, and the same block of a matrix that is
-    stored the other way round. So the stored matrix is cut into squares of ``short`` x ``short``
-    codes; ``groups`` squares side by side are a word, the square in row i of squares and column j
-    of squares being in group (i + j) mod ``groups`` of word
-    ``i * row_words + j // groups``. A stored row fills ``row_words`` words.
-
-    Members
-    -------
-    outer, lanes : int
-        Rows or columns of the array, and products a clock.
-    codes : int
-        What a page holds.
-    """
-
-    outer: int
-    lanes: int
-    codes: int
-
-    @property
-    def short(self) -> int:
-        """The side of a square."""
-        return min(self.outer, self.lanes)
-
-    @property
-    def long(self) -> int:
-        """Codes of a beat of the input stream, a part of one stored row."""
-        return max(self.outer, self.lanes)
-
-    @property
-    def groups(self) -> int:
-        """Squares in a word."""
-        return self.long // self.short
-
-    @property
-    def words(self) -> int:
-        """Words of a page."""
-        return self.codes // (self.outer * self.lanes)
-
-    def row_words(self, columns: int) -> int:
-        """Words, and beats, of a stored row."""
-        return -(-columns // self.long)
-
-    def matrix_words(self, shape: tuple[int, int]) -> int:
-        """Words of a stored matrix."""
-        return -(-shape[0] // self.short) * self.row_words(shape[1])
 
 
 def _operand(name: str) -> Any:
@@ -168,27 +126,63 @@ class CoreParameters(TwoOperandParameters):
     )
     a_size: int = _size("A", "rows")
     b_size: int = _size("B", "cols")
-
-    @property
-    def defaults(self) -> dict[str, Any]:
-        fmt = parse_format(self.acc, "acc")
-        usual = {"rounding": str(default_rounding(fmt)), "overflow": default_overflow(fmt)}
-        return usual | ({"stages": 2, "lanes": 1} if self.semantics == "chunked" else {})
+    epilogue: str = parameter(
+        "none",
+        "What a job may ask for beyond its sums: nothing; scale, ReLU, quantization, and to keep "
+        "its result as an operand; or also a bias and what C held before.",
+        values=", ".join(EPILOGUES),
+        off="none",
+    )
+    y: str = parameter(
+        HFP8,
+        "Format of quantized results. With HFP8, each job says in which of its two formats they "
+        "are.",
+        values="any format of at most 8 bits",
+    )
+    y_rounding: str = parameter(
+        "RNE",
+        "How results are quantized. Random bits are the core's own, each drain's from a generator.",
+        values=ROUNDED,
+    )
+    y_overflow: str = parameter("saturate", OVERFLOW, values=SPECIAL)
+    random_seed: int = parameter(
+        1, "Seed of the random generators.", values="1 to 2**32-1, with y_rounding SR(n) only"
+    )
+    bias_size: int = parameter(
+        1024,
+        "Largest number of columns that a bias can have.",
+        values="1 to 65535, with epilogue=full only",
+    )
 
     @property
     def idle(self) -> dict[str, str]:
-        how = f"semantics={self.semantics!r}"
         found = {}
-        if self.semantics == "exact":
-            found["chunk"] = f"{how}: only sums in chunks have one"
-        else:
+        how = f"epilogue={self.epilogue!r}"
+        if self.epilogue == "none":
+            for name in ("y", "y_rounding", "y_overflow", "random_seed"):
+                found[name] = f"{how}: no result is quantized"
+        elif parse_rounding(self.y_rounding).mode != "SR":
+            found["random_seed"] = random_idle(self.result_rounding, "xorshift32")["random_seed"]
+        if self.epilogue != "full":
+            found["bias_size"] = f"{how}: only full has a bias"
+        how = f"semantics={self.semantics!r}"
+        if self.in_chunks:
             found["terms"] = f"{how}: only an exact sum has a largest length"
+        else:
+            found["chunk"] = f"{how}: only sums in chunks have one"
         if self.semantics != "chunked":
             found["interleave"] = f"{how}: 1, as an exact sum takes products every clock by itself"
         return found
 
     def _check_choices(self) -> None:
         check_choice("semantics", self.semantics, CORE_SEMANTICS)
+        check_choice("output", self.epilogue, EPILOGUES)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        fmt = parse_format(self.acc, "acc")
+        usual = {"rounding": str(default_rounding(fmt)), "overflow": default_overflow(fmt)}
+        return usual | ({"stages": 2, "lanes": 1} if self.semantics == "chunked" else {})
 
     def _check(self) -> None:
         in_turns = self.semantics == "chunked"
@@ -209,11 +203,9 @@ class CoreParameters(TwoOperandParameters):
                     f"{name}={side!r} is not allowed for lanes={self.lanes}: "
                     "a multiple or a divisor of lanes"
                 )
-        if "terms" not in self.idle:
+        if not self.in_chunks:
             check_int("terms", self.terms, 1, MAX_SIZE)
-        if "chunk" not in self.idle and (
-            type(self.chunk) is not int or self.chunk not in range(self.lanes, 65537, self.lanes)
-        ):
+        elif type(self.chunk) is not int or self.chunk not in range(self.lanes, 65537, self.lanes):
             raise ParameterError(
                 f"chunk={self.chunk!r} is not allowed for lanes={self.lanes}: a multiple of lanes "
                 "up to 65536"
@@ -231,6 +223,21 @@ class CoreParameters(TwoOperandParameters):
             raise ParameterError(f"pages={self.pages!r} is not allowed: 2, 4, 8 or 16")
         self._check_size("a_size", "rows")
         self._check_size("b_size", "cols")
+        if self.epilogue != "none":
+            self._check_epilogue()
+
+    def _check_epilogue(self) -> None:
+        for fmt in self.y_formats:
+            if fmt.width > 8:
+                raise ParameterError(
+                    f"y={self.y!r} is not allowed: quantized results have at most 8 bits"
+                )
+            check_overflow(self.y_overflow, fmt)
+        self._set(y_rounding=str(self.result_rounding))
+        if "random_seed" not in self.idle:
+            check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
+        if self.epilogue == "full":
+            check_int("bias_size", self.bias_size, 1, MAX_SIZE)
 
     def _check_size(self, name: str, side: str) -> None:
         block = getattr(self, side) * self.lanes
@@ -248,10 +255,9 @@ class CoreParameters(TwoOperandParameters):
     @cached_property
     def element(self) -> MacParameters:
         """The `mac` or `dot` whose sum an element of the array is."""
-        names = ("a", "b", "acc", "semantics", "chunk", "terms", "rounding", "overflow")
-        given: dict[str, Any] = {
-            name: getattr(self, name) for name in names if name not in self.idle
-        }
+        length = "chunk" if self.in_chunks else "terms"
+        names = ("a", "b", "acc", "semantics", length, "rounding", "overflow")
+        given: dict[str, Any] = {name: getattr(self, name) for name in names}
         if self.lanes == 1:
             return MacParameters(**given)
         return DotParameters(**given, lanes=self.lanes)
@@ -260,6 +266,27 @@ class CoreParameters(TwoOperandParameters):
     def acc_format(self) -> FloatFormat:
         """The format of the results."""
         return self.element.acc_format
+
+    @cached_property
+    def y_formats(self) -> tuple[FloatFormat, ...]:
+        """The formats of quantized results, by mode; none without an epilogue."""
+        return () if self.epilogue == "none" else parse_operand(self.y, "y")
+
+    @property
+    def result_rounding(self) -> Rounding:
+        """How results are quantized."""
+        return parse_rounding(self.y_rounding)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether quantized results can be kept as the operand A of a later job."""
+        same = all(fmt in self.a_formats for fmt in self.y_formats)
+        return self.epilogue != "none" and same and self.drains == self.rows
+
+    @property
+    def bias_words(self) -> int:
+        """Beats of the largest bias."""
+        return -(-self.bias_size // self.drains)
 
     @cached_property
     def a_layout(self) -> Layout:
@@ -294,7 +321,7 @@ class CoreParameters(TwoOperandParameters):
     @property
     def in_chunks(self) -> bool:
         """Whether chunk sums are added up."""
-        return "chunk" not in self.idle
+        return self.semantics != "exact"
 
     @property
     def chunk_steps(self) -> int:
@@ -315,14 +342,27 @@ class CoreParameters(TwoOperandParameters):
 
     def refusal(self, job: GemmJob) -> JobError:
         """Why the core refuses a job; `JobError.NONE` if it does not."""
-        modes = ((job.mode_a, self.a_formats), (job.mode_b, self.b_formats))
+        modes = [(job.mode_a, self.a_formats), (job.mode_b, self.b_formats)]
+        pages = [job.page_a, job.page_b]
+        if self.epilogue == "none":
+            unknown = bool(job.asks)
+        else:
+            modes.append((job.mode_y, self.y_formats))
+            pages.append(job.page_y)
+            unknown = self.epilogue != "full" and (job.bias or job.accumulate)
+        stored = self.a_layout.matrix_words((job.n, job.m)) if job.store else 0
+        lost = not (self.keeps and job.quantize) or job.page_y == job.page_a
         checks = (
             (JobError.EMPTY, 0 in (job.m, job.n, job.k)),
-            (JobError.LONG, "terms" not in self.idle and job.k > self.terms),
+            (JobError.LONG, not self.in_chunks and job.k > self.terms),
             (JobError.MODE, any(mode >= len(formats) for mode, formats in modes)),
-            (JobError.PAGE, max(job.page_a, job.page_b) >= self.pages),
+            (JobError.PAGE, max(pages) >= self.pages),
+            (JobError.EPILOGUE, unknown),
+            (JobError.BIAS, job.bias and job.n > (self.bias_size or 0)),
+            (JobError.STORE, job.store and lost),
             (JobError.LARGE_A, self.a_layout.matrix_words(job.a_shape) > self.a_layout.words),
             (JobError.LARGE_B, self.b_layout.matrix_words(job.b_shape) > self.b_layout.words),
+            (JobError.LARGE_Y, stored > self.a_layout.words),
         )
         return next((error for error, wrong in checks if wrong), JobError.NONE)
 
@@ -336,7 +376,11 @@ class CoreParameters(TwoOperandParameters):
 
     @property
     def golden_arguments(self) -> dict[str, Any]:
-        return self.element.golden_arguments
+        given = self.element.golden_arguments
+        if self.epilogue == "none":
+            return given
+        names = ("y", "y_rounding", "y_overflow")
+        return given | {name: getattr(self, name) for name in names}
 
     @property
     def golden_ports(self) -> Ports:

@@ -35,7 +35,8 @@ class Ports:
         self.control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
         self.operands = {
             side: AxiStreamSource(AxiStreamBus.from_prefix(dut, f"s_axis_{side}"), dut.clk, dut.rst)
-            for side in ("a", "b")
+            for side in ("a", "b", "c")
+            if hasattr(dut, f"s_axis_{side}_tvalid")
         }
         self.results = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
 
@@ -99,8 +100,9 @@ async def _start(ports: Ports, tasks: list[dict[str, Any]]) -> None:
 async def _run(ports: Ports, tasks: list[dict[str, Any]], folder: Path, due: int) -> dict[str, Any]:
     """Send everything, collect ``due`` frames; ``results``, ``registers`` and ``error``."""
     for task in tasks:
-        for side, name in task["operands"].items():
-            await ports.operands[side].send(AxiStreamFrame((folder / name).read_bytes()))
+        for side, names in task["operands"].items():
+            for name in names:
+                await ports.operands[side].send(AxiStreamFrame((folder / name).read_bytes()))
     starting = cocotb.start_soon(_start(ports, tasks))
     try:
         return await _collected(ports, starting, due)
@@ -131,7 +133,7 @@ async def _collected(ports: Ports, starting: Any, due: int) -> dict[str, Any]:
         error = "the core did not come to rest"
     if error is None and not ports.results.empty():
         error = "more results came than were due"
-    names = ["ERROR", "REFUSED", "DONE", "FLAGS"]
+    names = ["ERROR", "REFUSED", "DONE", "FLAGS", "AMAX"]
     names += [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
     registers = {name: 0 if error else await ports.read(name) for name in names}
     return {"results": results, "registers": registers, "error": error}

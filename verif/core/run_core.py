@@ -15,13 +15,13 @@ import numpy as np
 
 from hfp8_hw.jobs import JobError
 from hfp8_hw.parameters import CoreParameters
-from hfp8_hw.registers import COUNTERS, job_words, unpacked
+from hfp8_hw.registers import COUNTERS, job_words, packed, unpacked
 from rtl_gen.cache import built
 from rtl_gen.package import Package
 from verif.simulation import simulators
 from verif.simulation.simulate import cocotb_build, cocotb_test
 
-from .program import Program, beats, in_order
+from .program import Program, addends, beats, in_order
 
 TOP = "hfp8_core_harness"
 BENCH = "verif.core.bench"
@@ -68,7 +68,7 @@ def run(
         If it fails.
     """
     tool = simulators.find(simulator)
-    build = _build(package, tool)
+    build = build_simulation(package, tool)
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         described = [_described(program, k, folder) for k, program in enumerate(programs)]
@@ -88,16 +88,24 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
     p = program.parameters
     tasks = []
     for k, task in enumerate(program.tasks):
-        operands = {}
+        frames: dict[str, list[bytes]] = {}
         for side, codes, layout, formats in (
             ("a", task.a, p.a_layout, p.a_formats),
             ("b", task.b, p.b_layout, p.b_formats),
         ):
             if codes is not None:
-                operands[side] = f"{side}{number}_{k}.bin"
-                (folder / operands[side]).write_bytes(beats(codes, layout, formats[0].width))
+                frames[side] = [beats(codes, layout, formats[0].width)]
+        frames["c"] = addends(p, task)
+        operands = {}
+        for side, contents in frames.items():
+            names = [f"{side}{number}_{k}_{n}.bin" for n in range(len(contents))]
+            for name, content in zip(names, contents, strict=True):
+                (folder / name).write_bytes(content)
+            operands[side] = names
         tasks.append({"words": job_words(task.job), "operands": operands})
-    due = len(program.tasks) - len(program.refusals())
+    due = sum(
+        p.refusal(task.job) is JobError.NONE and not task.job.silent for task in program.tasks
+    )
     return {
         "tasks": tasks, "due": due, "stall": program.stall, "reset_at": program.reset_at,
     }  # fmt: skip
@@ -106,14 +114,17 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
 def _check(outcome: CoreOutcome, program: Program, number: int, got: dict[str, Any]) -> None:
     """Compare one program's results and registers."""
     p: CoreParameters = program.parameters
-    expected, refused = program.expected(), program.refusals()
+    expected, refused = program.results(), program.refusals()
     ored = 0
+    for one in expected:
+        ored |= int(np.bitwise_or.reduce(one.flags, axis=None))
+    sent = [one for one in expected if not one.job.silent]
+    outcome.jobs += len(expected) - len(sent)
     size = -(-p.acc_format.width // 8)
-    for k, ((codes, flags), frame) in enumerate(zip(expected, got["results"], strict=True)):
+    for k, (one, frame) in enumerate(zip(sent, got["results"], strict=True)):
         where = f"program {number}, result {k}"
-        want, keep = in_order(p, codes)
-        want_flags, _ = in_order(p, flags)
-        ored |= int(np.bitwise_or.reduce(flags, axis=None))
+        want, keep = in_order(p, one.codes)
+        want_flags, _ = in_order(p, one.flags)
         data = np.frombuffer(bytes.fromhex(frame["data"]), f"<u{size}")
         kept = np.array(list(frame["keep"])) == "1"
         if data.size != want.size or (kept.reshape(-1, size).all(axis=1) != keep.reshape(-1)).any():
@@ -134,8 +145,12 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: dict[str, A
             )
     registers = got["registers"]
     error = unpacked("ERROR", registers["ERROR"])
-    due = {"code": int([*refused, JobError.NONE][0]), "misplaced_a": 0, "misplaced_b": 0}
-    counts = {"REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored}
+    due = {"code": int([*refused, JobError.NONE][0]), "misplaced_a": 0, "misplaced_b": 0,
+           "misplaced_c": 0}  # fmt: skip
+    counts = {"REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored, "AMAX": 0}
+    if expected and p.epilogue != "none":
+        last = {"value": expected[-1].amax, "special": expected[-1].special}
+        counts["AMAX"] = packed("AMAX", last)
     for name, value in counts.items():
         if registers[name] != value:
             outcome.wrong(f"program {number}: register {name} is {registers[name]}, due {value}")
@@ -146,7 +161,7 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: dict[str, A
     )
 
 
-def _build(package: Package, tool: simulators.Tool) -> Path:
+def build_simulation(package: Package, tool: simulators.Tool) -> Path:
     """The folder of the built simulation, made if it is not in the cache."""
     text = harness(package.manifest)
     facts = [package.verilog, text, tool.name, tool.version, version("cocotb"), sys.version,
