@@ -52,6 +52,10 @@ def test_pairwise_rows_have_every_pair() -> None:
                "acc": "E5M2", "y": "E4M3FNUZ", "y_overflow": "special"}),
         later({"rows": 1, "cols": 2, "lanes": 2, "epilogue": "quantize", "acc": "FP9",
                "y": "E2M1:none", "stages": 2}),
+        later({"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full", "semantics": "exact_chunk",
+               "chunk": 4, "y_rounding": "SR(4)"}),
+        later({"rows": 2, "cols": 2, "epilogue": "full", "semantics": "chunked", "chunk": 3,
+               "interleave": 3}),
     ],
 )  # fmt: skip
 def test_every_two_options_together(given: dict[str, Any], simulator: str) -> None:

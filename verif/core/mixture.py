@@ -83,10 +83,11 @@ def mixture(
     program = Program(p, stall=stall, burst=burst)
     pages: dict[tuple[str, int], tuple[int, int]] = {}
     rows = pairwise(options(p), rng, possible)
+    deep = p.chunk if p.in_chunks else p.lanes
     for number in rng.permutation(len(rows)):
         row = rows[number]
         sizes = dict(
-            zip("mnk", (int(rng.integers(1, 2 * n + 2)) for n in (p.rows, p.cols, p.lanes)),
+            zip("mnk", (int(rng.integers(1, 2 * n + 2)) for n in (p.rows, p.tile_cols, deep)),
                 strict=True)
         )  # fmt: skip
         given: Row = {"load_a": True, "load_b": True}

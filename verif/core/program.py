@@ -12,7 +12,7 @@ from hfp8_hw import golden
 from hfp8_hw.formats import FloatFormat
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
-from hfp8_hw.parameters.core import Layout
+from hfp8_hw.parameters.layout import Layout
 
 Codes = NDArray[np.uint32]
 

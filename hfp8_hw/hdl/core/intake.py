@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...jobs import JobError
 from ...parameters import CoreParameters
-from ...parameters.core import Layout
+from ...parameters.layout import Layout
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
 from .records import SIZE_BITS, accepted, job_record
@@ -110,7 +110,7 @@ class Intake(wiring.Component):
         pages = [job[f"page_{side}"] >> (p.pages - 1).bit_length() for side in sides]
         early: list[tuple[JobError, Amaranth]] = [
             (JobError.EMPTY, (job.m == 0) | (job.n == 0) | (job.k == 0)),
-            (JobError.LONG, job.k > p.terms),
+            (JobError.LONG, Const(0, 1) if p.in_chunks else job.k > p.terms),
             (JobError.MODE, Cat(*modes).any() if modes else Const(0, 1)),
             (JobError.PAGE, Cat(*pages).any()),
         ]
