@@ -37,7 +37,7 @@ def every_job(p: CoreParameters, stall: float, rng: np.random.Generator) -> Prog
     return program
 
 
-@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+@pytest.mark.parametrize("simulator", ["icarus", "verilator", "native"])
 @pytest.mark.parametrize(
     "given",
     [
@@ -60,7 +60,7 @@ def test_every_small_job_equals_golden(given: dict[str, Any], simulator: str) ->
     assert (found.mismatches, found.first, found.results) == (0, None, wanted)
 
 
-@pytest.mark.parametrize("simulator", ["icarus", later("verilator")])
+@pytest.mark.parametrize("simulator", ["icarus", later("verilator"), "native"])
 def test_refusals_resets_and_pages(simulator: str) -> None:
     """Jobs that are refused between good ones; a reset in mid-job; operands that stay."""
     p, rng = CoreParameters(**SMALL, terms=40), np.random.default_rng(SEED)

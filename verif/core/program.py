@@ -12,6 +12,7 @@ from hfp8_hw import golden
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.parameters.core import Layout
+from hfp8_hw.registers import COUNTERS
 
 Codes = NDArray[np.uint32]
 
@@ -74,6 +75,48 @@ class Program:
             a, b = pages["a", job.page_a], pages["b", job.page_b]
             found.append(golden.gemm_job(job, a, b, **self.parameters.golden_arguments, flags=True))
         return found
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A job's results as they came: (beats, ``drains``).
+
+    Members
+    -------
+    codes, flags : ndarray
+    keep : ndarray of bool
+        Which of them there are.
+    """
+
+    codes: NDArray[Any]
+    keep: NDArray[np.bool_]
+    flags: NDArray[Any]
+
+
+@dataclass
+class Ran:
+    """What came of a program: a frame for each job that was not refused, the registers at its end,
+    or what went wrong."""
+
+    frames: list[Frame]
+    registers: dict[str, int]
+    error: str | None
+
+
+def reads() -> list[str]:
+    """The registers that are read at a program's end."""
+    halves = [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
+    return ["ERROR", "REFUSED", "DONE", "FLAGS", *halves]
+
+
+def counters(registers: dict[str, int]) -> dict[str, int]:
+    """The counters of 48 bits in the registers that were read."""
+    return {name: registers[f"{name}_LOW"] | registers[f"{name}_HIGH"] << 32 for name in COUNTERS}
+
+
+def result_bytes(p: CoreParameters) -> int:
+    """Bytes of a result in the output stream."""
+    return -(-p.acc_format.width // 8)
 
 
 def beats(codes: Codes, layout: Layout, width: int) -> bytes:
