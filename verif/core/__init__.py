@@ -3,5 +3,6 @@
 `program` is a list of jobs with their operands, what they put on the streams and what is to come
 out. `run_core` runs it and holds the results against golden: on a simulator, where `bench` is the
 cocotb side with AXI masters, or by `native_run` on the compiled model that `native` builds and
-drives. May import `verif.simulation` and `verif.sweep`.
+drives. `compare_core` does so with a user's `matrices`, cut into jobs by `tiling`, in `threads`.
+May import `verif.simulation` and `verif.sweep`.
 """

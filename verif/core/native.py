@@ -24,7 +24,7 @@ from ..sweep import cxx_compiler
 _TEMPLATE = Path(__file__).with_name("native.cc.in")
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert",
              "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style")  # fmt: skip
-_FLAGS = ("-std=c++17", "-O2", "-DNDEBUG")
+_FLAGS = ("-std=c++17", "-O1", "-DNDEBUG")
 _PATIENCE = 4000
 _SLICE = 2000
 """Clocks between two looks at the progress."""

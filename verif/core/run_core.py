@@ -75,14 +75,21 @@ def run(
         If it fails.
     """
     outcome = CoreOutcome()
-    run_on = _natively if simulator == "native" else _under_cocotb
-    found = run_on(package, simulator, programs, seed)
+    found = results(package, simulator, programs, seed)
     for number, (program, got) in enumerate(zip(programs, found, strict=False)):
         if got.error:
             outcome.wrong(f"program {number}: {got.error}")
             break
         _check(outcome, program, number, got)
     return outcome
+
+
+def results(
+    package: Package, simulator: str, programs: Sequence[Program], seed: int = 0
+) -> list[Ran]:
+    """What comes of programs, as `run` runs them, uncompared; up to the first that goes wrong."""
+    run_on = _natively if simulator == "native" else _under_cocotb
+    return run_on(package, simulator, programs, seed)
 
 
 def _natively(
