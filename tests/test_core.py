@@ -1,6 +1,7 @@
 """The core on both simulators against golden, and golden's job against exact rationals."""
 
 import itertools
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,73 +18,43 @@ from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import REGISTERS
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package, generate
+from verif.core.configurations import CORES, programs
 from verif.core.program import Program
 from verif.core.run_core import run
 
 from .conftest import check_lint, later
 
-SMALL = {"rows": 2, "cols": 2, "lanes": 2}
+SMALL = CORES[0]
 SEED = 3
 
 
-def every_job(p: CoreParameters, stall: float, rng: np.random.Generator) -> Program:
-    """Every M, N, K from 1 to two tiles and one more, stored either way, in any mode and order."""
-    sizes = list(itertools.product(*(range(1, 2 * n + 2) for n in (p.rows, p.cols, p.lanes))))
-    program = Program(p, stall=stall)
-    for number in rng.permutation(len(sizes)):
-        ways = [bool(x) for x in rng.integers(0, 2, 2)]
-        modes = [int(rng.integers(len(f))) for f in (p.a_formats, p.b_formats)]
-        program.random(rng, GemmJob(*sizes[number], *ways, *modes))
-    return program
-
-
 @pytest.mark.parametrize("simulator", ["icarus", "verilator", "native"])
-@pytest.mark.parametrize(
-    "given",
-    [
-        SMALL,
-        later({"rows": 1, "cols": 3, "lanes": 1, "acc": "FP16"}),
-        later({"rows": 4, "cols": 2, "lanes": 2, "a": "E4M3FN", "b": "E5M2", "acc": "FP32",
-               "drains": 2, "overflow": "saturate", "stages": 2}),
-        later({"rows": 2, "cols": 4, "lanes": 2, "a": "E5M2", "acc": "BF16", "drains": 1,
-               "rounding": "RDN", "stages": 3}),
-        later({"rows": 1, "cols": 2, "lanes": 4, "acc": "E5M2", "pages": 4}),
-        later({"rows": 3, "cols": 1, "lanes": 1, "a": "HFP8_BWD", "b": "HFP8_FWD"}),
-    ],
-)  # fmt: skip
-def test_every_small_job_equals_golden(given: dict[str, Any], simulator: str) -> None:
-    """One after another, at full speed and with pauses on every port."""
-    p, rng = CoreParameters(**given), np.random.default_rng(SEED)
-    programs = [every_job(p, stall, rng) for stall in (0.0, 0.3)]
-    found = run(generate(p), simulator, programs, seed=SEED)
-    wanted = sum(task.job.m * task.job.n for program in programs for task in program.tasks)
+@pytest.mark.parametrize("given", [SMALL, *map(later, CORES[1:])])
+def test_every_program_equals_golden(given: dict[str, Any], simulator: str) -> None:
+    """Jobs one after another, at full speed and with pauses on every port; jobs that are refused
+    between good ones; resets in mid-job; operands that stay."""
+    p = CoreParameters(**given)
+    found = run(generate(p), simulator, programs(p, SEED), seed=SEED)
+    done = [t.job for q in programs(p, SEED) for t in q.tasks if p.refusal(t.job) is JobError.NONE]
+    wanted = sum(job.m * job.n for job in done)
     assert (found.mismatches, found.first, found.results) == (0, None, wanted)
+    assert found.jobs == len(done)
 
 
-@pytest.mark.parametrize("simulator", ["icarus", later("verilator"), "native"])
-def test_refusals_resets_and_pages(simulator: str) -> None:
-    """Jobs that are refused between good ones; a reset in mid-job; operands that stay."""
-    p, rng = CoreParameters(**SMALL, terms=40), np.random.default_rng(SEED)
-    refused = Program(p, stall=0.1)
-    for job in (
-        GemmJob(3, 2, 5), GemmJob(0, 1, 1), GemmJob(2, 2, 41), GemmJob(2, 1, 40),
-        GemmJob(1, 1, 1, page_a=2), GemmJob(65535, 1, 40), GemmJob(1, 4000, 40), GemmJob(5, 5, 5),
-    ):  # fmt: skip
-        refused.random(rng, job)
-    assert refused.refusals() == [
-        JobError.EMPTY, JobError.LONG, JobError.PAGE, JobError.LARGE_A, JobError.LARGE_B
-    ]  # fmt: skip
-    kept = Program(p)
-    kept.random(rng, GemmJob(4, 3, 9, page_a=1))
-    kept.random(rng, GemmJob(4, 5, 9, load_a=False, page_a=1, page_b=1))
-    kept.random(rng, GemmJob(9, 4, 4, transpose_a=True, load_a=False, page_a=1))
-    programs = [refused, kept]
-    for clocks in (40, 75, 130):
-        programs.append(Program(p, stall=0.2, reset_at=clocks))
-        for size in (7, 3, 6):
-            programs[-1].random(rng, GemmJob(size, 5, 9))
-    found = run(generate(p), simulator, programs, seed=SEED)
-    assert (found.mismatches, found.first) == (0, None) and found.results > 0
+def test_programs_have_every_kind_of_job() -> None:
+    """Each core's every size, and every error that a job of its can have."""
+    for given in CORES:
+        p = CoreParameters(**given)
+        every, stalled, refused, kept, *resets = programs(p, SEED)
+        sizes = {(task.job.m, task.job.n, task.job.k) for task in every.tasks}
+        sides = (2 * p.rows + 1, 2 * p.cols + 1, min(2 * p.lanes + 1, p.terms))
+        assert len(sizes) == min(400, math.prod(sides)) == len(stalled.tasks)
+        errors = set(refused.refusals())
+        assert errors >= {JobError.EMPTY, JobError.LONG, JobError.LARGE_A, JobError.LARGE_B}
+        assert (JobError.PAGE in errors) == (p.pages < 16)
+        assert (JobError.MODE in errors) == (1 in (len(p.a_formats), len(p.b_formats)))
+        assert not kept.refusals() and any(not task.job.load_a for task in kept.tasks)
+        assert [program.reset_at is not None for program in resets] == [True] * 3
 
 
 def broken(package: Package, pattern: str, new: str) -> Package:

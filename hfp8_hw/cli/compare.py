@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-from click.core import ParameterSource
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +19,7 @@ from ..parameters import GENERATED, CoreParameters
 from .comparisons import of_core, of_unit
 from .options import (
     GeneratorCommand,
+    chosen_on_command_line,
     configured,
     parameter_options,
     seed_option,
@@ -103,7 +103,7 @@ def _ways(sim: str, via: str) -> list[str]:
     check_choice("via", via, VIAS)
     if via == "cocotb":
         return simulators(sim)
-    if click.get_current_context().get_parameter_source("sim") is ParameterSource.COMMANDLINE:
+    if chosen_on_command_line("sim"):
         raise ParameterError(f"sim={sim!r} is not allowed for via={via!r}, which has no simulator")
     return [via]
 
