@@ -20,7 +20,7 @@ from fpga.devices import DEVICES
 from fpga.figures import committed
 from fpga.rows import ROWS
 from hfp8_hw.formats import CATALOGUE
-from hfp8_hw.jobs import JobError
+from hfp8_hw.jobs import REASONS
 from hfp8_hw.parameters import UNITS, unit_parameters
 from hfp8_hw.registers import ACCESS, QUEUE_FULL, REGISTERS
 from rtl_gen.package import generate
@@ -335,17 +335,9 @@ def registers() -> str:
 
 def job_errors() -> str:
     """docs/core.md: the error codes."""
-    said = {
-        JobError.EMPTY: "m, n or k is 0",
-        JobError.LONG: "k is larger than the parameter `terms`",
-        JobError.LARGE_A: "A does not fit a page",
-        JobError.LARGE_B: "B does not fit a page",
-        JobError.MODE: "the operand's format has no mode 1",
-        JobError.PAGE: "there is no such page",
-    }
-    lines = [[str(int(e)), said[e]] for e in JobError if e is not JobError.NONE]
+    lines = [[str(int(error)), text] for error, text in REASONS.items()]
     lines.append([str(QUEUE_FULL), "the queue was full when `START` was written"])
-    return table(["code", "why"], lines, 2)
+    return table(["code", "why"], sorted(lines, key=lambda line: int(line[0])), 2)
 
 
 PARTS = {

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .errors import ParameterError, check_choice
+from .formats import SCALE_WIDTH
 from .jobs import GemmJob
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .parameters import CoreParameters
 
 ADDRESS_BITS = 8
 """Of the AXI4-Lite port: byte addresses of 32-bit registers."""
@@ -57,7 +62,8 @@ def _one(
 COUNTERS = {
     "BUSY": "Clocks in which a job with all its operands was at work.",
     "STALL_OUT": "Of these, clocks in which it had to wait for results to leave.",
-    "STALL_IN": "Clocks in which jobs waited for their operands and none was at work.",
+    "STALL_IN": "Clocks in which jobs waited for their operands and none was at work, or that one "
+    "for its bias or for what C held before.",
     "MACS": "Products summed, those outside of the matrices not counted.",
 }
 """The counters of 48 bits, each two registers, from 0 at reset on."""
@@ -92,21 +98,39 @@ REGISTERS = (
         Field("page_a", 8, 4, "Page of A's scratchpad."),
         Field("page_b", 16, 4, "Page of B's scratchpad."),
     )),
-    _one("START", 0x20, "wo", "Writing 1 to bit 0 puts the job that M, N, K and OPERANDS "
+    Register("RESULT", 0x20, "rw", "What becomes of C in the next job.", (
+        Field("relu", 0, 1, "Put +0 in place of what is below 0."),
+        Field("quantize", 1, 1, "Results are in the format y, not in the accumulator's."),
+        Field("mode_y", 2, 1, "That format if it is HFP8: 0 HFP8_FWD, 1 HFP8_BWD."),
+        Field("bias", 3, 1, "Add a code to all results of a column."),
+        Field("accumulate", 4, 1, "Add what C held before."),
+        Field("store", 5, 1, "Keep the results, as N x M, in a page of A's scratchpad."),
+        Field("silent", 6, 1, "Put no results on the output stream."),
+        Field("page_y", 8, 4, "The page to keep them in."),
+        Field("scale", 16, SCALE_WIDTH,
+              "Round results times 2 to the power of this, -64 to 63 in two's complement."),
+    )),
+    _one("START", 0x24, "wo", "Writing 1 to bit 0 puts the job that M, N, K, OPERANDS and RESULT "
          "describe into the queue; if that is full, nothing but error 7.", 1, "start"),
-    Register("STATUS", 0x24, "ro", "What the core is doing.", (
+    Register("STATUS", 0x28, "ro", "What the core is doing.", (
         Field("busy", 0, 1, "There are jobs, or results that have not been taken."),
         Field("full", 1, 1, "The queue is full."),
     )),
-    Register("ERROR", 0x28, "wc", "The first error since it was cleared.", (
+    Register("ERROR", 0x2C, "wc", "The first error since it was cleared.", (
         Field("code", 0, 4, "The error's number; 0: none."),
         Field("misplaced_a", 8, 1, "TLAST of A's stream was not at the end of a matrix."),
         Field("misplaced_b", 9, 1, "TLAST of B's stream was not at the end of a matrix."),
+        Field("misplaced_c", 10, 1, "TLAST of C's stream was not at the end of a bias, or of C."),
     )),
-    _one("REFUSED", 0x2C, "ro", "Jobs that were refused, from 0 at reset on."),
-    _one("DONE", 0x30, "ro", "Jobs whose last result has been taken, from 0 at reset on."),
-    Register("FLAGS", 0x34, "wc", "The flags of all results since it was cleared, ORed.", (
+    _one("REFUSED", 0x30, "ro", "Jobs that were refused, from 0 at reset on."),
+    _one("DONE", 0x34, "ro", "Jobs whose last result has been taken, from 0 at reset on."),
+    Register("FLAGS", 0x38, "wc", "The flags of all results since it was cleared, ORed.", (
         Field("flags", 0, 4, "overflow, underflow, inexact, invalid."),
+    )),
+    Register("AMAX", 0x3C, "ro", "Of the results of the last job that is done.", (
+        Field("value", 0, 31, "Their largest finite magnitude before scale and quantization, a "
+              "code of the accumulator's format; 0 without an epilogue."),
+        Field("special", 31, 1, "There was a NaN or an infinity."),
     )),
     *(
         register
@@ -119,9 +143,25 @@ REGISTERS = (
     ),
 )  # fmt: skip
 
+JOB_REGISTERS = ("OPERANDS", "RESULT")
+"""Those whose fields are a job's, by name; M, N and K are its sizes."""
+
 ID = 0x48465038
 QUEUE_FULL = 7
 """The error code of a start while the queue is full; the others are `hfp8_hw.jobs.JobError`."""
+
+
+def fixed_words(parameters: CoreParameters) -> dict[str, int]:
+    """The registers that never change, by name, and what they read as."""
+    p = parameters
+    numbers = [int(part) for part in f"{__version__}.0.0".split(".")[:3]]
+    sizes = {"rows": p.rows, "cols": p.cols, "lanes": p.lanes, "drains": p.drains}
+    return {
+        "ID": ID,
+        "VERSION": packed("VERSION", dict(zip(("major", "minor", "patch"), numbers, strict=True))),
+        "HASH": int(p.top[-8:], 16),
+        "GEOMETRY": packed("GEOMETRY", sizes),
+    }
 
 
 def register(name: str) -> Register:
@@ -155,7 +195,14 @@ def unpacked(name: str, word: int) -> dict[str, int]:
 
 def job_words(job: GemmJob) -> dict[str, int]:
     """The registers to write, by name and in this order, to start a job."""
-    fields: dict[str, Any] = {
-        field.name: int(getattr(job, field.name)) for field in register("OPERANDS").fields
-    }
-    return {"M": job.m, "N": job.n, "K": job.k, "OPERANDS": packed("OPERANDS", fields), "START": 1}
+    words = {"M": job.m, "N": job.n, "K": job.k}
+    for name in JOB_REGISTERS:
+        # Negative numbers in two's complement.
+        words[name] = packed(
+            name,
+            {
+                field.name: int(getattr(job, field.name)) & ((1 << field.width) - 1)
+                for field in register(name).fields
+            },
+        )
+    return words | {"START": 1}

@@ -1,11 +1,11 @@
-"""The Verilog package: ``NAME.v``, ``NAME.json`` and ``NAME.core``."""
+"""The Verilog package: ``NAME.v``, ``NAME.json`` and ``NAME.core``, of a core its registers too."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from . import manifest
 from .core import core
 from .header import header
 from .names import SYSTEMVERILOG, TOOLS, VERILOG, check_name, check_unused
+from .software.c_header import c_header
+from .software.systemrdl import systemrdl
 from .verilog import convert
 
 
@@ -27,6 +29,8 @@ class Package:
     verilog: str
     manifest: dict[str, Any]
     core: str
+    software: dict[str, str] = field(default_factory=dict)
+    """Registers of a core in other languages, by file name."""
 
     def files(self) -> dict[str, str]:
         """File names and contents."""
@@ -34,10 +38,11 @@ class Package:
             f"{self.name}.v": self.verilog,
             f"{self.name}.json": json.dumps(self.manifest, indent=2) + "\n",
             f"{self.name}.core": self.core,
+            **self.software,
         }
 
     def write(self, folder: Path) -> list[Path]:
-        """Write the three files, each whole or not at all.
+        """Write the files, each whole or not at all.
 
         Raises
         ------
@@ -77,6 +82,14 @@ def generate(parameters: Any, name: str | None = None) -> Package:
     module, ports = convert(create(parameters), name, parameters.unit, reserved)
     check_unused(name, module)
     verilog = header(parameters, name, ports) + module
+    software = {}
+    if parameters.unit == "core":
+        software[f"{name}_regs.h"] = c_header(parameters, name)
+        software[f"{name}.rdl"] = systemrdl(parameters, name)
     return Package(
-        name, verilog, manifest.build(parameters, name, ports, verilog), core(name, parameters)
+        name,
+        verilog,
+        manifest.build(parameters, name, ports, verilog),
+        core(name, parameters),
+        software,
     )

@@ -16,7 +16,7 @@ SIMULATION = STIMULUS | {"verif.simulation"}
 SWEEP = SIMULATION | {"verif.sweep"}
 FORMAL = SWEEP | {"verif.formal"}
 OUTSIDE_VERIF = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "rtl_gen"}
-NUMBERS = PARAMETERS | {"hfp8_hw.hdl.numbers"}
+NUMBERS = PARAMETERS | {"hfp8_hw.hdl.generated", "hfp8_hw.hdl.numbers"}
 SUMS = NUMBERS | {"hfp8_hw.hdl.sums"}
 UNITS = SUMS | {"hfp8_hw.hdl.units"}
 TWIN = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "hfp8_hw.nn"}
@@ -37,6 +37,7 @@ ALLOWED = {
     "hfp8_hw/hdl/units": UNITS,
     "hfp8_hw/hdl/core": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/hdl/core/axi": SUMS | {"hfp8_hw.hdl.core"},
+    "hfp8_hw/hdl/core/epilogue": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/nn": TWIN,
     "hfp8_hw/nn/deployment": TWIN,
     "hfp8_hw/nn/distributed": TWIN,
@@ -45,6 +46,8 @@ ALLOWED = {
     "hfp8_hw/nn/tasks": TWIN,
     "hfp8_hw/nn/tasks/models": TWIN,
     "hfp8_hw/nn/training": TWIN,
+    "hfp8_hw/host": PARAMETERS | {"hfp8_hw.host"},
+    "rtl_gen/software": FORMATS | {"hfp8_hw"},
     "rtl_gen": PARAMETERS | {"hfp8_hw", "hfp8_hw.hdl", "rtl_gen"},
     "verif": OUTSIDE_VERIF | {"verif"},
     "verif/stimulus": OUTSIDE_VERIF | STIMULUS,
@@ -116,7 +119,7 @@ def test_imports_point_one_way(folder: str) -> None:
 
 
 def test_every_folder_has_its_rule() -> None:
-    names = ("verif", "hfp8_hw/golden", "hfp8_hw/hdl", "hfp8_hw/nn")
+    names = ("verif", "hfp8_hw/golden", "hfp8_hw/hdl", "hfp8_hw/host", "hfp8_hw/nn")
     folders = {path.parent.relative_to(ROOT).as_posix() for name in names for path in files(name)}
     assert folders <= set(ALLOWED)
 

@@ -337,11 +337,11 @@ def test_command(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("frobnicate",), "unit='frobnicate' is not allowed"),
+        (("frobnicate",), "UNIT='frobnicate' is not allowed"),
         (("relu", "--fmt", "E9M9"), "fmt='E9M9': exp_bits=9 is not allowed"),
         (("relu", "--json", "/nowhere/x.json"), "there is no such folder"),
         (("relu", "mul", "--stages", "1"), "name exactly one unit"),
-        (("relu", "--timeout", "0"), "'--timeout': 0 is not in the range"),
+        (("relu", "--timeout", "0"), "timeout=0 is not allowed: an integer from 1 to 86400"),
     ],
 )
 def test_bad_arguments(cli: Cli, arguments: tuple[str, ...], text: str) -> None:

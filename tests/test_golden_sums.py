@@ -325,7 +325,8 @@ def test_bad_arguments() -> None:
     with pytest.raises(ParameterError, match=r"rounding='SR\(3\)' is not allowed"):
         add([1], [1], "FP16", rounding="SR(3)")
     with pytest.raises(
-        ParameterError, match="initial=3 is not allowed: an integer from floor=4 to ceiling=24"
+        ParameterError,
+        match="initial=3 is not allowed with floor=4 and ceiling=24: an integer from floor to",
     ):
         loss_scale([0], initial=3, floor=4)
     with pytest.raises(ParameterError, match="there is no axis of steps"):

@@ -109,4 +109,4 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
     data = json.loads(report.read_text())
     assert len(data["mutants"]) <= 40
     assert {m["status"] for m in data["mutants"]} <= {"killed", "equivalent"}
-    assert "unit='adder' is not allowed" in cli.refused("mutate", "adder")
+    assert "UNIT='adder' is not allowed" in cli.refused("mutate", "adder")

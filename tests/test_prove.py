@@ -330,7 +330,7 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
             ["relu", "--engine", "magic"],
             "engine='magic' is not allowed: one of auto, abc, reach, z3, count",
         ),
-        (["adder"], "unit='adder' is not allowed"),
+        (["adder"], "UNIT='adder' is not allowed"),
         (["relu", "--trace", "/nowhere/t.vcd"], "trace='/nowhere/t.vcd' is not allowed"),
         (["relu", "--fmt", "E5M2", "--property", "arithmetic"], "property='arithmetic' is not"),
     ],

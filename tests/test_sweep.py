@@ -230,7 +230,7 @@ def test_the_command_reports_a_mismatch(cli: Cli, monkeypatch: pytest.MonkeyPatc
         (["mac", "--range", "0"], "range='0' is not allowed: 'all', or 1 to 2**48"),
         (["mac", "--range", "many"], "range='many' is not allowed: 'all', or 1 to 2**48"),
         (["fp_mul", "--fmt", "FP32", "--range", "all"], "2^64 inputs, at most 2^40"),
-        (["adder"], "unit='adder' is not allowed: one of"),
+        (["adder"], "UNIT='adder' is not allowed: one of"),
         (["mul", "mac", "--stages", "2"], "name exactly one unit"),
         (["--stages", "2"], "name exactly one unit"),
         (["mul", "--json", "/nowhere/x.json"], "json='/nowhere/x.json' is not allowed"),

@@ -8,7 +8,7 @@ faster ways.
 """
 
 from .convert import decode, quantize
-from .core import gemm_job
+from .core import gemm_job, gemm_rbits
 from .dot import SEMANTICS, dot, fma, matmul
 from .elementwise import add, maximum, relu
 from .fixed_dot import fixed_dot
@@ -27,6 +27,7 @@ __all__ = [
     "fixed_dot",
     "fma",
     "gemm_job",
+    "gemm_rbits",
     "loss_scale",
     "matmul",
     "maximum",

@@ -16,7 +16,7 @@ one's own as a submodule; its class's docstring names the fields of the payloads
 >>> m.d.comb += [mac.i.payload.a.eq(weight), mac.i.payload.b.eq(activation), mac.i.valid.eq(1)]
 
 The classes may be called too; one that does not build the unit of its parameters says so and
-names the one that does:
+names the one that does (`generated`):
 
 >>> hdl.Mac(parameters)
 Traceback (most recent call last):
@@ -31,9 +31,10 @@ model and the command line share them, and work without Amaranth.
 from typing import Any
 
 from ..errors import ParameterError
-from ..parameters import CoreParameters, UnitParameters
+from ..parameters import UnitParameters
 from .core.axi.axi_core import AxiCore
-from .numbers.stream_unit import StreamUnit, class_for
+from .generated import class_for
+from .numbers.stream_unit import StreamUnit
 from .units.converters import Convert, Dequantizer, Quantizer
 from .units.elementwise import FpAdd, FpMax, Relu
 from .units.exact_mac import ExactMac
@@ -54,8 +55,6 @@ def create(parameters: UnitParameters) -> StreamUnit | AxiCore:
     ParameterError
         For anything else than the parameters of one of the units.
     """
-    if isinstance(parameters, CoreParameters):
-        return AxiCore(parameters)
     component = class_for(parameters)
     if component is None:
         raise ParameterError(
@@ -63,7 +62,7 @@ def create(parameters: UnitParameters) -> StreamUnit | AxiCore:
             "MacParameters()"
         )
     make: Any = component
-    made: StreamUnit = make(parameters)
+    made: StreamUnit | AxiCore = make(parameters)
     return made
 
 

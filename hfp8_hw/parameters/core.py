@@ -7,15 +7,23 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
-from ..formats import HFP8, FloatFormat, parse_format
-from ..jobs import MAX_PAGES, GemmJob, JobError
-from ..rounding import default_overflow, default_rounding
-from .base import DETERMINISTIC, OVERFLOW, SPECIAL, Ports, parameter
+from ..formats import HFP8, FloatFormat, parse_format, parse_operand
+from ..jobs import MAX_PAGES, MAX_SIZE, GemmJob, JobError
+from ..rounding import (
+    Rounding,
+    check_overflow,
+    default_overflow,
+    default_rounding,
+    parse_rounding,
+)
+from .base import DETERMINISTIC, OVERFLOW, ROUNDED, SPECIAL, Ports, parameter
+from .convert import random_idle
 from .dot import LANES, DotParameters
 from .mac import MacParameters
 from .product import TwoOperandParameters
 
 CORE_SEMANTICS = ("exact",)
+EPILOGUES = ("none", "quantize", "full")
 CORE_LANES = (1, *LANES)
 USUAL_SIZE = 4096
 """Codes of a page, at the least, by default."""
@@ -146,6 +154,49 @@ class CoreParameters(TwoOperandParameters):
     )
     a_size: int = _size("A", "rows")
     b_size: int = _size("B", "cols")
+    epilogue: str = parameter(
+        "none",
+        "What a job may ask for beyond its sums: nothing; scale, ReLU, quantization, and to keep "
+        "its result as an operand; or also a bias and what C held before.",
+        values=", ".join(EPILOGUES),
+        off="none",
+    )
+    y: str = parameter(
+        HFP8,
+        "Format of quantized results. With HFP8, each job says in which of its two formats they "
+        "are.",
+        values="any format of at most 8 bits",
+    )
+    y_rounding: str = parameter(
+        "RNE",
+        "How results are quantized. Random bits are the core's own, each drain's from a generator.",
+        values=ROUNDED,
+    )
+    y_overflow: str = parameter("saturate", OVERFLOW, values=SPECIAL)
+    random_seed: int = parameter(
+        1, "Seed of the random generators.", values="1 to 2**32-1, with y_rounding SR(n) only"
+    )
+    bias_size: int = parameter(
+        1024,
+        "Largest number of columns that a bias can have.",
+        values="1 to 65535, with epilogue=full only",
+    )
+
+    @property
+    def idle(self) -> dict[str, str]:
+        found = {}
+        how = f"epilogue={self.epilogue!r}"
+        if self.epilogue == "none":
+            for name in ("y", "y_rounding", "y_overflow", "random_seed"):
+                found[name] = f"{how}: no result is quantized"
+        elif parse_rounding(self.y_rounding).mode != "SR":
+            found["random_seed"] = random_idle(self.result_rounding, "xorshift32")["random_seed"]
+        if self.epilogue != "full":
+            found["bias_size"] = f"{how}: only full has a bias"
+        return found
+
+    def _check_choices(self) -> None:
+        check_choice("output", self.epilogue, EPILOGUES)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -182,6 +233,21 @@ class CoreParameters(TwoOperandParameters):
             raise ParameterError(f"pages={self.pages!r} is not allowed: 2, 4, 8 or 16")
         self._check_size("a_size", "rows")
         self._check_size("b_size", "cols")
+        if self.epilogue != "none":
+            self._check_epilogue()
+
+    def _check_epilogue(self) -> None:
+        for fmt in self.y_formats:
+            if fmt.width > 8:
+                raise ParameterError(
+                    f"y={self.y!r} is not allowed: quantized results have at most 8 bits"
+                )
+            check_overflow(self.y_overflow, fmt)
+        self._set(y_rounding=str(self.result_rounding))
+        if "random_seed" not in self.idle:
+            check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
+        if self.epilogue == "full":
+            check_int("bias_size", self.bias_size, 1, MAX_SIZE)
 
     def _check_size(self, name: str, side: str) -> None:
         block = getattr(self, side) * self.lanes
@@ -211,6 +277,27 @@ class CoreParameters(TwoOperandParameters):
         return self.element.acc_format
 
     @cached_property
+    def y_formats(self) -> tuple[FloatFormat, ...]:
+        """The formats of quantized results, by mode; none without an epilogue."""
+        return () if self.epilogue == "none" else parse_operand(self.y, "y")
+
+    @property
+    def result_rounding(self) -> Rounding:
+        """How results are quantized."""
+        return parse_rounding(self.y_rounding)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether quantized results can be kept as the operand A of a later job."""
+        same = all(fmt in self.a_formats for fmt in self.y_formats)
+        return self.epilogue != "none" and same and self.drains == self.rows
+
+    @property
+    def bias_words(self) -> int:
+        """Beats of the largest bias."""
+        return -(-self.bias_size // self.drains)
+
+    @cached_property
     def a_layout(self) -> Layout:
         """How the scratchpad of A is laid out."""
         return Layout(self.rows, self.lanes, self.a_size)
@@ -232,14 +319,27 @@ class CoreParameters(TwoOperandParameters):
 
     def refusal(self, job: GemmJob) -> JobError:
         """Why the core refuses a job; `JobError.NONE` if it does not."""
-        modes = ((job.mode_a, self.a_formats), (job.mode_b, self.b_formats))
+        modes = [(job.mode_a, self.a_formats), (job.mode_b, self.b_formats)]
+        pages = [job.page_a, job.page_b]
+        if self.epilogue == "none":
+            unknown = bool(job.asks)
+        else:
+            modes.append((job.mode_y, self.y_formats))
+            pages.append(job.page_y)
+            unknown = self.epilogue != "full" and (job.bias or job.accumulate)
+        stored = self.a_layout.matrix_words((job.n, job.m)) if job.store else 0
+        lost = not (self.keeps and job.quantize) or job.page_y == job.page_a
         checks = (
             (JobError.EMPTY, 0 in (job.m, job.n, job.k)),
             (JobError.LONG, job.k > self.terms),
             (JobError.MODE, any(mode >= len(formats) for mode, formats in modes)),
-            (JobError.PAGE, max(job.page_a, job.page_b) >= self.pages),
+            (JobError.PAGE, max(pages) >= self.pages),
+            (JobError.EPILOGUE, unknown),
+            (JobError.BIAS, job.bias and job.n > (self.bias_size or 0)),
+            (JobError.STORE, job.store and lost),
             (JobError.LARGE_A, self.a_layout.matrix_words(job.a_shape) > self.a_layout.words),
             (JobError.LARGE_B, self.b_layout.matrix_words(job.b_shape) > self.b_layout.words),
+            (JobError.LARGE_Y, stored > self.a_layout.words),
         )
         return next((error for error, wrong in checks if wrong), JobError.NONE)
 
@@ -253,7 +353,11 @@ class CoreParameters(TwoOperandParameters):
 
     @property
     def golden_arguments(self) -> dict[str, Any]:
-        return self.element.golden_arguments
+        given = self.element.golden_arguments
+        if self.epilogue == "none":
+            return given
+        names = ("y", "y_rounding", "y_overflow")
+        return given | {name: getattr(self, name) for name in names}
 
     @property
     def golden_ports(self) -> Ports:

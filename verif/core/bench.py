@@ -37,7 +37,8 @@ class Ports:
         self.control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
         self.operands = {
             side: AxiStreamSource(AxiStreamBus.from_prefix(dut, f"s_axis_{side}"), dut.clk, dut.rst)
-            for side in ("a", "b")
+            for side in ("a", "b", "c")
+            if hasattr(dut, f"s_axis_{side}_tvalid")
         }
         self.results = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
 
@@ -101,8 +102,9 @@ async def _start(ports: Ports, tasks: list[dict[str, Any]]) -> None:
 async def _run(ports: Ports, tasks: list[dict[str, Any]], folder: Path, due: int) -> dict[str, Any]:
     """Send everything, collect ``due`` frames; ``results``, ``registers`` and ``error``."""
     for task in tasks:
-        for side, name in task["operands"].items():
-            await ports.operands[side].send(AxiStreamFrame((folder / name).read_bytes()))
+        for side, names in task["operands"].items():
+            for name in names:
+                await ports.operands[side].send(AxiStreamFrame((folder / name).read_bytes()))
     starting = cocotb.start_soon(_start(ports, tasks))
     try:
         return await _collected(ports, starting, due)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.jobs import JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import job_words
 
 from .native import Model
-from .program import Frame, Program, Ran, beats, reads, result_bytes
+from .program import Frame, Program, Ran, frames, reads, result_bytes
 
 
 @dataclass
@@ -46,24 +46,18 @@ def run_natively(
         In between, as anywhere; the model can be used again.
     """
     p = program.parameters
-    streams: dict[str, list[NDArray[np.uint8]]] = {"s_axis_a": [], "s_axis_b": []}
+    streams: dict[str, list[NDArray[np.uint8]]] = {}
     writes: list[tuple[str, int]] = []
     held: dict[str, int] = {}
-    lengths = []
     for task in program.tasks:
         for name, value in job_words(task.job).items():
             if name == "START" or held.get(name) != value:
                 writes.append((name, value))
             held[name] = value
-        for side, codes, layout, formats in (
-            ("a", task.a, p.a_layout, p.a_formats),
-            ("b", task.b, p.b_layout, p.b_formats),
-        ):
-            if codes is not None:
-                frame = np.frombuffer(beats(codes, layout, formats[0].width), np.uint8)
-                streams[f"s_axis_{side}"].append(frame)
-        if p.refusal(task.job) is JobError.NONE:
-            lengths.append(result_beats(p, task.job.m, task.job.n))
+        for side, contents in frames(p, task).items():
+            stream = streams.setdefault(f"s_axis_{side}", [])
+            stream += [np.frombuffer(content, np.uint8) for content in contents]
+    lengths = [result_beats(p, job.m, job.n) for job in program.sent()]
     names = reads()
     # A tile's results are as far apart as its sums are long.
     patience = 4000 + 2 * -(-p.terms // p.lanes) + p.slots
@@ -71,13 +65,13 @@ def run_natively(
         writes, streams, names, sum(lengths), len(lengths), stall=program.stall, seed=seed,
         reset_at=program.reset_at, patience=patience, progress=progress,
     )  # fmt: skip
-    frames: list[Frame] = []
+    found: list[Frame] = []
     if taken.error is None:
-        ends = np.flatnonzero(taken.last) + 1
-        frames = [_frame(p, *(part[first:end] for part in (taken.data, taken.keep, taken.user)))
-                  for first, end in zip([0, *ends[:-1]], ends, strict=True)]  # fmt: skip
+        ends = [0, *(np.flatnonzero(taken.last) + 1)]
+        found = [_frame(p, *(part[first:end] for part in (taken.data, taken.keep, taken.user)))
+                 for first, end in pairwise(ends)]  # fmt: skip
     return NativeRan(
-        frames, dict(zip(names, taken.values.tolist(), strict=True)), taken.error,
+        found, dict(zip(names, taken.values.tolist(), strict=True)), taken.error,
         taken.started, taken.finished, taken.clocks,
     )  # fmt: skip
 

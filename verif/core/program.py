@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,26 @@ Codes = NDArray[np.uint32]
 
 @dataclass(frozen=True)
 class Task:
-    """A job and the operands that it loads, as they are stored; None where it loads none."""
+    """A job and the operands that it loads, as they are stored; None where it loads none.
+
+    ``bias`` and ``c``, what C held before, likewise.
+    """
 
     job: GemmJob
     a: Codes | None = None
     b: Codes | None = None
+    bias: Codes | None = None
+    c: Codes | None = None
+
+
+class Result(NamedTuple):
+    """What a job that is not refused gives: see `hfp8_hw.golden.gemm_job`."""
+
+    job: GemmJob
+    codes: Codes
+    flags: NDArray[np.uint8]
+    amax: int
+    special: bool
 
 
 @dataclass
@@ -48,11 +63,18 @@ class Program:
     def random(self, rng: np.random.Generator, job: GemmJob) -> None:
         """Add a job with random operands; one that is refused has none."""
         good = self.parameters.refusal(job) is JobError.NONE
-        formats = {"a": self.parameters.a_formats, "b": self.parameters.b_formats}
+        p = self.parameters
+        acc = p.acc_format
+        wanted = {
+            "a": (job.load_a, p.a_formats[0], job.a_shape),
+            "b": (job.load_b, p.b_formats[0], job.b_shape),
+            "bias": (job.bias, acc, (job.n,)),
+            "c": (job.accumulate, acc, (job.m, job.n)),
+        }
         loaded: dict[str, Any] = {
-            name: rng.integers(0, 1 << formats[name][0].width, shape, np.uint32)
-            for name, shape in (("a", job.a_shape), ("b", job.b_shape))
-            if good and getattr(job, f"load_{name}")
+            name: rng.integers(0, 1 << fmt.width, shape, np.uint32)
+            for name, (given, fmt, shape) in wanted.items()
+            if good and given
         }
         self.tasks.append(Task(job, **loaded))
 
@@ -61,20 +83,40 @@ class Program:
         found = [self.parameters.refusal(task.job) for task in self.tasks]
         return [error for error in found if error is not JobError.NONE]
 
-    def expected(self) -> list[tuple[Codes, NDArray[np.uint8]]]:
-        """(codes, flags) of C for every job that is not refused."""
+    def sent(self) -> list[GemmJob]:
+        """The jobs that put their results on the output stream."""
+        jobs = [task.job for task in self.tasks]
+        return [j for j in jobs if self.parameters.refusal(j) is JobError.NONE and not j.silent]
+
+    def results(self) -> list[Result]:
+        """Of every job that is not refused."""
+        p = self.parameters
         pages: dict[tuple[str, int], Codes] = {}
-        found = []
+        found, drawn = [], 0
         for task in self.tasks:
             job = task.job
-            if self.parameters.refusal(job) is not JobError.NONE:
+            if p.refusal(job) is not JobError.NONE:
                 continue
             for side, given in (("a", task.a), ("b", task.b)):
                 if given is not None:
                     pages[side, getattr(job, f"page_{side}")] = given
             a, b = pages["a", job.page_a], pages["b", job.page_b]
-            found.append(golden.gemm_job(job, a, b, **self.parameters.golden_arguments, flags=True))
+            more: dict[str, Any] = {"c": task.c, "bias": task.bias}
+            if job.quantize and p.result_rounding.mode == "SR":
+                more["rbits"], drawn = golden.gemm_rbits(
+                    job, p.rows, p.drains, p.y_rounding, p.random_seed, drawn
+                )
+            done = golden.gemm_job(
+                job, a, b, **p.golden_arguments, **more, flags=True, track=True
+            )  # fmt: skip
+            found.append(Result(job, *done))
+            if job.store:
+                pages["a", job.page_y] = done[0].T
         return found
+
+    def expected(self) -> list[tuple[Codes, NDArray[np.uint8]]]:
+        """(codes, flags) of C for every job that puts them on the output stream."""
+        return [(one.codes, one.flags) for one in self.results() if not one.job.silent]
 
 
 @dataclass(frozen=True)
@@ -95,7 +137,7 @@ class Frame:
 
 @dataclass
 class Ran:
-    """What came of a program: a frame for each job that was not refused, the registers at its end,
+    """What came of a program: a frame for each job that sends one, the registers at its end,
     or what went wrong."""
 
     frames: list[Frame]
@@ -106,7 +148,7 @@ class Ran:
 def reads() -> list[str]:
     """The registers that are read at a program's end."""
     halves = [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
-    return ["ERROR", "REFUSED", "DONE", "FLAGS", *halves]
+    return ["ERROR", "REFUSED", "DONE", "FLAGS", "AMAX", *halves]
 
 
 def counters(registers: dict[str, int]) -> dict[str, int]:
@@ -127,6 +169,36 @@ def beats(codes: Codes, layout: Layout, width: int) -> bytes:
     padded = np.full(shape, (1 << width) - 1, np.uint32)
     padded[:, :columns] = codes
     return padded.astype(f"<u{-(-width // 8)}").tobytes()
+
+
+def frames(p: CoreParameters, task: Task) -> dict[str, list[bytes]]:
+    """What a task puts on the input streams, by the last letter of their names."""
+    found: dict[str, list[bytes]] = {}
+    for side, codes, layout, formats in (
+        ("a", task.a, p.a_layout, p.a_formats),
+        ("b", task.b, p.b_layout, p.b_formats),
+    ):
+        found[side] = [] if codes is None else [beats(codes, layout, formats[0].width)]
+    return found | {"c": addends(p, task)}
+
+
+def addends(parameters: CoreParameters, task: Task) -> list[bytes]:
+    """A bias and what C held before, each as a frame of their stream; where there is no code, there
+    is one, most of them NaN, that must not count."""
+    p = parameters
+    width = p.acc_format.width
+    frames = []
+    for codes in (task.bias, task.c):
+        if codes is None:
+            continue
+        if codes.ndim == 1:
+            full = np.full(-(-len(codes) // p.drains) * p.drains, (1 << width) - 1, np.uint32)
+            full[: len(codes)] = codes
+        else:
+            values, keep = in_order(p, codes)
+            full = np.where(keep, values, (1 << width) - 1)
+        frames.append(full.astype(f"<u{-(-width // 8)}").tobytes())
+    return frames
 
 
 def in_order(parameters: CoreParameters, c: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

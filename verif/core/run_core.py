@@ -15,7 +15,7 @@ import numpy as np
 
 from hfp8_hw.jobs import JobError
 from hfp8_hw.parameters import CoreParameters
-from hfp8_hw.registers import job_words, unpacked
+from hfp8_hw.registers import job_words, packed, unpacked
 from rtl_gen.cache import built
 from rtl_gen.package import Package
 from verif.simulation import simulators
@@ -23,7 +23,7 @@ from verif.simulation.simulate import cocotb_build, cocotb_test
 
 from . import native
 from .native_run import run_natively
-from .program import Frame, Program, Ran, beats, counters, in_order, result_bytes
+from .program import Frame, Program, Ran, counters, frames, in_order, result_bytes
 
 TOP = "hfp8_core_harness"
 BENCH = "verif.core.bench"
@@ -108,7 +108,7 @@ def _under_cocotb(
     package: Package, simulator: str, programs: Sequence[Program], seed: int
 ) -> list[Ran]:
     tool = simulators.find(simulator)
-    build = _build(package, tool)
+    build = build_simulation(package, tool)
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         described = [_described(program, k, folder) for k, program in enumerate(programs)]
@@ -136,15 +136,13 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
     tasks = []
     for k, task in enumerate(program.tasks):
         operands = {}
-        for side, codes, layout, formats in (
-            ("a", task.a, p.a_layout, p.a_formats),
-            ("b", task.b, p.b_layout, p.b_formats),
-        ):
-            if codes is not None:
-                operands[side] = f"{side}{number}_{k}.bin"
-                (folder / operands[side]).write_bytes(beats(codes, layout, formats[0].width))
+        for side, contents in frames(p, task).items():
+            names = [f"{side}{number}_{k}_{n}.bin" for n in range(len(contents))]
+            for name, content in zip(names, contents, strict=True):
+                (folder / name).write_bytes(content)
+            operands[side] = names
         tasks.append({"words": job_words(task.job), "operands": operands})
-    due = len(program.tasks) - len(program.refusals())
+    due = len(program.sent())
     return {
         "tasks": tasks, "due": due, "stall": program.stall, "reset_at": program.reset_at,
     }  # fmt: skip
@@ -153,13 +151,16 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
 def _check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> None:
     """Compare one program's results and registers."""
     p: CoreParameters = program.parameters
-    expected, refused = program.expected(), program.refusals()
+    expected, refused = program.results(), program.refusals()
     ored = 0
-    for k, ((codes, flags), frame) in enumerate(zip(expected, got.frames, strict=True)):
+    for one in expected:
+        ored |= int(np.bitwise_or.reduce(one.flags, axis=None))
+    sent = [one for one in expected if not one.job.silent]
+    outcome.jobs += len(expected) - len(sent)
+    for k, (one, frame) in enumerate(zip(sent, got.frames, strict=True)):
         where = f"program {number}, result {k}"
-        want, keep = in_order(p, codes)
-        want_flags, _ = in_order(p, flags)
-        ored |= int(np.bitwise_or.reduce(flags, axis=None))
+        want, keep = in_order(p, one.codes)
+        want_flags, _ = in_order(p, one.flags)
         if frame.codes.shape != want.shape or (frame.keep != keep).any():
             outcome.wrong(
                 f"{where}: {frame.codes.size} places came, due {want.size}, or others kept"
@@ -178,8 +179,12 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> Non
             )
     registers = got.registers
     error = unpacked("ERROR", registers["ERROR"])
-    due = {"code": int([*refused, JobError.NONE][0]), "misplaced_a": 0, "misplaced_b": 0}
-    counts = {"REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored}
+    due = {"code": int([*refused, JobError.NONE][0]), "misplaced_a": 0, "misplaced_b": 0,
+           "misplaced_c": 0}  # fmt: skip
+    counts = {"REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored, "AMAX": 0}
+    if expected and p.epilogue != "none":
+        last = {"value": expected[-1].amax, "special": expected[-1].special}
+        counts["AMAX"] = packed("AMAX", last)
     for name, value in counts.items():
         if registers[name] != value:
             outcome.wrong(f"program {number}: register {name} is {registers[name]}, due {value}")
@@ -188,7 +193,7 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> Non
     outcome.counters.append(counters(registers))
 
 
-def _build(package: Package, tool: simulators.Tool) -> Path:
+def build_simulation(package: Package, tool: simulators.Tool) -> Path:
     """The folder of the built simulation, made if it is not in the cache."""
     text = harness(package.manifest)
     facts = [package.verilog, text, tool.name, tool.version, version("cocotb"), sys.version,

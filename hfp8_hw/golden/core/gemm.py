@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import ParameterError, check_choice, shown
-from ...formats import FloatFormat
+from ...formats import HFP8, FloatFormat
 from ...jobs import GemmJob
 from ...rounding import Rounding
 from ..codes.arrays import check_flag
-from ..dot import dot
+from ..dot import accumulator, dot
+from .epilogue import job_epilogue
 
 JOB_SEMANTICS = ("exact",)
 """How a job may sum."""
@@ -29,9 +30,21 @@ def gemm_job(
     semantics: str = "exact",
     rounding: str | Rounding | None = None,
     overflow: str = "special",
+    y: FloatFormat | str = HFP8,
+    y_rounding: str | Rounding = "RNE",
+    y_overflow: str = "saturate",
+    c: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
+    rbits: ArrayLike | None = None,
     flags: bool = False,
+    track: bool = False,
 ) -> Any:
     """What the core gives for a job, bit for bit: each element of C is `dot` of a row and a column.
+
+    To that are added, as `add` does, what C held before and the bias, if the job asks for them.
+    The result goes through `relu` if the job says so, and then, multiplied by 2**scale, through
+    `quantize`: to the format ``y``, or else to the accumulator's, in which a scale of 0 changes
+    nothing. The flags are those of all these steps, ORed.
 
     Parameters
     ----------
@@ -43,35 +56,50 @@ def gemm_job(
         As in `dot`; with ``"HFP8"`` the job says which format an operand is in.
     semantics : str
         ``exact``: the exact sum over all of k, rounded once.
+    y : FloatFormat or str
+        The format of quantized results; with ``"HFP8"`` the job says which.
+    y_rounding, y_overflow : str
+        How they are quantized.
+    c : array_like of int
+        For a job with ``accumulate``: what C held before, codes of ``acc`` of shape (m, n).
+    bias : array_like of int
+        For a job with ``bias``: n codes of ``acc``, one for each column of C.
+    rbits : array_like of int
+        For SR(n): of shape (m, n), from `gemm_rbits` if the core's own are wanted.
     flags : bool
         Whether to return the flags too.
+    track : bool
+        Whether to return, behind these, the largest finite magnitude of the results before scale
+        and quantization, a code of ``acc``, and whether there was a NaN or an infinity.
 
     Returns
     -------
-    codes, or (codes, flag_bytes) with ``flags=True``
-        Of shape (m, n).
+    codes, or a tuple: codes, flag_bytes with ``flags=True``, amax and special with ``track=True``
+        Codes and flags of shape (m, n), amax an int, special a bool.
 
     Raises
     ------
     ParameterError
-        For an operand of another shape, and for what `dot` does not allow.
+        For an operand of another shape, or one that the job does not have, and for what `dot` and
+        `quantize` do not allow.
     """
     if not isinstance(job, GemmJob):
         raise ParameterError(f"job={shown(job)} is not allowed: a GemmJob")
     check_choice("semantics", semantics, JOB_SEMANTICS)
     check_flag(flags)
-    x, y = (
+    check_flag(track, "track")
+    x, z = (
         _stored(name, value, shape)
         for name, value, shape in (("a", a, job.a_shape), ("b", b, job.b_shape))
     )
     rows = x.T if job.transpose_a else x
-    columns = y if job.transpose_b else y.T
+    columns = z if job.transpose_b else z.T
     modes = {
         f"mode_{name}": getattr(job, f"mode_{name}")
         for name, fmt in (("a", fmt_a), ("b", fmt_b))
         if fmt == "HFP8"
     }
-    result: Any = dot(
+    sums, marks = dot(
         rows[:, None, :],
         columns[None, :, :],
         fmt_a,
@@ -80,10 +108,24 @@ def gemm_job(
         semantics=semantics,
         rounding=rounding,
         overflow=overflow,
-        flags=flags,
+        flags=True,
         **modes,
     )
-    return result
+    done = job_epilogue(
+        job,
+        sums,
+        marks,
+        accumulator(acc, rounding, overflow),
+        y=y,
+        y_rounding=y_rounding,
+        y_overflow=y_overflow,
+        c=c,
+        bias=bias,
+        rbits=rbits,
+    )
+    found: list[Any] = [done.codes, *([done.flags] if flags else [])]
+    found += [done.amax, done.special] if track else []
+    return found[0] if len(found) == 1 else tuple(found)
 
 
 def _stored(name: str, value: ArrayLike, shape: tuple[int, int]) -> np.ndarray[Any, Any]:

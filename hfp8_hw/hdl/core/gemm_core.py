@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...parameters import CoreParameters
-from ..numbers.raw import wire
+from ..numbers.raw import any_of, wire
+from ..numbers.shape import Amaranth
 from ..sums.pipelined_rounder import ROUND_CUTS
 from .array import ISSUE_CUTS, Array
 from .element import element_cuts
+from .epilogue.path import Epilogue, epilogue_latency
 from .intake import Intake
 from .loader import Loader
-from .records import JOB, accepted, beat, result_beat
+from .records import accepted, addend_beat, beat, job_record, result_beat, summary
 from .results import Results
 from .scratchpad import Scratchpad
 from .sequencer import Sequencer
@@ -29,6 +31,7 @@ EVENTS = data.StructLayout(
         "sent": 1,
         "misplaced_a": 1,
         "misplaced_b": 1,
+        "misplaced_c": 1,
         "busy": 1,
         "stall_in": 1,
         "stall_out": 1,
@@ -38,13 +41,14 @@ EVENTS = data.StructLayout(
 """What happens in a clock: a job is taken in, refused (with ``error``), its last products are
 issued (``done``), its last results taken (``sent``); ``last`` of an input stream is misplaced;
 ``busy``: a job has all its operands and is at work; of these clocks, ``stall_out``: it has to wait
-for results to leave; ``stall_in``: jobs wait for operands and none is at work; ``idle``: no job is
+for results to leave; ``stall_in``: jobs wait for operands and none is at work, or that one waits
+for its bias or for what C held before; ``idle``: no job is
 there, and no result."""
 
 
 def issue_to_result(p: CoreParameters) -> int:
     """Clocks from the issue of a tile's last products to its first results' entry in the queue."""
-    return len(ISSUE_CUTS) + 1 + len(element_cuts(p)) + 1 + len(ROUND_CUTS)
+    return len(ISSUE_CUTS) + 1 + len(element_cuts(p)) + 1 + len(ROUND_CUTS) + epilogue_latency(p)
 
 
 class GemmCore(wiring.Component):
@@ -60,17 +64,19 @@ class GemmCore(wiring.Component):
     -------
     job : stream of jobs
     a, b : streams of operands
+    c : stream of biases and of what C held before; with ``epilogue=full``
     y : stream of results
     events : `EVENTS`
     step_rows, step_cols, step_mask
         What is issued in this clock: so many rows and columns of C, and in which lanes.
+    summary : `summary`, under ``events.sent``; with an epilogue
     """
 
     def __init__(self, parameters: CoreParameters) -> None:
         self.parameters = p = parameters
         super().__init__(
             {
-                "job": In(stream.Signature(JOB)),
+                "job": In(stream.Signature(job_record(p))),
                 "a": In(stream.Signature(beat(p, "a"))),
                 "b": In(stream.Signature(beat(p, "b"))),
                 "y": Out(stream.Signature(result_beat(p))),
@@ -78,6 +84,8 @@ class GemmCore(wiring.Component):
                 "step_rows": Out(p.rows.bit_length()),
                 "step_cols": Out(p.cols.bit_length()),
                 "step_mask": Out(p.lanes),
+                **({} if p.epilogue == "none" else {"summary": Out(summary(p))}),
+                **({"c": In(stream.Signature(addend_beat(p)))} if p.epilogue == "full" else {}),
             }
         )
 
@@ -95,41 +103,51 @@ class GemmCore(wiring.Component):
             wiring.connect(m, wiring.flipped(getattr(self, side)), loaders[side].i)
         wiring.connect(m, wiring.flipped(self.job), intake.i)
         wiring.connect(m, results.o, wiring.flipped(self.y))
-        waiting = self._load(m, intake, sequencer, loaders)
+        epilogue = None
+        if p.epilogue != "none":
+            m.submodules.epilogue = epilogue = Epilogue(p, issue_to_result(p))
+        waiting, there = self._load(m, intake, sequencer, loaders, epilogue)
 
         for side, pad in pads.items():
             loader = loaders[side]
+            write: Amaranth = Const(0, 1)
+            kept: Any = None
+            if epilogue is not None and p.keeps and side == "a":
+                write, kept = epilogue.write, epilogue.kept
             m.d.comb += [
-                pad.write.eq(loader.write), pad.address.eq(loader.address),
-                pad.row.eq(loader.row), pad.turn.eq(loader.turn), pad.data.eq(loader.data),
+                loader.hold.eq(write),
+                pad.write.eq(loader.write | write),
+                pad.groups.eq((1 << len(pad.groups)) - 1),
                 pad.read.eq(getattr(sequencer, f"read_{side}")),
                 getattr(array, side).eq(pad.codes),
-            ]  # fmt: skip
+            ]
+            for name in ("address", "row", "turn", "data"):
+                m.d.comb += getattr(pad, name).eq(getattr(loader, name))
+            if kept is not None:
+                with m.If(write):
+                    for name in kept.shape().members:
+                        m.d.comb += getattr(pad, name).eq(kept[name])
         m.d.comb += [
             array.valid.eq(sequencer.valid),
             array.i.eq(sequencer.o),
-            sequencer.room.eq(results.room),
             results.reserve.eq(sequencer.valid & sequencer.o.last),
-            results.push.eq(array.o_valid),
-            results.beat.eq(array.o),
-            results.skipped.eq(array.skipped),
         ]
-        y: Any = self.y
+        lacking, misplaced = self._finish(m, sequencer, array, results, epilogue, there)
         events: Any = self.events
-        sent = wire(m, y.valid & y.ready & y.payload.last, "job_sent")
         unsent = Signal(16, name="jobs_unsent", attrs={"stage": "events"})
-        m.d.sync += unsent.eq(unsent + sequencer.done - sent)
+        m.d.sync += unsent.eq(unsent + sequencer.done - results.sent)
         m.d.comb += [
             events.accepted.eq(intake.o.valid & intake.o.ready),
             events.refused.eq(intake.refused),
             events.error.eq(intake.error),
             events.done.eq(sequencer.done),
-            events.sent.eq(sent),
+            events.sent.eq(results.sent),
             events.misplaced_a.eq(loaders["a"].misplaced),
             events.misplaced_b.eq(loaders["b"].misplaced),
+            events.misplaced_c.eq(misplaced),
             events.busy.eq(sequencer.active),
-            events.stall_out.eq(sequencer.held),
-            events.stall_in.eq(~sequencer.active & waiting),
+            events.stall_out.eq(sequencer.held & ~lacking),
+            events.stall_in.eq((~sequencer.active & waiting) | (sequencer.held & lacking)),
             events.idle.eq(
                 ~self.job.valid & ~intake.busy & ~waiting & ~sequencer.active & (unsent == 0)
             ),
@@ -139,9 +157,58 @@ class GemmCore(wiring.Component):
         ]
         return m
 
-    def _load(self, m: Module, intake: Intake, sequencer: Sequencer, loaders: Any) -> Any:
+    def _finish(
+        self,
+        m: Module,
+        sequencer: Sequencer,
+        array: Array,
+        results: Results,
+        epilogue: Epilogue | None,
+        there: Amaranth,
+    ) -> tuple[Amaranth, Amaranth]:
+        """The way from the array to the results; whether there is a lack of what is added on it,
+        and whether that comes with a misplaced end."""
+        p = self.parameters
+        if epilogue is None:
+            m.d.comb += [
+                sequencer.room.eq(results.room),
+                results.push.eq(array.o_valid),
+                results.beat.beat.eq(array.o),
+                results.skipped.eq(array.skipped),
+            ]
+            return Const(0, 1), Const(0, 1)
+        m.d.comb += [
+            epilogue.there.eq(there),
+            epilogue.take.eq(sequencer.i.valid & sequencer.i.ready),
+            epilogue.job.eq(sequencer.i.payload),
+            epilogue.valid.eq(array.o_valid),
+            epilogue.i.eq(array.o),
+            results.push.eq(epilogue.o_valid),
+            results.beat.eq(epilogue.o),
+            results.skipped.eq(array.skipped + epilogue.skipped),
+            self.summary.eq(results.summary),
+        ]
+        if p.epilogue != "full":
+            m.d.comb += sequencer.room.eq(results.room)
+            return Const(0, 1), Const(0, 1)
+        wiring.connect(m, wiring.flipped(self.c), epilogue.c)
+        m.d.comb += [
+            epilogue.claim.eq(sequencer.valid & sequencer.o.last),
+            epilogue.done.eq(sequencer.done),
+            sequencer.room.eq(results.room & epilogue.room),
+        ]
+        return wire(m, results.room & ~epilogue.room, "addends_lacking"), epilogue.misplaced
+
+    def _load(
+        self,
+        m: Module,
+        intake: Intake,
+        sequencer: Sequencer,
+        loaders: Any,
+        epilogue: Epilogue | None,
+    ) -> tuple[Amaranth, Amaranth]:
         """One job's operands on their way, and one job ready for the sequencer; whether there is
-        any of these."""
+        any of these, and the latter."""
         p = self.parameters
         layout = accepted(p)
         offered: Any = intake.o
@@ -154,8 +221,18 @@ class GemmCore(wiring.Component):
         )
         started = Signal(2, name="coming_started", attrs={"stage": "coming"})
         to: Any = sequencer.i
-        m.d.comb += [to.valid.eq(is_ready), to.payload.eq(ready)]
-        leaves = wire(m, is_ready & to.ready, "ready_leaves")
+        blocked: Amaranth = Const(0, 1)
+        pending: Amaranth = Const(0, p.pages)
+        if epilogue is not None and p.keeps:
+            # Pages that results of jobs ahead are to be written to.
+            pending = epilogue.pending
+            own = ready.job
+            blocked = (~own.load_a & _marked(pending, own.page_a)) | (
+                own.store & _marked(pending, own.page_y)
+            )
+            blocked = wire(m, blocked, "ready_blocked")
+        m.d.comb += [to.valid.eq(is_ready & ~blocked), to.payload.eq(ready)]
+        leaves = wire(m, to.valid & to.ready, "ready_leaves")
         finished = []
         page_bits = (p.pages - 1).bit_length()
         for k, (side, loader) in enumerate(loaders.items()):
@@ -164,6 +241,9 @@ class GemmCore(wiring.Component):
             # A page that a job ahead reads, or will, is not written.
             free = ~(sequencer.active & (getattr(sequencer, f"page_{side}") == page))
             free &= ~(is_ready & (ready.job[f"page_{side}"][:page_bits] == page))
+            if epilogue is not None and p.keeps and side == "a":
+                free &= ~_marked(pending, page)
+                free &= ~(is_ready & ready.job.store & (ready.job.page_y[:page_bits] == page))
             wanted = job[f"load_{side}"]
             start = wire(m, is_coming & ~started[k] & wanted & free, f"start_{side}")
             rows = (
@@ -188,4 +268,9 @@ class GemmCore(wiring.Component):
             m.d.sync += [ready.eq(coming), is_ready.eq(1), is_coming.eq(0), started.eq(0)]
         with m.If(offered.valid & offered.ready):
             m.d.sync += [coming.eq(offered.payload), is_coming.eq(1)]
-        return is_coming | is_ready
+        return is_coming | is_ready, is_ready
+
+
+def _marked(pages: Amaranth, page: Amaranth) -> Amaranth:
+    """Whether the bit of a page is set."""
+    return any_of(*(pages[k] & (page == k) for k in range(len(pages))))

@@ -13,7 +13,7 @@ from ...parameters import CoreParameters
 from ...parameters.core import Layout
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
-from .records import JOB, SIZE_BITS, accepted
+from .records import SIZE_BITS, accepted, job_record
 
 
 class Intake(wiring.Component):
@@ -33,7 +33,7 @@ class Intake(wiring.Component):
         self.parameters = parameters
         super().__init__(
             {
-                "i": In(stream.Signature(JOB)),
+                "i": In(stream.Signature(job_record(parameters))),
                 "o": Out(stream.Signature(accepted(parameters))),
                 "refused": Out(1),
                 "error": Out(4),
@@ -44,7 +44,9 @@ class Intake(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         p = self.parameters
-        job = Signal(JOB, name="intake_job", reset_less=True, attrs={"stage": "intake"})
+        job: Any = Signal(
+            job_record(p), name="intake_job", reset_less=True, attrs={"stage": "intake"}
+        )
         busy, offered = (
             Signal(name=f"intake_{name}", attrs={"stage": "intake"}) for name in ("busy", "offered")
         )
@@ -56,40 +58,29 @@ class Intake(wiring.Component):
 
         new = i.payload
         counts = {}
-        for side, layout, transposed, height, width in (
+        operands = [
             ("a", p.a_layout, new.transpose_a, new.m, new.k),
             ("b", p.b_layout, new.transpose_b, new.k, new.n),
-        ):
+        ]
+        if p.keeps:
+            operands.append(("y", p.a_layout, Const(1, 1), new.m, new.n))
+        for side, layout, transposed, height, width in operands:
             rows = Mux(transposed, width, height)
             columns = Mux(transposed, height, width)
             counts[side] = _Count(m, layout, take, busy, rows, columns, f"intake_{side}")
 
-        modes = [
-            getattr(job, f"mode_{side}")
-            for side, formats in (("a", p.a_formats), ("b", p.b_formats))
-            if len(formats) == 1
-        ]
-        pages = [getattr(job, f"page_{side}") >> (p.pages - 1).bit_length() for side in ("a", "b")]
-        empty = (job.m == 0) | (job.n == 0) | (job.k == 0)
-        checks = [
-            (JobError.EMPTY, empty),
-            (JobError.LONG, job.k > p.terms),
-            (JobError.MODE, Cat(*modes).any() if modes else Const(0, 1)),
-            (JobError.PAGE, Cat(*pages).any()),
-            (JobError.LARGE_A, counts["a"].large),
-            (JobError.LARGE_B, counts["b"].large),
-        ]
+        early, late = self._checks(job, counts)
         error: Amaranth = Const(JobError.NONE, 4)
-        for code, wrong in reversed(checks):
+        for code, wrong in reversed(early + late):
             error = Mux(wrong, int(code), error)
         error = wire(m, error, "intake_error")
-        # Neither operand's size is known before both are; a fault that needs none may come first.
-        early = wire(m, (error != 0) & (error < int(JobError.LARGE_A)), "intake_early")
-        counted = wire(m, counts["a"].done & counts["b"].done, "intake_counted")
+        # No operand's size is known before all are; a fault that needs none may come first.
+        at_once = wire(m, Cat(*(wrong for _, wrong in early)).any(), "intake_early")
+        counted = wire(m, Cat(*(one.done for one in counts.values())).all(), "intake_counted")
         good = wire(m, busy & ~offered & counted & (error == 0), "intake_good")
         m.d.comb += [
             self.error.eq(error),
-            self.refused.eq(busy & ~offered & (early | (counted & (error != 0)))),
+            self.refused.eq(busy & ~offered & (at_once | (counted & (error != 0)))),
         ]
         o: Any = self.o
         with m.If(good):
@@ -97,12 +88,46 @@ class Intake(wiring.Component):
         with m.If(self.refused | (offered & o.ready)):
             m.d.sync += [busy.eq(0), offered.eq(0)]
         m.d.comb += [o.valid.eq(offered), o.payload.job.eq(job)]
-        for side in ("a", "b"):
+        for side in counts:
             m.d.comb += [
                 o.payload[side].row_words.eq(counts[side].row_words),
                 o.payload[side].group_words.eq(counts[side].group_words),
             ]
         return m
+
+    def _checks(
+        self, job: Any, counts: dict[str, _Count]
+    ) -> tuple[list[tuple[JobError, Amaranth]], list[tuple[JobError, Amaranth]]]:
+        """(what is wrong with a job at first sight, with the sizes of its operands), in the order
+        of `CoreParameters.refusal`."""
+        p = self.parameters
+        sides = {"a": p.a_formats, "b": p.b_formats}
+        if p.epilogue != "none":
+            sides["y"] = p.y_formats
+        modes = [job[f"mode_{side}"] for side, formats in sides.items() if len(formats) == 1]
+        pages = [job[f"page_{side}"] >> (p.pages - 1).bit_length() for side in sides]
+        early: list[tuple[JobError, Amaranth]] = [
+            (JobError.EMPTY, (job.m == 0) | (job.n == 0) | (job.k == 0)),
+            (JobError.LONG, job.k > p.terms),
+            (JobError.MODE, Cat(*modes).any() if modes else Const(0, 1)),
+            (JobError.PAGE, Cat(*pages).any()),
+        ]
+        late: list[tuple[JobError, Amaranth]] = [
+            (JobError.LARGE_A, counts["a"].large),
+            (JobError.LARGE_B, counts["b"].large),
+        ]
+        if p.epilogue == "none":
+            early.append((JobError.EPILOGUE, job.asks))
+            return early, late
+        if p.epilogue == "full":
+            early.append((JobError.BIAS, job.bias & (job.n > p.bias_size)))
+        else:
+            early.append((JobError.EPILOGUE, job.bias | job.accumulate))
+        kept = job.quantize & (job.page_y != job.page_a) if p.keeps else Const(0, 1)
+        early.append((JobError.STORE, job.store & ~kept))
+        if p.keeps:
+            late.append((JobError.LARGE_Y, job.store & counts["y"].large))
+        return early, late
 
 
 class _Count:

@@ -21,6 +21,8 @@ class Loader(wiring.Component):
     start : 1 bit; with ``rows`` (of the stored matrix), ``row_words`` and ``page``
     busy : 1 bit
         Words are still to come; from the clock after ``start`` on.
+    hold : 1 bit
+        The scratchpad's port is not free in this clock.
     i : stream of beats
     write : 1 bit; with ``address``, ``row`` (of the square), ``turn`` (of the groups) and ``data``
     misplaced : 1 bit, for one clock
@@ -39,6 +41,7 @@ class Loader(wiring.Component):
                 "row_words": In(self.layout.words.bit_length()),
                 "page": In((p.pages - 1).bit_length()),
                 "busy": Out(1),
+                "hold": In(1),
                 "i": In(stream.Signature(beat(p, side))),
                 "write": Out(1),
                 "address": Out(address_bits(self.layout, p.pages)),
@@ -64,7 +67,7 @@ class Loader(wiring.Component):
         address, base = (register(n, len(self.address)) for n in ("address", "base"))
         row, turn = register("row", len(self.row)), register("turn", len(self.turn))
         i: Any = self.i
-        go = wire(m, busy & i.valid, f"{stage}_go")
+        go = wire(m, busy & i.valid & ~self.hold, f"{stage}_go")
         row_end = wire(m, words == 1, f"{stage}_row_end")
         end = wire(m, row_end & (rows == 1), f"{stage}_end")
         square_end = row == layout.short - 1 if len(row) else Const(1, 1)
@@ -87,8 +90,9 @@ class Loader(wiring.Component):
             with m.If(end):
                 m.d.sync += busy.eq(0)
         m.d.comb += [
-            self.busy.eq(busy), i.ready.eq(busy), self.write.eq(go), self.address.eq(address),
-            self.row.eq(row), self.turn.eq(turn), self.data.eq(i.payload.data),
+            self.busy.eq(busy), i.ready.eq(busy & ~self.hold), self.write.eq(go),
+            self.address.eq(address), self.row.eq(row), self.turn.eq(turn),
+            self.data.eq(i.payload.data),
             self.misplaced.eq(go & (i.payload.last ^ end)),
         ]  # fmt: skip
         return m

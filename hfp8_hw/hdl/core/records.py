@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import unsigned
+from amaranth.hdl import ShapeLike, signed, unsigned
 from amaranth.lib import data
 
+from ...formats import SCALE_WIDTH
 from ...jobs import MAX_PAGES, MAX_SIZE
 from ...parameters import CoreParameters
 from ...parameters.core import Layout
@@ -12,22 +13,38 @@ from ...parameters.core import Layout
 SIZE_BITS = MAX_SIZE.bit_length()
 PAGE_BITS = (MAX_PAGES - 1).bit_length()
 
-JOB = data.StructLayout(
-    {
-        "m": unsigned(SIZE_BITS),
-        "n": unsigned(SIZE_BITS),
-        "k": unsigned(SIZE_BITS),
-        "transpose_a": 1,
-        "transpose_b": 1,
-        "mode_a": 1,
-        "mode_b": 1,
-        "load_a": 1,
-        "load_b": 1,
-        "page_a": unsigned(PAGE_BITS),
-        "page_b": unsigned(PAGE_BITS),
-    }
-)
-"""A job as it is given: the fields of `hfp8_hw.jobs.GemmJob`."""
+_SUMS: dict[str, ShapeLike] = {
+    "m": unsigned(SIZE_BITS),
+    "n": unsigned(SIZE_BITS),
+    "k": unsigned(SIZE_BITS),
+    "transpose_a": 1,
+    "transpose_b": 1,
+    "mode_a": 1,
+    "mode_b": 1,
+    "load_a": 1,
+    "load_b": 1,
+    "page_a": unsigned(PAGE_BITS),
+    "page_b": unsigned(PAGE_BITS),
+}
+_EPILOGUE: dict[str, ShapeLike] = {
+    "relu": 1,
+    "quantize": 1,
+    "mode_y": 1,
+    "bias": 1,
+    "accumulate": 1,
+    "store": 1,
+    "silent": 1,
+    "page_y": unsigned(PAGE_BITS),
+    "scale": signed(SCALE_WIDTH),
+}
+
+
+def job_record(p: CoreParameters) -> data.StructLayout:
+    """A job as it is given: the fields of `hfp8_hw.jobs.GemmJob`.
+
+    Without an epilogue ``asks`` stands for all that it would do: any of these fields is set.
+    """
+    return data.StructLayout(_SUMS | ({"asks": 1} if p.epilogue == "none" else _EPILOGUE))
 
 
 def word_bits(layout: Layout) -> int:
@@ -54,8 +71,12 @@ def sizes(layout: Layout) -> data.StructLayout:
 
 
 def accepted(p: CoreParameters) -> data.StructLayout:
-    """A job that is allowed: with the sizes of its operands."""
-    return data.StructLayout({"job": JOB, "a": sizes(p.a_layout), "b": sizes(p.b_layout)})
+    """A job that is allowed: with the sizes of its operands, and of its result if that can be kept
+    as one."""
+    more = {"y": sizes(p.a_layout)} if p.keeps else {}
+    return data.StructLayout(
+        {"job": job_record(p), "a": sizes(p.a_layout), "b": sizes(p.b_layout), **more}
+    )
 
 
 def operand_codes(p: CoreParameters, side: str) -> tuple[int, int]:
@@ -70,9 +91,19 @@ def beat(p: CoreParameters, side: str) -> data.StructLayout:
     return data.StructLayout({"data": unsigned(count * bits), "last": 1})
 
 
-def result_bits(p: CoreParameters) -> int:
-    """Bits that a result takes in the output stream."""
+def addend_bits(p: CoreParameters) -> int:
+    """Bits that a code of the accumulator's format takes in the stream of biases and of C."""
     return -(-p.acc_format.width // 8) * 8
+
+
+def addend_beat(p: CoreParameters) -> data.StructLayout:
+    """A beat of that stream: ``drains`` codes, of a bias or of C as results leave."""
+    return data.StructLayout({"data": unsigned(p.drains * addend_bits(p)), "last": 1})
+
+
+def result_bits(p: CoreParameters) -> int:
+    """Bits that a result takes in the output stream, in whichever format it is."""
+    return max(-(-fmt.width // 8) * 8 for fmt in (p.acc_format, *p.y_formats))
 
 
 def result_beat(p: CoreParameters) -> data.StructLayout:
@@ -85,6 +116,21 @@ def result_beat(p: CoreParameters) -> data.StructLayout:
             "last": 1,
         }
     )
+
+
+def summary(p: CoreParameters) -> data.StructLayout:
+    """What is known of a job at its end: its flags ORed; the largest finite magnitude of its
+    results, and whether one was NaN or infinite."""
+    return data.StructLayout({"flags": 4, "amax": unsigned(p.acc_format.width - 1), "special": 1})
+
+
+def sent_beat(p: CoreParameters) -> data.StructLayout:
+    """What waits for the output stream.
+
+    With an epilogue, `summary` at a job's last beat; a ``silent`` beat is no beat of the stream.
+    """
+    more = {} if p.epilogue == "none" else {"silent": 1, "summary": summary(p)}
+    return data.StructLayout({"beat": result_beat(p), **more})
 
 
 def tile(p: CoreParameters) -> data.StructLayout:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...parameters import CoreParameters
 from ..numbers.raw import wire
-from .records import result_beat
+from ..numbers.shape import Amaranth
+from .records import result_beat, sent_beat, summary
 
 
 def queue_depth(p: CoreParameters, latency: int) -> int:
@@ -28,10 +29,12 @@ class Results(wiring.Component):
         There are places for one more tile.
     reserve : 1 bit
         They are taken.
-    push : 1 bit; with ``beat``
-    skipped : 1 bit
-        A place is given back unused.
+    push : 1 bit; with ``beat`` (`sent_beat`)
+    skipped : 0 to 2
+        So many places are given back unused.
     o : stream of `result_beat`
+    sent : 1 bit; with an epilogue also ``summary`` (`summary`)
+        The last result of a job has been taken.
     """
 
     def __init__(self, parameters: CoreParameters, latency: int) -> None:
@@ -42,9 +45,11 @@ class Results(wiring.Component):
                 "room": Out(1),
                 "reserve": In(1),
                 "push": In(1),
-                "beat": In(result_beat(p)),
-                "skipped": In(1),
+                "beat": In(sent_beat(p)),
+                "skipped": In(2),
                 "o": Out(stream.Signature(result_beat(p))),
+                "sent": Out(1),
+                **({} if p.epilogue == "none" else {"summary": Out(summary(p))}),
             }
         )
 
@@ -54,18 +59,24 @@ class Results(wiring.Component):
         o: Any = self.o
         beat = Value.cast(self.beat)
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(beat), depth=self.depth)
+        head: Any = Signal(sent_beat(p), name="queue_head")
+        silent: Amaranth = Const(0, 1) if p.epilogue == "none" else head.silent
         m.d.comb += [
             queue.w_data.eq(beat),
             queue.w_en.eq(self.push),
-            Value.cast(o.payload).eq(queue.r_data),
-            o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(o.ready),
+            head.eq(queue.r_data),
+            o.payload.eq(head.beat),
+            o.valid.eq(queue.r_rdy & ~silent),
+            queue.r_en.eq(o.ready | silent),
         ]
         free = Signal(
             range(self.depth + 1), init=self.depth, name="places_free", attrs={"stage": "places"}
         )
         room = Signal(init=1, name="places_room", attrs={"stage": "places"})
-        popped = wire(m, queue.r_rdy & o.ready, "popped")
+        popped = wire(m, queue.r_rdy & queue.r_en, "popped")
+        m.d.comb += self.sent.eq(popped & head.beat.last)
+        if p.epilogue != "none":
+            m.d.comb += self.summary.eq(head.summary)
         following = wire(
             m,
             (free + popped + self.skipped - (self.reserve * p.slots))[: len(free)],

@@ -25,6 +25,8 @@ class Scratchpad(wiring.Component):
     -------
     write, address, row, turn, data
         From the `Loader`.
+    groups : a bit for each group
+        Which of them are written.
     read : `reading`
     codes : ``outer`` x ``lanes`` codes, lanes first
         `READ_CLOCKS` later.
@@ -45,6 +47,7 @@ class Scratchpad(wiring.Component):
                 "address": In(address_bits(layout, p.pages)),
                 "row": In((layout.short - 1).bit_length()),
                 "turn": In((layout.groups - 1).bit_length()),
+                "groups": In(layout.groups),
                 "data": In(count * bits),
                 "read": In(reading(layout, p.pages)),
                 "codes": Out(layout.outer * layout.lanes * self.width),
@@ -78,7 +81,9 @@ class Scratchpad(wiring.Component):
                 m.submodules[f"{side}{s}_{i}"] = bank
                 write: Any = bank.write_port()
                 port: Any = bank.read_port(domain="sync")
-                here = self.write if short == 1 else self.write & (self.row == i)
+                here = self.write & self.groups[s]
+                if short > 1:
+                    here &= self.row == i
                 m.d.comb += [
                     write.addr.eq(self.address),
                     write.data.eq(Cat(*part)),

@@ -52,10 +52,22 @@ def keep_largest(
     flags: Sequence[Amaranth],
 ) -> None:
     """The registers of ``amax`` and ``sticky``, which are the pipeline's last too."""
-    largest = Signal(fmt.width - 1, name="largest", attrs={"stage": "track"})
+    largest, seen_nan, seen = largest_so_far(m, pipe, clear, size, flags)
+    amax: Amaranth = Cat(largest, Const(0, 1))
+    if not is_const(size.nan):
+        amax = Mux(seen_nan, fmt.nan_code, amax)
+    m.d.comb += [payload.amax.as_value().eq(amax[: fmt.width]), payload.sticky.eq(seen)]
+
+
+def largest_so_far(
+    m: Module, pipe: Pipeline, clear: Amaranth, size: Size, flags: Sequence[Amaranth]
+) -> tuple[Amaranth, Amaranth, Amaranth]:
+    """(the largest magnitude, whether there was a NaN, the flags), an item later, of the items
+    since ``clear``, that one included."""
+    largest = Signal(len(size.mag), name="largest", attrs={"stage": "track"})
     seen = Signal(4, name="sticky", attrs={"stage": "track"})
     seen_nan = Signal(name="largest_nan", attrs={"stage": "track"})
-    before = wire(m, Mux(clear, 0, largest)[: fmt.width - 1], "largest_before")
+    before = wire(m, Mux(clear, 0, largest)[: len(largest)], "largest_before")
     now = larger(m, (Size(before, seen_nan & ~clear), size), "largest_now")
     marks = flags[0]
     for more in flags[1:]:
@@ -64,7 +76,4 @@ def keep_largest(
         m.d.sync += [largest.eq(now.mag), seen.eq(Mux(clear, 0, seen) | marks)]
         if not is_const(size.nan):
             m.d.sync += seen_nan.eq(now.nan)
-    amax: Amaranth = Cat(largest, Const(0, 1))
-    if not is_const(size.nan):
-        amax = Mux(seen_nan, fmt.nan_code, amax)
-    m.d.comb += [payload.amax.as_value().eq(amax[: fmt.width]), payload.sticky.eq(seen)]
+    return largest, seen_nan, seen

@@ -3,94 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
 from amaranth.hdl import Module, ShapeLike, Value, signed, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from ...errors import ParameterError
 from ...formats import RUNTIME_BIAS_WIDTH, FloatFormat
 from ...parameters import (
-    UNITS,
     FpMulParameters,
     MacParameters,
     MulParameters,
-    UnitParameters,
 )
+from ..generated import Generated
 from .pipeline import Pipeline
 from .shape import Amaranth, FixedShape, FloatShape
 
-P = TypeVar("P")
 Operands = MulParameters | MacParameters | FpMulParameters
 
-_CLASSES: list[type[StreamUnit]] = []
 
-
-def class_for(parameters: object) -> type[StreamUnit] | None:
-    """The class that builds the unit of these parameters; None if there is none."""
-    return next((cls for cls in _CLASSES if cls.builds(parameters)), None)
-
-
-class StreamUnit(wiring.Component):
+class StreamUnit(Generated):
     """A component with an input stream ``i`` and an output stream ``o``.
 
     Both are `amaranth.lib.stream` streams, so both sides may stall; the payload's fields are in
     ``inputs`` and ``outputs``, by name. All fields are sampled with the transfer, run-time
     biases and modes too.
-
-    Members
-    -------
-    units : tuple of str
-        Names of the units that the class builds; none of a class that only others derive from.
-    semantics : tuple of str
-        Of units that sum: the semantics that it builds.
     """
-
-    units: ClassVar[tuple[str, ...]] = ()
-    semantics: ClassVar[tuple[str, ...]] = ()
 
     i: Any
     o: Any
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if "units" in vars(cls):
-            _CLASSES.append(cls)
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> StreamUnit:
-        # Checked before there is a component that Amaranth would warn of as never used.
-        if cls.units:
-            cls.checked(*args, **kwargs)
-        made: StreamUnit = super().__new__(cls, src_loc_at=1)
-        return made
-
-    @classmethod
-    def builds(cls, parameters: object) -> bool:
-        """Whether the class builds the unit of these parameters."""
-        if not isinstance(parameters, UnitParameters):
-            return False
-        if getattr(parameters, "unit", None) not in cls.units:
-            return False
-        return not cls.semantics or getattr(parameters, "semantics", None) in cls.semantics
-
-    @classmethod
-    def checked(cls, parameters: P) -> P:
-        """The parameters, if the class builds their unit.
-
-        Raises
-        ------
-        ParameterError
-            Otherwise; it names the class that does.
-        """
-        if cls.builds(parameters):
-            return parameters
-        allowed = " or ".join(UNITS[unit].__name__ for unit in cls.units)
-        if cls.semantics:
-            allowed += f" with semantics {' or '.join(cls.semantics)}"
-        text = f"parameters={parameters!r} is not allowed for {cls.__name__}: {allowed}"
-        right = class_for(parameters)
-        raise ParameterError(text if right is None else f"{text}; {right.__name__} builds this one")
 
     def __init__(self, inputs: dict[str, ShapeLike], outputs: dict[str, ShapeLike]) -> None:
         self.inputs, self.outputs = inputs, outputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, ShapeLike, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, ShapeLike, Value, signed, unsigned
 
 from ...formats import RUNTIME_BIAS_RANGE, RUNTIME_BIAS_WIDTH, SCALE_RANGE, SCALE_WIDTH, FloatFormat
 from ...parameters import (
@@ -14,11 +14,12 @@ from ...parameters import (
     DequantizerParameters,
     QuantizerParameters,
 )
+from ..numbers.adjust import times_power
 from ..numbers.pipeline import Pipeline, Register, prefixed, registered_cuts
-from ..numbers.raw import Raw, wire
+from ..numbers.raw import wire
 from ..numbers.round import Rounded, Rounder
 from ..numbers.running_max import Size, keep_largest, larger, magnitude
-from ..numbers.shape import Amaranth, FloatShape, range_shape
+from ..numbers.shape import Amaranth, FloatShape
 from ..numbers.stream_unit import StreamUnit, operand_fields
 from ..numbers.unpack import unpack
 from ..numbers.xorshift import lane_seeds, xorshift32
@@ -124,7 +125,7 @@ class _Converter(StreamUnit):
         if rbits is not None:
             rbits = cross("rbits", rbits)
         if self._scaled:
-            raw = _scale(m, raw, cross("scale", item["scale"]), f"x{tag}")
+            raw = times_power(m, raw, cross("scale", item["scale"]), f"x{tag}")
         if bias is not None and self._dst_bias:
             bias = cross("bias", bias)
         return Rounder(p.dst_format, p.rounding_mode, p.overflow).build(
@@ -158,14 +159,6 @@ class _Converter(StreamUnit):
                 Size(cut(f"size{n}", s.mag), cut(f"nan{n}", s.nan)) for n, s in enumerate(sizes)
             ]
         keep_largest(m, self.o.payload, src, pipe, clear, sizes[0], flags)
-
-
-def _scale(m: Module, raw: Raw, power: Amaranth, name: str) -> Raw:
-    """The number times ``2**power``."""
-    low, high = raw.low + SCALE_RANGE[0], raw.high + SCALE_RANGE[1]
-    exp = Signal(range_shape(low + raw.offset, high + raw.offset), name=f"{name}_scaled_exp")
-    m.d.comb += exp.eq(raw.exp + power)
-    return replace(raw, exp=exp, low=low, high=high)
 
 
 def _narrow(

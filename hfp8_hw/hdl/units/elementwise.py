@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 from ...formats import FloatFormat
 from ...parameters import FpAddParameters, FpMaxParameters, ReluParameters
 from ..numbers.add import add
+from ..numbers.adjust import positive_part
 from ..numbers.pipeline import Pipeline, registered_cuts
 from ..numbers.raw import any_of, wire
 from ..numbers.round import Rounder
@@ -77,13 +78,12 @@ class _Ordered(StreamUnit):
                 for name, code in zip(self._NAMES, codes, strict=True)
             )
         )
-        code = wire(m, self._choose(m, codes, fmt), "chosen")
-        if fmt.nan_code is not None:
-            code = Mux(nan, fmt.nan_code, code)[: fmt.width]
-        self.put_out(m, pipe, code, Const(0, 4))
+        self.put_out(m, pipe, self._choose(m, codes, nan, fmt), Const(0, 4))
         return m
 
-    def _choose(self, m: Module, codes: list[Amaranth], fmt: FloatFormat) -> Amaranth:
+    def _choose(
+        self, m: Module, codes: list[Amaranth], nan: Amaranth, fmt: FloatFormat
+    ) -> Amaranth:
         raise NotImplementedError
 
 
@@ -102,13 +102,16 @@ class FpMax(_Ordered):
 
     _NAMES = ("a", "b")
 
-    def _choose(self, m: Module, codes: list[Amaranth], fmt: FloatFormat) -> Amaranth:
+    def _choose(
+        self, m: Module, codes: list[Amaranth], nan: Amaranth, fmt: FloatFormat
+    ) -> Amaranth:
         # Sign and magnitude, in the order of unsigned integers.
         keys = [
             wire(m, Cat(c[:-1] ^ c[-1].replicate(fmt.width - 1), ~c[-1]), f"key_{name}")
             for name, c in zip(self._NAMES, codes, strict=True)
         ]
-        return Mux(less(keys[1], keys[0]), codes[0], codes[1])
+        code = wire(m, Mux(less(keys[1], keys[0]), codes[0], codes[1]), "chosen")
+        return code if fmt.nan_code is None else Mux(nan, fmt.nan_code, code)[: fmt.width]
 
 
 class Relu(_Ordered):
@@ -126,5 +129,7 @@ class Relu(_Ordered):
 
     _NAMES = ("x",)
 
-    def _choose(self, m: Module, codes: list[Amaranth], fmt: FloatFormat) -> Amaranth:
-        return Mux(codes[0][-1], 0, codes[0])[: fmt.width]
+    def _choose(
+        self, m: Module, codes: list[Amaranth], nan: Amaranth, fmt: FloatFormat
+    ) -> Amaranth:
+        return positive_part(m, codes[0], nan, fmt, "chosen")

@@ -9,14 +9,15 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ....parameters import CoreParameters
+from ...generated import Generated
 from ...numbers.raw import any_of
 from ..gemm_core import GemmCore
-from ..records import operand_codes, result_bits
+from ..records import addend_bits, operand_codes, result_bits
 from .axi_lite import AXI_LITE
 from .control import Control
 
 
-class AxiCore(wiring.Component):
+class AxiCore(Generated):
     """`GemmCore` and its registers behind AXI ports.
 
     Members
@@ -25,16 +26,19 @@ class AxiCore(wiring.Component):
         The registers of `hfp8_hw.registers`.
     s_axis_a_*, s_axis_b_* : AXI4-Stream in
         Operands: a beat is a part of a stored row, one code a byte (or two).
+    s_axis_c_* : AXI4-Stream in, with ``epilogue=full``
+        Biases, and what C held before, ``drains`` codes a beat.
     m_axis_* : AXI4-Stream out
         Results: ``drains`` codes a beat; ``tkeep`` says which there are, ``tuser`` has four flags
         for each, ``tlast`` ends a job.
     """
 
+    units = ("core",)
+
     def __init__(self, parameters: CoreParameters) -> None:
         self.parameters = p = parameters
         ports: dict[str, Any] = {f"s_axi_{name}": member for name, member in AXI_LITE.items()}
-        for side in ("a", "b"):
-            count, bits = operand_codes(p, side)
+        for side, count, bits in self._inputs():
             ports |= {
                 f"s_axis_{side}_tvalid": In(1),
                 f"s_axis_{side}_tready": Out(1),
@@ -56,7 +60,7 @@ class AxiCore(wiring.Component):
         m = Module()
         p = self.parameters
         m.submodules.core = core = GemmCore(p)
-        for side in ("a", "b"):
+        for side, _, _ in self._inputs():
             stream: Any = getattr(core, side)
             m.d.comb += [
                 stream.valid.eq(getattr(self, f"s_axis_{side}_tvalid")),
@@ -85,4 +89,12 @@ class AxiCore(wiring.Component):
             control.step_mask.eq(core.step_mask),
             control.flags.eq(any_of(*flags)),
         ]
+        if p.epilogue != "none":
+            m.d.comb += control.summary.eq(core.summary)
         return m
+
+    def _inputs(self) -> list[tuple[str, int, int]]:
+        """(name, codes of a beat, bits of each) of the input streams."""
+        p = self.parameters
+        sides = [(side, *operand_codes(p, side)) for side in ("a", "b")]
+        return sides + ([("c", p.drains, addend_bits(p))] if p.epilogue == "full" else [])

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ....parameters import CoreParameters
-from ....registers import COUNTER_BITS, COUNTERS, ID, QUEUE_FULL, register
-from ....version import __version__
+from ....registers import (
+    COUNTER_BITS,
+    COUNTERS,
+    JOB_REGISTERS,
+    QUEUE_FULL,
+    fixed_words,
+    register,
+)
 from ...numbers.raw import wire
 from ...numbers.shape import Amaranth
 from ..gemm_core import EVENTS
-from ..records import JOB
+from ..records import job_record, summary
 from .axi_lite import AXI_LITE, AxiLite, word
 
 QUEUE = 3
@@ -32,6 +38,7 @@ class Control(wiring.Component):
     step_rows, step_cols, step_mask
         As `GemmCore` has them.
     flags : 4 bits, of the results taken in this clock, ORed
+    summary : `summary`, under ``events.sent``; with an epilogue
     """
 
     def __init__(self, parameters: CoreParameters) -> None:
@@ -39,12 +46,13 @@ class Control(wiring.Component):
         super().__init__(
             {
                 **{f"axi_{name}": member for name, member in AXI_LITE.items()},
-                "job": Out(stream.Signature(JOB)),
+                "job": Out(stream.Signature(job_record(p))),
                 "events": In(EVENTS),
                 "step_rows": In(p.rows.bit_length()),
                 "step_cols": In(p.cols.bit_length()),
                 "step_mask": In(p.lanes),
                 "flags": In(4),
+                **({} if p.epilogue == "none" else {"summary": In(summary(p))}),
             }
         )
 
@@ -61,12 +69,8 @@ class Control(wiring.Component):
         def show(name: str, **values: Amaranth) -> None:
             m.d.comb += getattr(axi, f"value_{name}").eq(word(register(name), values))
 
-        major, minor, patch = (int(part) for part in f"{__version__}.0.0".split(".")[:3])
-        show("ID", value=Const(ID, 32))
-        show("VERSION", major=Const(major, 8), minor=Const(minor, 8), patch=Const(patch, 8))
-        show("HASH", value=Const(int(p.top[-8:], 16), 32))
-        sizes = {name: getattr(p, name) for name in ("rows", "cols", "lanes", "drains")}
-        show("GEOMETRY", **{name: Const(value, 8) for name, value in sizes.items()})
+        for name, fixed in fixed_words(p).items():
+            m.d.comb += getattr(axi, f"value_{name}").eq(fixed)
         show("STATUS", busy=~events.idle, full=full)
 
         code = Signal(4, name="error_code", attrs={"stage": "events"})
@@ -79,10 +83,22 @@ class Control(wiring.Component):
                 m.d.sync += code.eq(events.error)
         misplaced = {
             name: self._seen(m, getattr(events, name), axi.wrote_ERROR, name)
-            for name in ("misplaced_a", "misplaced_b")
+            for name in ("misplaced_a", "misplaced_b", "misplaced_c")
         }
         show("ERROR", code=code, **misplaced)
-        show("FLAGS", flags=self._seen(m, self.flags, axi.wrote_FLAGS, "sticky"))
+        flags: Amaranth = self.flags
+        amax: dict[str, Amaranth] = {"value": Const(0, 31), "special": Const(0, 1)}
+        if p.epilogue != "none":
+            end: Any = self.summary
+            flags = flags | Mux(events.sent, end.flags, 0)
+            amax = {
+                "value": Signal(len(end.amax), name="amax", attrs={"stage": "events"}),
+                "special": Signal(name="amax_special", attrs={"stage": "events"}),
+            }
+            with m.If(events.sent):
+                m.d.sync += [amax["value"].eq(end.amax), amax["special"].eq(end.special)]
+        show("FLAGS", flags=self._seen(m, flags, axi.wrote_FLAGS, "sticky"))
+        show("AMAX", **amax)
         show("REFUSED", value=self._count(m, events.refused | overflow, 32, "refused"))
         show("DONE", value=self._count(m, events.sent, 32, "sent"))
         self._counters(m, axi)
@@ -90,17 +106,20 @@ class Control(wiring.Component):
 
     def _queue(self, m: Module, axi: AxiLite) -> tuple[Amaranth, Amaranth]:
         """(the queue is full, a job came that found it so)."""
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=JOB.size, depth=QUEUE)
-        operands: Any = axi.value_OPERANDS
-        fields = {
-            field.name: operands[field.low :][: field.width]
-            for field in register("OPERANDS").fields
+        layout = job_record(self.parameters)
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=layout.size, depth=QUEUE)
+        words = {name: getattr(axi, f"value_{name}") for name in JOB_REGISTERS}
+        fields: dict[str, Amaranth] = {
+            field.name: words[name][field.low :][: field.width]
+            for name in JOB_REGISTERS
+            for field in register(name).fields
         }
         fields |= {name.lower(): getattr(axi, f"value_{name}") for name in ("M", "N", "K")}
+        fields["asks"] = words["RESULT"].any()
         start = wire(m, axi.wrote_START & axi.wdata[0] & axi.wstrb[0], "job_start")
         job: Any = self.job
         m.d.comb += [
-            queue.w_data.eq(Cat(*(fields[name][: JOB[name].width] for name in JOB.members))),
+            queue.w_data.eq(Cat(*(fields[name][: layout[name].width] for name in layout.members))),
             queue.w_en.eq(start),
             job.valid.eq(queue.r_rdy),
             job.payload.as_value().eq(queue.r_data),

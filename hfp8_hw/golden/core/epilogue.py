@@ -1,0 +1,125 @@
+"""What becomes of a job's sums: addends, scale, ReLU, quantization."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import ParameterError
+from ...formats import HFP8, FloatFormat, parse_operand
+from ...jobs import GemmJob
+from ...rounding import Rounding, parse_rounding
+from ..codes.arrays import as_array
+from ..convert import decode, quantize
+from ..elementwise import add, relu
+from ..random import lane_seeds, xorshift32
+from ..steps import Accumulator
+
+
+class Outcome(NamedTuple):
+    """A job's results.
+
+    Members
+    -------
+    codes, flags : ndarray of shape (m, n)
+    amax : int
+        The largest finite magnitude before scale and quantization, a code of the accumulator's
+        format; 0 if there is none.
+    special : bool
+        There was a NaN or an infinity.
+    """
+
+    codes: NDArray[Any]
+    flags: NDArray[np.uint8]
+    amax: int
+    special: bool
+
+
+def job_epilogue(
+    job: GemmJob,
+    codes: NDArray[Any],
+    flags: NDArray[np.uint8],
+    how: Accumulator,
+    *,
+    y: FloatFormat | str,
+    y_rounding: str | Rounding,
+    y_overflow: str,
+    c: ArrayLike | None,
+    bias: ArrayLike | None,
+    rbits: ArrayLike | None,
+) -> Outcome:
+    """The epilogue: arguments as in `gemm_job`, ``codes`` and ``flags`` those of the sums."""
+    acc = how.fmt
+    for name, value, wanted, shape in (
+        ("c", c, job.accumulate, (job.m, job.n)),
+        ("bias", bias, job.bias, (job.n,)),
+    ):
+        if (value is not None) != wanted:
+            raise ParameterError(f"{name} is {'needed' if wanted else 'not allowed'} for this job")
+        if value is None:
+            continue
+        addend = as_array(value, name)
+        if addend.shape != shape:
+            raise ParameterError(
+                f"{name} of shape {addend.shape!r} is not allowed for the job: {shape}"
+            )
+        codes, more = add(
+            codes, addend, acc, rounding=how.rounding, overflow=how.overflow, flags=True
+        )
+        flags = flags | more
+    if job.relu:
+        codes = relu(codes, acc)
+    values = decode(codes, acc)
+    finite = np.isfinite(values)
+    largest = np.where(finite, np.abs(values), 0.0).max(initial=0.0)
+    given: dict[str, Any] = {"src": acc, "scale": job.scale, "flags": True}
+    if job.quantize:
+        formats = parse_operand(y, "y")
+        if job.mode_y >= len(formats):
+            raise ParameterError(f"mode_y={job.mode_y!r} is not allowed for y={y!r}: only {HFP8}")
+        random: dict[str, Any] = {"rbits": rbits} if parse_rounding(y_rounding).mode == "SR" else {}
+        done, more = quantize(
+            codes, formats[job.mode_y], rounding=y_rounding, overflow=y_overflow, **random, **given
+        )
+    else:
+        done, more = quantize(codes, acc, rounding=how.rounding, overflow=how.overflow, **given)
+    amax = int(quantize(largest, acc, overflow="saturate"))
+    return Outcome(done, flags | more, amax, not bool(finite.all()))
+
+
+def gemm_rbits(
+    job: GemmJob, rows: int, drains: int, rounding: str | Rounding, seed: int, drawn: int = 0
+) -> tuple[NDArray[np.int64], int]:
+    """(the random bits of each of a job's results, the words drawn until then).
+
+    Of a core with so many ``rows`` and ``drains``: results leave by groups of ``rows`` rows of C,
+    in each column by column, in each ``drains`` rows at a time. Each of these has a generator of
+    its own, as the lanes of a `quantizer` have, and takes its next word, whether that row belongs
+    to C or not.
+
+    Parameters
+    ----------
+    rounding : str
+        SR(n).
+    seed : int
+        1 to 2**32 - 1.
+    drawn : int
+        Words drawn by the jobs since reset that were quantized.
+    """
+    tops = np.arange(0, job.m, drains)
+    # Those of a group of rows stand side by side, column by column.
+    blocks = tops // rows
+    first = np.searchsorted(blocks, blocks)
+    many = np.bincount(blocks)[blocks]
+    order = first * job.n + (np.arange(len(tops)) - first)
+    places = order[:, None] + np.arange(job.n) * many[:, None]
+    count = len(tops) * job.n
+    n = parse_rounding(rounding).sr_bits
+    bits = np.empty((job.m, job.n), np.int64)
+    for lane, own in enumerate(lane_seeds(seed, drains)):
+        words = xorshift32(own, drawn + count)[drawn:].astype(np.int64) >> (32 - n)
+        mine = bits[lane::drains]
+        mine[:] = words[places[: len(mine)]]
+    return bits, drawn + count

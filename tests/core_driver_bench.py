@@ -1,0 +1,65 @@
+"""A cocotb bench in which `hfp8_hw.host.CoreRegisters` drives the core's AXI4-Lite port."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.task import bridge, resume
+from cocotb.triggers import ClockCycles
+from cocotbext.axi import AxiStreamFrame
+
+from hfp8_hw.errors import RunError
+from hfp8_hw.host import CoreRegisters
+from hfp8_hw.jobs import GemmJob
+from hfp8_hw.parameters import CoreParameters
+from verif.core.bench import Ports
+
+SIZES = (3, 0, 4)
+"""Rows of the jobs' results. A row of A takes two beats of two codes, one of B takes one."""
+
+
+def story(core: CoreRegisters) -> dict[str, Any]:
+    """Good jobs, and bad ones between them, as a program would start them."""
+    said = []
+    core.check(CoreParameters(rows=2, cols=2, lanes=2))
+    for other in (CoreParameters(rows=2, cols=2, lanes=2, pages=4), CoreParameters(rows=4)):
+        try:
+            core.check(other)
+        except RunError as error:
+            said.append(str(error))
+    for size in SIZES:
+        core.start(GemmJob(m=size, n=2, k=3))
+        try:
+            core.wait()
+        except RunError as error:
+            said.append(str(error))
+    core.wait()
+    return {"said": said, "counters": core.counters(), "done": core.word("DONE")}
+
+
+@cocotb.test()
+async def drive(dut: Any) -> None:
+    """Run the story in a thread; write ``result.json``."""
+    Clock(dut.clk, 10, unit="ns").start()
+    dut.rst.value = 1
+    ports = Ports(dut)
+    await ClockCycles(dut.clk, 4)
+    dut.rst.value = 0
+    for size in SIZES:
+        if size:
+            await ports.operands["a"].send(AxiStreamFrame(bytes(4 * size)))
+            await ports.operands["b"].send(AxiStreamFrame(bytes(2 * 3)))
+
+    @resume
+    async def read(address: int) -> int:
+        return int(await ports.control.read_dword(address))
+
+    @resume
+    async def write(address: int, word: int) -> None:
+        await ports.control.write_dword(address, word)
+
+    found = await bridge(story)(CoreRegisters(read, write, patience=60))
+    (Path(os.environ["HFP8_JOB"]) / "result.json").write_text(json.dumps(found))

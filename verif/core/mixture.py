@@ -1,0 +1,111 @@
+"""Programs in which jobs use all that a core can do, every two options together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+
+from hfp8_hw.jobs import GemmJob
+from hfp8_hw.parameters import CoreParameters
+
+from .program import Program
+
+Row = dict[str, Any]
+
+
+def options(p: CoreParameters) -> dict[str, tuple[Any, ...]]:
+    """What a job of this core may say, pages and sizes aside."""
+    both = (False, True)
+    found: dict[str, tuple[Any, ...]] = {"transpose_a": both, "transpose_b": both}
+    for side, formats in (("a", p.a_formats), ("b", p.b_formats), ("y", p.y_formats)):
+        found[f"mode_{side}"] = (0, 1) if len(formats) == 2 else (0,)
+    if p.epilogue != "none":
+        found |= {"relu": both, "quantize": both, "silent": both, "scale": (-64, -5, 0, 3, 63)}
+    if p.epilogue == "full":
+        found |= {"bias": both, "accumulate": both}
+    if p.keeps:
+        found["store"] = both
+    return found
+
+
+def pairwise(
+    choices: Mapping[str, Sequence[Any]],
+    rng: np.random.Generator,
+    allowed: Callable[[Row], bool] = lambda row: True,
+) -> list[Row]:
+    """Rows in which any two values of any two options stand together, if that is allowed.
+
+    Parameters
+    ----------
+    allowed : callable
+        Whether a row may be; two values that no row was found for are left out.
+    """
+    open_pairs = {
+        ((one, x), (other, y))
+        for one, other in combinations(choices, 2)
+        for x, y in product(choices[one], choices[other])
+    }
+    rows: list[Row] = []
+    while open_pairs:
+        wanted = sorted(open_pairs, key=str)[int(rng.integers(len(open_pairs)))]
+        tries = [
+            {name: values[int(rng.integers(len(values)))] for name, values in choices.items()}
+            | dict(wanted)
+            for _ in range(60)
+        ]
+        found = [(len(_pairs(row) & open_pairs), row) for row in tries if allowed(row)]
+        if not found:
+            open_pairs.discard(wanted)
+            continue
+        rows.append(max(found, key=lambda one: one[0])[1])
+        open_pairs -= _pairs(rows[-1])
+    return rows
+
+
+def _pairs(row: Row) -> set[Any]:
+    return set(combinations(row.items(), 2))
+
+
+def mixture(p: CoreParameters, rng: np.random.Generator, *, stall: float = 0.0) -> Program:
+    """A program of the rows of `pairwise`, in random order and of random sizes.
+
+    Operands come from their streams or are what is in a page, a loaded matrix or a result.
+    """
+
+    def possible(row: Row) -> bool:
+        return bool(row.get("quantize")) or not row.get("store")
+
+    program = Program(p, stall=stall)
+    pages: dict[tuple[str, int], tuple[int, int]] = {}
+    rows = pairwise(options(p), rng, possible)
+    for number in rng.permutation(len(rows)):
+        row = rows[number]
+        sizes = dict(
+            zip("mnk", (int(rng.integers(1, 2 * n + 2)) for n in (p.rows, p.cols, p.lanes)),
+                strict=True)
+        )  # fmt: skip
+        given: Row = {"load_a": True, "load_b": True}
+        for side in ("a", "b"):
+            given[f"page_{side}"] = int(rng.integers(p.pages))
+            # What is in the page, if the sizes do not clash with the other operand's.
+            shape = pages.get((side, given[f"page_{side}"]))
+            if shape is None or rng.integers(3) == 0:
+                continue
+            height, width = reversed(shape) if row[f"transpose_{side}"] else shape
+            if side == "b" and not given["load_a"] and height != sizes["k"]:
+                continue
+            names = ("m", "k") if side == "a" else ("k", "n")
+            sizes |= dict(zip(names, (height, width), strict=True))
+            given[f"load_{side}"] = False
+        given["page_y"] = (given["page_a"] + int(rng.integers(1, p.pages))) % p.pages
+        if p.epilogue == "none":
+            del given["page_y"]
+        job = GemmJob(**{**sizes, **row, **given})
+        program.random(rng, job)
+        pages["a", job.page_a], pages["b", job.page_b] = job.a_shape, job.b_shape
+        if job.store:
+            pages["a", job.page_y] = (job.n, job.m)
+    return program
