@@ -18,7 +18,7 @@ from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import REGISTERS
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package, generate
-from verif.core.configurations import CORES, programs
+from verif.core.configurations import CORES, PLAIN_CORES, programs
 from verif.core.program import Program
 from verif.core.run_core import run
 
@@ -29,7 +29,7 @@ SEED = 3
 
 
 @pytest.mark.parametrize("simulator", ["icarus", "verilator", "native"])
-@pytest.mark.parametrize("given", [SMALL, *map(later, CORES[1:])])
+@pytest.mark.parametrize("given", [SMALL, *map(later, PLAIN_CORES[1:])])
 def test_every_program_equals_golden(given: dict[str, Any], simulator: str) -> None:
     """Jobs one after another, at full speed and with pauses on every port; jobs that are refused
     between good ones; resets in mid-job; operands that stay."""
@@ -45,7 +45,7 @@ def test_programs_have_every_kind_of_job() -> None:
     """Each core's every size, and every error that a job of its can have."""
     for given in CORES:
         p = CoreParameters(**given)
-        every, stalled, refused, kept, *resets = programs(p, SEED)
+        every, stalled, refused, kept, *rest = programs(p, SEED)
         sizes = {(task.job.m, task.job.n, task.job.k) for task in every.tasks}
         sides = (2 * p.rows + 1, 2 * p.cols + 1, min(2 * p.lanes + 1, p.terms))
         assert len(sizes) == min(400, math.prod(sides)) == len(stalled.tasks)
@@ -54,7 +54,12 @@ def test_programs_have_every_kind_of_job() -> None:
         assert (JobError.PAGE in errors) == (p.pages < 16)
         assert (JobError.MODE in errors) == (1 in (len(p.a_formats), len(p.b_formats)))
         assert not kept.refusals() and any(not task.job.load_a for task in kept.tasks)
-        assert [program.reset_at is not None for program in resets] == [True] * 3
+        assert (JobError.EPILOGUE in errors) == (p.epilogue != "full")
+        assert (JobError.STORE in errors) == (p.epilogue != "none")
+        assert (JobError.BIAS in errors) == (p.epilogue == "full")
+        assert (JobError.LARGE_Y in errors) == p.keeps
+        assert [program.reset_at is not None for program in rest[:3]] == [True] * 3
+        assert len(rest) == (3 if p.epilogue == "none" else 5)
 
 
 def broken(package: Package, pattern: str, new: str) -> Package:

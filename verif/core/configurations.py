@@ -11,9 +11,10 @@ import numpy as np
 from hfp8_hw.jobs import MAX_PAGES, MAX_SIZE, GemmJob
 from hfp8_hw.parameters import CoreParameters
 
+from .mixture import mixture
 from .program import Program
 
-CORES: list[dict[str, Any]] = [
+PLAIN_CORES: list[dict[str, Any]] = [
     {"rows": 2, "cols": 2, "lanes": 2, "terms": 40},
     {"rows": 1, "cols": 3, "lanes": 1, "acc": "FP16"},
     {"rows": 4, "cols": 2, "lanes": 2, "a": "E4M3FN", "b": "E5M2", "acc": "FP32", "drains": 2,
@@ -23,7 +24,26 @@ CORES: list[dict[str, Any]] = [
     {"rows": 1, "cols": 2, "lanes": 4, "acc": "E5M2", "pages": 4, "terms": 9},
     {"rows": 3, "cols": 1, "lanes": 1, "a": "HFP8_BWD", "b": "HFP8_FWD", "pages": 16},
 ]  # fmt: skip
-"""Parameters other than the defaults."""
+"""Parameters other than the defaults, without an epilogue."""
+
+EPILOGUE_CORES: list[dict[str, Any]] = [
+    {"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full"},
+    {"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full", "y_rounding": "SR(8)",
+     "random_seed": 77, "pages": 4},
+    {"rows": 4, "cols": 2, "lanes": 2, "epilogue": "full", "a": "E4M3FN", "b": "E5M2",
+     "y": "E4M3FN", "y_overflow": "special", "acc": "FP16", "overflow": "saturate"},
+    {"rows": 2, "cols": 4, "lanes": 4, "epilogue": "full", "acc": "FP32", "rounding": "RDN",
+     "a": "E5M2", "y": "E5M2", "y_rounding": "RTZ"},
+    {"rows": 4, "cols": 3, "lanes": 1, "drains": 2, "epilogue": "full", "acc": "BF16",
+     "y_rounding": "SR(11)", "bias_size": 7},
+    {"rows": 3, "cols": 2, "lanes": 1, "drains": 1, "epilogue": "full", "acc": "E5M2",
+     "y": "E4M3FNUZ", "y_overflow": "special"},
+    {"rows": 1, "cols": 2, "lanes": 2, "epilogue": "quantize", "acc": "FP9", "y": "E2M1:none",
+     "stages": 2},
+]  # fmt: skip
+"""Such with one."""
+
+CORES = [*PLAIN_CORES, *EPILOGUE_CORES]
 
 _STALL = 0.3
 _MOST = 400
@@ -58,6 +78,16 @@ def refused_jobs(p: CoreParameters, rng: np.random.Generator) -> Program:
             wrong.append(replace(one, **{f"page_{side}": p.pages}))
         if len(formats) == 1:
             wrong.append(replace(one, **{f"mode_{side}": 1}))
+    if p.epilogue == "none":
+        wrong += [replace(one, relu=True), replace(one, scale=-64), replace(one, page_y=1)]
+    else:
+        wrong.append(replace(one, store=True))
+    if p.epilogue == "quantize":
+        wrong += [replace(one, bias=True), replace(one, accumulate=True)]
+    if p.epilogue == "full":
+        wrong.append(replace(one, n=p.bias_size + 1, bias=True))
+    if p.keeps:
+        wrong.append(replace(one, m=200, n=200, quantize=True, store=True, page_y=1))
     for number in rng.permutation(len(wrong)):
         program.random(rng, wrong[number])
         program.random(rng, GemmJob(int(rng.integers(1, 6)), int(rng.integers(1, 6)), k))
@@ -80,7 +110,7 @@ def kept_operands(p: CoreParameters, rng: np.random.Generator) -> Program:
 
 def programs(p: CoreParameters, seed: int) -> list[Program]:
     """All that a core is checked with: jobs of all sizes, without and with random stalls on every
-    port, refused ones, operands that stay, resets in mid-job."""
+    port, refused ones, operands that stay, resets in mid-job, all options of the epilogue."""
     rng = np.random.default_rng(seed)
     found = [every_job(p, stall, rng) for stall in (0.0, _STALL)]
     found += [refused_jobs(p, rng), kept_operands(p, rng)]
@@ -88,4 +118,6 @@ def programs(p: CoreParameters, seed: int) -> list[Program]:
         found.append(Program(p, stall=0.2, reset_at=clocks))
         for size in (7, 3, 6):
             found[-1].random(rng, GemmJob(size, 5, min(9, p.terms)))
+    if p.epilogue != "none":
+        found += [mixture(p, rng, stall=stall) for stall in (0.0, _STALL)]
     return found
