@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 
 from ..errors import ParameterError
 from ..jobs import GemmJob, JobError
 from .core import CoreParameters
-from .layout import Layout
 
 QUEUE_CLOCKS = 2
 """From the write of a start to the job's arrival at the queue's other end."""
 RESULT_CLOCKS = 1
 """From a result's entry into the queue of results to the output stream."""
-READ_CLOCKS, ROUND_CLOCKS = 2, 6
-"""Of the scratchpads, and of the rounders."""
+READ_CLOCKS, ROUND_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 2, 6, 19, 4
+"""Of the scratchpads, the rounders, the adders of C and bias, the quantizers."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class CoreCycles:
         Beats of the operand that takes longer to load; both come at the same time, a beat a clock.
     busy : int
         Clocks of the register BUSY, for the job alone: its tiles, each of ``k / lanes`` clocks, but
-        at least the ``slots`` in which the results of the tile ahead leave.
+        at least the ``slots`` in which the results of the tile ahead leave; and its wait for a
+        bias or for what C held before.
     results : int
         Beats of C.
     alone : int
@@ -126,31 +127,111 @@ def sequence_cycles(
     ParameterError
         For a job that the core refuses.
     """
-    found: list[JobTimes] = []
-    tile_end = -p.slots
+    core = _Core(p)
     for k, job in enumerate(jobs):
+        core.add(job, starts[k] if starts else 0)
+    return core.times
+
+
+@dataclass
+class _Core:
+    """What jobs leave behind for those that follow.
+
+    Members
+    -------
+    tile_end : int
+        The clock of the last products of the last tile.
+    addends_end : int
+        That of the last beat of biases and of what C held before.
+    read : dict
+        By side and page, when its last reader is done.
+    kept : dict
+        By page, when the last results to be kept in it are there.
+    writes : list of (clock, clocks)
+        When results go to A's scratchpad, where no operand can come in then.
+    """
+
+    p: CoreParameters
+    times: list[JobTimes] = field(default_factory=list)
+    tile_end: int = -(1 << 16)
+    addends_end: int = -1
+    read: dict[tuple[str, int], int] = field(default_factory=dict)
+    kept: dict[int, int] = field(default_factory=dict)
+    writes: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, job: GemmJob, start: int) -> None:
+        """The next job."""
+        p = self.p
         error = p.refusal(job)
         if error is not JobError.NONE:
             raise ParameterError(f"job={job!r} is not allowed: the core refuses it ({error.name})")
-        ahead = found[-1] if found else JobTimes(*[-QUEUE_CLOCKS - 1] * 5)
-        taken = max((starts[k] if starts else 0) + QUEUE_CLOCKS, ahead.accepted + 1)
+        ahead = self.times[-1] if self.times else JobTimes(*[-QUEUE_CLOCKS - 1] * 5)
+        taken = max(start + QUEUE_CLOCKS, ahead.accepted + 1)
         accepted = max(taken + 2 + _intake(p, job), ahead.loaded)
-        ready = accepted + 1
-        for side in ("a", "b"):
-            if getattr(job, f"load_{side}"):
-                # Not into a page that a job ahead has yet to read.
-                page = getattr(job, f"page_{side}")
-                reads = [t.done for t, other in zip(found, jobs, strict=False)
-                         if getattr(other, f"page_{side}") == page]  # fmt: skip
-                start = max([accepted, *reads[-1:]]) + 1
-                ready = max(ready, start + _beats(p, side, job) + 1)
-        loaded = max(ready, ahead.begun)
+        ready = [accepted + 1, *(self._load(side, job, accepted) for side in ("a", "b"))]
+        loaded = max(*ready, ahead.begun)
         begun = max(loaded + 1, ahead.done)
-        first = max(begun + -(-job.k // p.lanes), tile_end + p.slots)
-        done = first + (_tiles(p, job) - 1) * _tile(p, job)
-        tile_end = done
-        found.append(JobTimes(accepted, loaded, begun, done, done + _way_out(p, job)))
-    return found
+        if not job.load_a:
+            begun = max(begun, self.kept.get(job.page_a, begun))
+        if job.store:
+            begun = max(begun, self.kept.get(job.page_y, begun))
+        ends = self._tile_ends(job, begun, self._addends(job, loaded))
+        done = self.tile_end = ends[-1]
+        pushed = done + issue_to_result(p) + _place(p, job)
+        self.times.append(JobTimes(accepted, loaded, begun, done, pushed + RESULT_CLOCKS))
+        self.read["a", job.page_a] = self.read["b", job.page_b] = done
+        if job.store:
+            self.kept[job.page_y] = pushed + 1
+            self.writes = [one for one in self.writes if sum(one) > loaded]
+            self.writes += [(end + issue_to_result(p), cols) for end, (_, cols) in
+                            zip(ends, _tile_shapes(p, job), strict=True)]  # fmt: skip
+
+    def _load(self, side: str, job: GemmJob, accepted: int) -> int:
+        """When an operand is there, if it is to be loaded."""
+        if not getattr(job, f"load_{side}"):
+            return 0
+        # Not into a page that a job ahead has yet to read, or to write.
+        page = getattr(job, f"page_{side}")
+        start = max(accepted, self.read.get((side, page), 0)) + 1
+        if side == "a":
+            start = max(start, self.kept.get(page, 0))
+        left, now = _beats(self.p, side, job), start + 1
+        for first, clocks in self.writes if side == "a" else []:
+            if first + clocks <= now:
+                continue
+            if first - now >= left:
+                break
+            left -= max(0, first - now)
+            now = first + clocks
+        return now + left
+
+    def _addends(self, job: GemmJob, loaded: int) -> list[int] | None:
+        """For each tile, when what is added to it is there; None: nothing is added."""
+        if not (job.bias or job.accumulate):
+            return None
+        p = self.p
+        beat = max(loaded + 1, self.addends_end + 1)
+        beat += -(-job.n // p.drains) if job.bias else 0
+        found = []
+        for rows, cols in _tile_shapes(p, job):
+            beat += cols * -(-rows // p.drains) if job.accumulate else 0
+            found.append(beat + 1)
+        self.addends_end = beat
+        return found
+
+    def _tile_ends(self, job: GemmJob, begun: int, there: list[int] | None) -> list[int]:
+        """The clock of each tile's last products; only that of the last, if no other is asked
+        for."""
+        p = self.p
+        end = max(begun + -(-job.k // p.lanes), self.tile_end + p.slots)
+        tiles, every = _tiles(p, job), _tile(p, job)
+        if there is None and not job.store:
+            return [end + (tiles - 1) * every]
+        found: list[int] = []
+        for k in range(tiles):
+            end = found[-1] + every if found else end
+            found.append(end if there is None else max(end, there[k]))
+        return found
 
 
 def _tiles(p: CoreParameters, job: GemmJob) -> int:
@@ -162,36 +243,44 @@ def _tile(p: CoreParameters, job: GemmJob) -> int:
     return max(-(-job.k // p.lanes), p.slots)
 
 
-def _shape(p: CoreParameters, side: str, job: GemmJob) -> tuple[Layout, tuple[int, int]]:
-    return (p.a_layout, job.a_shape) if side == "a" else (p.b_layout, job.b_shape)
+def _tile_shapes(p: CoreParameters, job: GemmJob) -> list[tuple[int, int]]:
+    """Rows and columns of C in each tile."""
+    rows = [min(p.rows, job.m - i) for i in range(0, job.m, p.rows)]
+    cols = [min(p.cols, job.n - j) for j in range(0, job.n, p.cols)]
+    return list(product(rows, cols))
 
 
 def _beats(p: CoreParameters, side: str, job: GemmJob) -> int:
     """Beats of a stored operand."""
-    layout, (rows, columns) = _shape(p, side, job)
-    return rows * layout.row_words(columns)
+    layout, shape = (p.a_layout, job.a_shape) if side == "a" else (p.b_layout, job.b_shape)
+    return shape[0] * layout.row_words(shape[1])
 
 
 def _intake(p: CoreParameters, job: GemmJob) -> int:
-    """Clocks in which a job's operands are measured: the words of a row, then the rows of
-    squares."""
+    """Clocks in which a job's matrices are measured: the words of a row, then the rows of squares,
+    up to where they no longer fit a page."""
+    shapes = [(p.a_layout, job.a_shape), (p.b_layout, job.b_shape)]
+    if p.keeps:
+        shapes.append((p.a_layout, (job.n, job.m)))
     found = []
-    for side in ("a", "b"):
-        layout, (rows, columns) = _shape(p, side, job)
-        found.append(layout.row_words(columns) + -(-rows // layout.short))
+    for layout, (rows, columns) in shapes:
+        words = layout.row_words(columns)
+        squares = min(-(-rows // layout.short), layout.words // words + 1)
+        found.append(layout.words if words > layout.words else words + squares)
     return max(found)
 
 
-def _way_out(p: CoreParameters, job: GemmJob) -> int:
-    """From the clock of a job's last products to that of its last result's transfer."""
+def _place(p: CoreParameters, job: GemmJob) -> int:
+    """Beats of the last tile ahead of its last one."""
     rows = (job.m - 1) % p.rows + 1
     cols = (job.n - 1) % p.cols + 1
-    place = (cols - 1) * (p.rows // p.drains) + -(-rows // p.drains) - 1
-    return issue_to_result(p) + place + RESULT_CLOCKS
+    return (cols - 1) * (p.rows // p.drains) + -(-rows // p.drains) - 1
 
 
 def issue_to_result(p: CoreParameters) -> int:
     """Clocks from a tile's last products to its first results' entry into the queue of results."""
     adders = (p.lanes - 1).bit_length()
     summed = READ_CLOCKS + 1 + (p.stages - 2) + adders + 1
-    return summed + 1 + ROUND_CLOCKS
+    epilogue = 0 if p.epilogue == "none" else QUANTIZE_CLOCKS
+    epilogue += ADD_CLOCKS if p.epilogue == "full" else 0
+    return summed + 1 + ROUND_CLOCKS + epilogue
