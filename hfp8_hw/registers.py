@@ -95,6 +95,7 @@ REGISTERS = (
         Field("mode_b", 3, 1, "Format of B if it is HFP8: 0 HFP8_FWD, 1 HFP8_BWD."),
         Field("load_a", 4, 1, "A comes from its stream; else it is in its page already."),
         Field("load_b", 5, 1, "B comes from its stream; else it is in its page already."),
+        Field("convolve", 6, 1, "B is a feature map, and the registers from MAP on describe it."),
         Field("page_a", 8, 4, "Page of A's scratchpad."),
         Field("page_b", 16, 4, "Page of B's scratchpad."),
     )),
@@ -141,7 +142,33 @@ REGISTERS = (
                  "The upper bits that the last read of a lower half kept.", COUNTER_BITS - 32),
         )
     ),
+    Register("MAP", 0x80, "rw", "The feature map of the next job, with convolution=yes.", (
+        Field("width", 0, 16, "Columns."),
+        Field("height", 16, 16, "Lines."),
+    )),
+    Register("CHANNELS", 0x84, "rw", "Its channels.", (
+        Field("map_channels", 0, 16, "All that are stored with a position."),
+        Field("first_channel", 16, 16, "The first one that the kernel takes."),
+    )),
+    Register("KERNEL", 0x88, "rw", "The kernel's size.", (
+        Field("kernel_width", 0, 8, "Columns."),
+        Field("kernel_height", 8, 8, "Lines."),
+        Field("channels", 16, 16, "Channels that it takes."),
+    )),
+    Register("OUTPUT", 0x8C, "rw", "The result's size; N is the product.", (
+        Field("out_width", 0, 16, "Columns."),
+        Field("out_height", 16, 16, "Lines."),
+    )),
+    Register("MOVE", 0x90, "rw", "How the kernel moves.", (
+        Field("stride", 0, 4, "Positions from a window to the next."),
+        Field("dilation", 8, 8, "Positions from a tap of the kernel to the next."),
+        Field("pad_left", 16, 8, "How far left of the map the first window begins."),
+        Field("pad_top", 24, 8, "How far above."),
+    )),
 )  # fmt: skip
+
+CONVOLUTION_REGISTERS = ("MAP", "CHANNELS", "KERNEL", "OUTPUT", "MOVE")
+"""Those whose fields are a `hfp8_hw.jobs.Convolution`'s; there with ``convolution=yes``."""
 
 JOB_REGISTERS = ("OPERANDS", "RESULT")
 """Those whose fields are a job's, by name; M, N and K are its sizes."""
@@ -162,6 +189,12 @@ def fixed_words(parameters: CoreParameters) -> dict[str, int]:
         "HASH": int(p.top[-8:], 16),
         "GEOMETRY": packed("GEOMETRY", sizes),
     }
+
+
+def registers_of(parameters: CoreParameters) -> tuple[Register, ...]:
+    """The registers that a core has."""
+    absent = () if parameters.convolution == "yes" else CONVOLUTION_REGISTERS
+    return tuple(one for one in REGISTERS if one.name not in absent)
 
 
 def register(name: str) -> Register:
@@ -196,12 +229,15 @@ def unpacked(name: str, word: int) -> dict[str, int]:
 def job_words(job: GemmJob) -> dict[str, int]:
     """The registers to write, by name and in this order, to start a job."""
     words = {"M": job.m, "N": job.n, "K": job.k}
-    for name in JOB_REGISTERS:
+    sources: dict[str, object] = dict.fromkeys(JOB_REGISTERS, job)
+    if job.convolution is not None:
+        sources |= dict.fromkeys(CONVOLUTION_REGISTERS, job.convolution)
+    for name, source in sources.items():
         # Negative numbers in two's complement.
         words[name] = packed(
             name,
             {
-                field.name: int(getattr(job, field.name)) & ((1 << field.width) - 1)
+                field.name: int(getattr(source, field.name)) & ((1 << field.width) - 1)
                 for field in register(name).fields
             },
         )

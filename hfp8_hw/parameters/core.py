@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -153,6 +153,12 @@ class CoreParameters(TwoOperandParameters):
         values="1 to 65535, with epilogue=full only",
     )
 
+    convolution: str = parameter(
+        "no",
+        "Whether a job may take operand B as the windows of a kernel over a feature map.",
+        values="no or yes; yes with semantics exact and exact_chunk, and cols a power of two",
+    )
+
     @property
     def idle(self) -> dict[str, str]:
         found = {}
@@ -177,6 +183,7 @@ class CoreParameters(TwoOperandParameters):
     def _check_choices(self) -> None:
         check_choice("semantics", self.semantics, CORE_SEMANTICS)
         check_choice("epilogue", self.epilogue, EPILOGUES)
+        check_choice("convolution", self.convolution, ("no", "yes"))
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -202,6 +209,13 @@ class CoreParameters(TwoOperandParameters):
                 raise ParameterError(
                     f"{name}={side!r} is not allowed for lanes={self.lanes}: "
                     "a multiple or a divisor of lanes"
+                )
+        if self.convolution == "yes":
+            if in_turns:
+                raise ParameterError("convolution='yes' is not allowed for semantics='chunked': no")
+            if self.cols & (self.cols - 1):
+                raise ParameterError(
+                    f"cols={self.cols!r} is not allowed for convolution='yes': a power of two"
                 )
         if not self.in_chunks:
             check_int("terms", self.terms, 1, MAX_SIZE)
@@ -357,14 +371,32 @@ class CoreParameters(TwoOperandParameters):
             (JobError.LONG, not self.in_chunks and job.k > self.terms),
             (JobError.MODE, any(mode >= len(formats) for mode, formats in modes)),
             (JobError.PAGE, max(pages) >= self.pages),
+            (JobError.CONVOLUTION, job.convolve and self.convolution == "no"),
             (JobError.EPILOGUE, unknown),
             (JobError.BIAS, job.bias and job.n > (self.bias_size or 0)),
             (JobError.STORE, job.store and lost),
+            (JobError.SHAPE, not self._moves(job)),
             (JobError.LARGE_A, self.a_layout.matrix_words(job.a_shape) > self.a_layout.words),
             (JobError.LARGE_B, self.b_layout.matrix_words(job.b_shape) > self.b_layout.words),
             (JobError.LARGE_Y, stored > self.a_layout.words),
         )
         return next((error for error, wrong in checks if wrong), JobError.NONE)
+
+    def _moves(self, job: GemmJob) -> bool:
+        """Whether the job is no convolution, or one that makes sense."""
+        c = job.convolution
+        if c is None:
+            return True
+        names = ("height", "width", "channels", "kernel_height", "kernel_width", "stride",
+                 "dilation")  # fmt: skip
+        return (
+            all(getattr(c, name) for name in names)
+            and c.first_channel + c.channels <= c.map_channels
+            and job.transpose_b
+            and job.n == c.positions
+            and job.k == replace(c, lanes=self.lanes).depth
+            and c.map_shape[0] <= MAX_SIZE
+        )
 
     @property
     def latency(self) -> int | None:

@@ -250,9 +250,12 @@ class GemmCore(wiring.Component):
             rows = (
                 (job.transpose_a, job.m, job.k) if side == "a" else (job.transpose_b, job.k, job.n)
             )
+            stored = Mux(rows[0], rows[2], rows[1])
+            if side == "b" and p.convolution == "yes":
+                stored = Mux(job.convolve, coming.plan.rows, stored)
             m.d.comb += [
                 loader.start.eq(start),
-                loader.rows.eq(Mux(rows[0], rows[2], rows[1])),
+                loader.rows.eq(stored),
                 loader.row_words.eq(coming[side].row_words),
                 loader.page.eq(page),
             ]

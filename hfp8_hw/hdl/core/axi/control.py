@@ -11,11 +11,13 @@ from amaranth.lib.wiring import In, Out
 from ....parameters import CoreParameters
 from ....registers import (
     COUNTER_BITS,
+    CONVOLUTION_REGISTERS,
     COUNTERS,
     JOB_REGISTERS,
     QUEUE_FULL,
     fixed_words,
     register,
+    registers_of,
 )
 from ...numbers.raw import wire
 from ...numbers.shape import Amaranth
@@ -59,7 +61,7 @@ class Control(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         p = self.parameters
-        m.submodules.axi = axi = AxiLite()
+        m.submodules.axi = axi = AxiLite(registers_of(p))
         for name, member in AXI_LITE.items():
             outer, inner = getattr(self, f"axi_{name}"), getattr(axi, name)
             m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
@@ -108,10 +110,13 @@ class Control(wiring.Component):
         """(the queue is full, a job came that found it so)."""
         layout = job_record(self.parameters)
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=layout.size, depth=QUEUE)
-        words = {name: getattr(axi, f"value_{name}") for name in JOB_REGISTERS}
+        names: tuple[str, ...] = JOB_REGISTERS
+        if self.parameters.convolution == "yes":
+            names += CONVOLUTION_REGISTERS
+        words = {name: getattr(axi, f"value_{name}") for name in names}
         fields: dict[str, Amaranth] = {
             field.name: words[name][field.low :][: field.width]
-            for name in JOB_REGISTERS
+            for name in names
             for field in register(name).fields
         }
         fields |= {name.lower(): getattr(axi, f"value_{name}") for name in ("M", "N", "K")}
