@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -42,7 +42,7 @@ REASONS = {
     JobError.MODE: "the operand's or the result's format has no mode 1",
     JobError.PAGE: "there is no such page",
     JobError.EPILOGUE: "the parameter epilogue leaves out what the job asks for",
-    JobError.BIAS: "n is larger than the parameter bias_size",
+    JobError.BIAS: "n, or with a convolution m, is larger than the parameter bias_size",
     JobError.STORE: "the result cannot be kept: it is not quantized, its page is A's, y is no "
     "format of a, or drains is not rows",
     JobError.LARGE_Y: "the result does not fit a page",
@@ -174,7 +174,7 @@ class GemmJob:
     mode_y : int
         Which format that is where there are two: 0 HFP8_FWD, 1 HFP8_BWD.
     bias : bool
-        Add a code to all results of a column.
+        Add a code to all results of a column; with a convolution, of a row.
     accumulate : bool
         Add what C held before.
     store : bool
@@ -247,6 +247,26 @@ class GemmJob:
     def convolve(self) -> bool:
         """B is a feature map."""
         return self.convolution is not None
+
+    @property
+    def biases(self) -> int:
+        """Codes of a bias: one for each column of C, with a convolution for each row."""
+        return self.n if self.convolution is None else self.m
+
+    def moves(self, lanes: int) -> bool:
+        """Whether it is no convolution, or one that a core with so many lanes can do."""
+        c = self.convolution
+        if c is None:
+            return True
+        names = ("height", "width", "channels", "kernel_height", "kernel_width", "stride",
+                 "dilation")  # fmt: skip
+        return (
+            all(getattr(c, name) for name in names)
+            and c.first_channel + c.channels <= c.map_channels
+            and c.map_shape[0] <= MAX_SIZE
+            and self.transpose_b
+            and (self.n, self.k) == (c.positions, replace(c, lanes=lanes).depth)
+        )
 
     @property
     def asks(self) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ REGISTERS = (
         Field("relu", 0, 1, "Put +0 in place of what is below 0."),
         Field("quantize", 1, 1, "Results are in the format y, not in the accumulator's."),
         Field("mode_y", 2, 1, "That format if it is HFP8: 0 HFP8_FWD, 1 HFP8_BWD."),
-        Field("bias", 3, 1, "Add a code to all results of a column."),
+        Field("bias", 3, 1, "Add a code to all results of a column, or of a row with convolve."),
         Field("accumulate", 4, 1, "Add what C held before."),
         Field("store", 5, 1, "Keep the results, as N x M, in a page of A's scratchpad."),
         Field("silent", 6, 1, "Put no results on the output stream."),

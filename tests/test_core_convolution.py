@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pytest
 
 from hfp8_hw.jobs import Convolution
 from hfp8_hw.parameters import CoreParameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -373,30 +373,14 @@ class CoreParameters(TwoOperandParameters):
             (JobError.PAGE, max(pages) >= self.pages),
             (JobError.CONVOLUTION, job.convolve and self.convolution == "no"),
             (JobError.EPILOGUE, unknown),
-            (JobError.BIAS, job.bias and job.n > (self.bias_size or 0)),
+            (JobError.BIAS, job.bias and job.biases > (self.bias_size or 0)),
             (JobError.STORE, job.store and lost),
-            (JobError.SHAPE, not self._moves(job)),
+            (JobError.SHAPE, not job.moves(self.lanes)),
             (JobError.LARGE_A, self.a_layout.matrix_words(job.a_shape) > self.a_layout.words),
             (JobError.LARGE_B, self.b_layout.matrix_words(job.b_shape) > self.b_layout.words),
             (JobError.LARGE_Y, stored > self.a_layout.words),
         )
         return next((error for error, wrong in checks if wrong), JobError.NONE)
-
-    def _moves(self, job: GemmJob) -> bool:
-        """Whether the job is no convolution, or one that makes sense."""
-        c = job.convolution
-        if c is None:
-            return True
-        names = ("height", "width", "channels", "kernel_height", "kernel_width", "stride",
-                 "dilation")  # fmt: skip
-        return (
-            all(getattr(c, name) for name in names)
-            and c.first_channel + c.channels <= c.map_channels
-            and job.transpose_b
-            and job.n == c.positions
-            and job.k == replace(c, lanes=self.lanes).depth
-            and c.map_shape[0] <= MAX_SIZE
-        )
 
     @property
     def latency(self) -> int | None:

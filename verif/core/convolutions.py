@@ -65,10 +65,25 @@ def convolutions(
             for name, formats in (("mode_a", p.a_formats), ("mode_b", p.b_formats))
         }
         options |= {f"page_{side}": int(rng.integers(p.pages)) for side in "ab"}
+        options |= _epilogue(p, rng, int(options["page_a"]))
         job = random_shape(p, rng).job(int(rng.integers(1, 2 * p.rows + 2)), **options)
         if p.refusal(job) is JobError.NONE:
             program.random(rng, job)
         if rng.integers(4) == 0:
-            sizes = (int(n) for n in rng.integers(1, 6, 3))
-            program.random(rng, GemmJob(*sizes, **options))
+            m, n, k = (int(n) for n in rng.integers(1, 6, 3))
+            program.random(rng, GemmJob(m, n, k, **options))
     return program
+
+
+def _epilogue(p: CoreParameters, rng: np.random.Generator, page: int) -> dict[str, Any]:
+    """What becomes of the results of a job that reads this page of A's scratchpad."""
+    if p.epilogue == "none":
+        return {}
+    names = ["relu", "quantize", "silent"]
+    names += ["bias", "accumulate"] if p.epilogue == "full" else []
+    found: dict[str, Any] = {name: bool(rng.integers(2)) for name in names}
+    found["silent"] &= bool(rng.integers(2))
+    found |= {"mode_y": int(rng.integers(len(p.y_formats))), "scale": int(rng.integers(-9, 4))}
+    if p.keeps and found["quantize"]:
+        found |= {"store": bool(rng.integers(2)), "page_y": (page + 1) % p.pages}
+    return found

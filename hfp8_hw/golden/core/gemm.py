@@ -68,7 +68,8 @@ def gemm_job(
     c : array_like of int
         For a job with ``accumulate``: what C held before, codes of ``acc`` of shape (m, n).
     bias : array_like of int
-        For a job with ``bias``: n codes of ``acc``, one for each column of C.
+        For a job with ``bias``: codes of ``acc``, one for each column of C, with a convolution
+        for each row.
     rbits : array_like of int
         For SR(n): of shape (m, n), from `gemm_rbits` if the core's own are wanted.
     flags : bool

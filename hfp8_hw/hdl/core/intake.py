@@ -14,7 +14,7 @@ from ...parameters.layout import Layout
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
 from .convolution.plan import Plan
-from .records import SIZE_BITS, accepted, job_record
+from .records import SIZE_BITS, accepted, biases, job_record
 
 
 class Intake(wiring.Component):
@@ -169,7 +169,7 @@ class Intake(wiring.Component):
             early.append((JobError.EPILOGUE, job.asks))
             return early + shape, late
         if p.epilogue == "full":
-            early.append((JobError.BIAS, job.bias & (job.n > p.bias_size)))
+            early.append((JobError.BIAS, job.bias & (biases(p, job) > p.bias_size)))
         else:
             early.append((JobError.EPILOGUE, job.bias | job.accumulate))
         kept = job.quantize & (job.page_y != job.page_a) if p.keeps else Const(0, 1)
@@ -200,7 +200,7 @@ class _Count:
         rows: Amaranth,
         columns: Amaranth,
         name: str,
-        hold: Amaranth = Const(0, 1),
+        hold: Amaranth,
     ) -> None:
         def register(label: str, shape: Any) -> Amaranth:
             return Signal(shape, name=f"{name}_{label}", attrs={"stage": "intake"})

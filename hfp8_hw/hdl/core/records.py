@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ShapeLike, signed, unsigned
+from typing import Any
+
+from amaranth.hdl import Mux, ShapeLike, signed, unsigned
 from amaranth.lib import data
 
 from ...formats import SCALE_WIDTH
@@ -10,6 +12,7 @@ from ...jobs import MAX_PAGES, MAX_SIZE
 from ...parameters import CoreParameters
 from ...parameters.layout import Layout
 from ...registers import CONVOLUTION_REGISTERS, register
+from ..numbers.shape import Amaranth
 
 SIZE_BITS = MAX_SIZE.bit_length()
 PAGE_BITS = (MAX_PAGES - 1).bit_length()
@@ -76,6 +79,11 @@ def sizes(layout: Layout) -> data.StructLayout:
             "group_words": unsigned((layout.words * layout.groups).bit_length()),
         }
     )
+
+
+def biases(p: CoreParameters, job: Any) -> Amaranth:
+    """Codes of a job's bias: for each column of C, with a convolution for each row."""
+    return Mux(job.convolve, job.m, job.n)[:SIZE_BITS] if p.convolution == "yes" else job.n
 
 
 def place(p: CoreParameters) -> data.StructLayout:

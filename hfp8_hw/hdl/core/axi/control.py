@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from ....parameters import CoreParameters
 from ....registers import (
-    COUNTER_BITS,
     CONVOLUTION_REGISTERS,
+    COUNTER_BITS,
     COUNTERS,
     JOB_REGISTERS,
     QUEUE_FULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -164,7 +164,7 @@ class Epilogue(wiring.Component):
             add_bias.valid.eq(bias.o_valid),
             add_bias.i.eq(bias.o),
             add_bias.use.eq(bias.use),
-            add_bias.addends.eq(bias.code.replicate(p.drains)),
+            add_bias.addends.eq(bias.codes),
         ]
         return add_bias.o_valid, add_bias.o
 
@@ -203,9 +203,12 @@ class Epilogue(wiring.Component):
             addends.start.eq(start),
             addends.rows.eq(given.job.m),
             addends.columns.eq(given.job.n),
+            addends.codes.eq(biases(p, given.job)),
             addends.bias.eq(given.job.bias),
             addends.accumulate.eq(given.job.accumulate),
             self.room.eq((~with_bias | (biases != 0)) & (~with_before | (tiles != 0))),
             self.misplaced.eq(addends.misplaced),
         ]
+        if p.convolution == "yes":
+            m.d.comb += addends.line.eq(Mux(given.job.convolve, given.job.out_width, given.job.n))
         return addends
