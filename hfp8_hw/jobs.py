@@ -108,6 +108,54 @@ class Convolution:
         for f in fields(self):
             check_int(f.name, getattr(self, f.name), 0, most.get(f.name, MAX_SIZE))
 
+    @classmethod
+    def of(
+        cls,
+        map_shape: tuple[int, int, int],
+        kernel: tuple[int, int],
+        lanes: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        group: int = 0,
+    ) -> Convolution:
+        """The convolution of one of the ``groups`` of channels of a map (height, width, channels),
+        with the same ``padding`` on all sides.
+
+        Raises
+        ------
+        ParameterError
+            If the kernel is larger than the padded map, groups do not divide the channels, or a
+            number does not fit.
+        """
+        height, width, channels = map_shape
+        check_int("stride", stride, 1, 15)
+        check_int("dilation", dilation, 1, 255)
+        check_int("padding", padding, 0, 255)
+        check_int("groups", groups, 1, max(channels, 1))
+        check_int("group", group, 0, groups - 1)
+        if channels % groups:
+            raise ParameterError(
+                f"groups={groups!r} is not allowed for {channels} channels: a divisor"
+            )
+        out = []
+        for name, size, taps in zip(("height", "width"), (height, width), kernel, strict=True):
+            check_int(f"kernel {name}", taps, 1, 255)
+            room = size + 2 * padding - (taps - 1) * dilation - 1
+            if room < 0:
+                raise ParameterError(
+                    f"kernel={kernel!r} is not allowed: with its dilation its {name} is larger "
+                    f"than that of the padded map, {size + 2 * padding}"
+                )
+            out.append(room // stride + 1)
+        own = channels // groups
+        return cls(
+            height, width, channels, own, kernel[0], kernel[1], out[0], out[1], lanes, stride, dilation, padding, padding,
+            group * own,
+        )  # fmt: skip
+
     @property
     def phase(self) -> int:
         """Positions of a line that are ``stride`` apart from each other, as they are stored."""

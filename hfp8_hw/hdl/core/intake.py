@@ -14,7 +14,7 @@ from ...parameters.layout import Layout
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
 from .convolution.plan import Plan
-from .records import SIZE_BITS, accepted, biases, job_record
+from .records import SIZE_BITS, accepted, bias_length, job_record
 
 
 class Intake(wiring.Component):
@@ -169,7 +169,7 @@ class Intake(wiring.Component):
             early.append((JobError.EPILOGUE, job.asks))
             return early + shape, late
         if p.epilogue == "full":
-            early.append((JobError.BIAS, job.bias & (biases(p, job) > p.bias_size)))
+            early.append((JobError.BIAS, job.bias & (bias_length(p, job) > p.bias_size)))
         else:
             early.append((JobError.EPILOGUE, job.bias | job.accumulate))
         kept = job.quantize & (job.page_y != job.page_a) if p.keeps else Const(0, 1)

@@ -81,7 +81,7 @@ def sizes(layout: Layout) -> data.StructLayout:
     )
 
 
-def biases(p: CoreParameters, job: Any) -> Amaranth:
+def bias_length(p: CoreParameters, job: Any) -> Amaranth:
     """Codes of a job's bias: for each column of C, with a convolution for each row."""
     return Mux(job.convolve, job.m, job.n)[:SIZE_BITS] if p.convolution == "yes" else job.n
 

@@ -10,7 +10,14 @@ from amaranth.lib.wiring import In, Out
 
 from ....parameters import CoreParameters
 from ...numbers.raw import wire
-from ..records import accepted, addend_beat, addend_bits, result_beat, sent_beat
+from ..records import (
+    accepted,
+    addend_beat,
+    addend_bits,
+    bias_length,
+    result_beat,
+    sent_beat,
+)
 from ..results import queue_depth
 from .add_codes import ADD_CUTS, AddCodes
 from .addends import BIASES, Addends
@@ -203,7 +210,7 @@ class Epilogue(wiring.Component):
             addends.start.eq(start),
             addends.rows.eq(given.job.m),
             addends.columns.eq(given.job.n),
-            addends.codes.eq(biases(p, given.job)),
+            addends.codes.eq(bias_length(p, given.job)),
             addends.bias.eq(given.job.bias),
             addends.accumulate.eq(given.job.accumulate),
             self.room.eq((~with_bias | (biases != 0)) & (~with_before | (tiles != 0))),
