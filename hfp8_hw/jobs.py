@@ -152,7 +152,8 @@ class Convolution:
             out.append(room // stride + 1)
         own = channels // groups
         return cls(
-            height, width, channels, own, kernel[0], kernel[1], out[0], out[1], lanes, stride, dilation, padding, padding,
+            height, width, channels, own, kernel[0], kernel[1], out[0], out[1], lanes,
+            stride, dilation, padding, padding,
             group * own,
         )  # fmt: skip
 
