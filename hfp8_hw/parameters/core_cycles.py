@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from ..errors import ParameterError
@@ -16,6 +16,12 @@ RESULT_CLOCKS = 1
 """From a result's entry into the queue of results to the output stream."""
 READ_CLOCKS, ROUND_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 2, 6, 19, 4
 """Of the scratchpads, the rounders, the adders of C and bias, the quantizers."""
+BIAS_CLOCKS = 1 + ADD_CLOCKS // 2 + QUANTIZE_CLOCKS
+"""From the read of a bias to the queue of results."""
+
+
+_MANY = 12
+"""Jobs after which nothing is left of the start."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class CoreCycles:
         From the clock of the write to START to that of the last result, with nothing else to do.
     steady : int
         Clocks from the end of one to the end of the next where many such jobs follow each other,
-        each with its operands in the other pages: while one computes, the next one's are loaded.
+        each with its operands in the other page, 0 or 1: while one computes, the next one's are
+        loaded. A job that keeps its results has the pages that it says.
     utilisation : float
         Of the array, then: ``macs`` to what it could do in ``steady`` clocks.
     """
@@ -93,8 +100,12 @@ def core_cycles(p: CoreParameters, job: GemmJob) -> CoreCycles:
     tiles = _tiles(p, job)
     loads = [_beats(p, side, job) for side in ("a", "b") if getattr(job, f"load_{side}")]
     load = max(loads, default=0)
-    every = tiles * _tile(p, job)
-    steady = max(every, load + 2 if loads else 1, _intake(p, job) + 3)
+    many = [job] * _MANY
+    if not job.store:
+        many = [replace(job, page_a=k % 2, page_b=k % 2) for k in range(_MANY)]
+    # The first ones have the start to themselves.
+    *_, before, _, last = sequence_cycles(p, many)
+    steady = -(-(last.finished - before.finished) // 2)
     macs = job.m * job.n * job.k
     rows, rest = divmod(job.m, p.rows)
     beats = job.n * (rows * (p.rows // p.drains) + -(-rest // p.drains))
@@ -143,6 +154,8 @@ class _Core:
         The clock of the last products of the last tile.
     addends_end : int
         That of the last beat of biases and of what C held before.
+    biases : list
+        For each job with a bias, when its last results get it.
     read : dict
         By side and page, when its last reader is done.
     kept : dict
@@ -155,6 +168,7 @@ class _Core:
     times: list[JobTimes] = field(default_factory=list)
     tile_end: int = -(1 << 16)
     addends_end: int = -1
+    biases: list[int] = field(default_factory=list)
     read: dict[tuple[str, int], int] = field(default_factory=dict)
     kept: dict[int, int] = field(default_factory=dict)
     writes: list[tuple[int, int]] = field(default_factory=list)
@@ -180,6 +194,8 @@ class _Core:
         pushed = done + issue_to_result(p) + _place(p, job)
         self.times.append(JobTimes(accepted, loaded, begun, done, pushed + RESULT_CLOCKS))
         self.read["a", job.page_a] = self.read["b", job.page_b] = done
+        if job.bias:
+            self.biases.append(pushed - BIAS_CLOCKS)
         if job.store:
             self.kept[job.page_y] = pushed + 1
             self.writes = [one for one in self.writes if sum(one) > loaded]
@@ -211,7 +227,9 @@ class _Core:
             return None
         p = self.p
         beat = max(loaded + 1, self.addends_end + 1)
-        beat += -(-job.n // p.drains) if job.bias else 0
+        if job.bias:
+            # Two biases are held, each until the last results of its job have it.
+            beat = max([beat, *self.biases[-2:-1]]) + -(-job.n // p.drains)
         found = []
         for rows, cols in _tile_shapes(p, job):
             beat += cols * -(-rows // p.drains) if job.accumulate else 0
