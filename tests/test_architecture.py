@@ -37,6 +37,7 @@ ALLOWED = {
     "hfp8_hw/hdl/units": UNITS,
     "hfp8_hw/hdl/core": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/hdl/core/axi": SUMS | {"hfp8_hw.hdl.core"},
+    "hfp8_hw/hdl/core/elements": SUMS | {"hfp8_hw.hdl.core.elements"},
     "hfp8_hw/hdl/core/epilogue": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/nn": TWIN,
     "hfp8_hw/nn/deployment": TWIN,

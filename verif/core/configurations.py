@@ -26,6 +26,20 @@ PLAIN_CORES: list[dict[str, Any]] = [
 ]  # fmt: skip
 """Parameters other than the defaults, without an epilogue."""
 
+CHUNK_CORES: list[dict[str, Any]] = [
+    {"rows": 2, "cols": 2, "lanes": 2, "semantics": "exact_chunk", "chunk": 4},
+    {"rows": 1, "cols": 2, "lanes": 1, "semantics": "exact_chunk", "chunk": 2, "a": "E4M3FN",
+     "b": "E5M2", "acc": "E5M2", "rounding": "RDN"},
+    {"rows": 4, "cols": 1, "lanes": 4, "semantics": "exact_chunk", "chunk": 4, "drains": 2,
+     "a": "E5M2", "acc": "FP16", "overflow": "saturate"},
+    {"rows": 2, "cols": 2, "semantics": "chunked", "chunk": 2, "interleave": 2},
+    {"rows": 2, "cols": 1, "semantics": "chunked", "chunk": 3, "drains": 1, "a": "E4M3FN",
+     "b": "E5M2", "acc": "E5M2", "rounding": "RDN"},
+    {"rows": 1, "cols": 3, "semantics": "chunked", "chunk": 1, "interleave": 1, "a": "HFP8_BWD",
+     "b": "HFP8_FWD", "acc": "FP16", "overflow": "saturate"},
+]  # fmt: skip
+"""Such that sum in chunks."""
+
 EPILOGUE_CORES: list[dict[str, Any]] = [
     {"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full"},
     {"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full", "y_rounding": "SR(8)",
@@ -40,10 +54,14 @@ EPILOGUE_CORES: list[dict[str, Any]] = [
      "y": "E4M3FNUZ", "y_overflow": "special"},
     {"rows": 1, "cols": 2, "lanes": 2, "epilogue": "quantize", "acc": "FP9", "y": "E2M1:none",
      "stages": 2},
+    {"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full", "semantics": "exact_chunk", "chunk": 4,
+     "y_rounding": "SR(4)"},
+    {"rows": 2, "cols": 2, "epilogue": "full", "semantics": "chunked", "chunk": 3,
+     "interleave": 3},
 ]  # fmt: skip
 """Such with one."""
 
-CORES = [*PLAIN_CORES, *EPILOGUE_CORES]
+CORES = [*PLAIN_CORES, *CHUNK_CORES, *EPILOGUE_CORES]
 
 _STALL = 0.3
 _MOST = 400
@@ -51,11 +69,16 @@ _MOST = 400
 _RESETS = (40, 75, 130)
 
 
+def longest(p: CoreParameters) -> int:
+    """The most products of a sum."""
+    return MAX_SIZE if p.in_chunks else p.terms
+
+
 def every_job(p: CoreParameters, stall: float, rng: np.random.Generator) -> Program:
-    """Every M, N, K from 1 to two tiles and one more (of large arrays a part of them), stored
-    either way, in any mode and order."""
-    sides = (p.rows, p.cols, p.lanes)
-    sizes = list(itertools.product(*(range(1, min(2 * n + 1, p.terms) + 1) for n in sides)))
+    """Every M, N, K from 1 to two tiles and chunks and one more (of large arrays a part of them),
+    stored either way, in any mode and order."""
+    sides = (p.rows, p.tile_cols, p.chunk if p.in_chunks else p.lanes)
+    sizes = list(itertools.product(*(range(1, min(2 * n + 1, longest(p)) + 1) for n in sides)))
     program = Program(p, stall=stall)
     for number in rng.permutation(len(sizes))[:_MOST]:
         ways = [bool(x) for x in rng.integers(0, 2, 2)]
@@ -67,10 +90,10 @@ def every_job(p: CoreParameters, stall: float, rng: np.random.Generator) -> Prog
 def refused_jobs(p: CoreParameters, rng: np.random.Generator) -> Program:
     """Jobs of every kind that this core refuses, each before one that it does."""
     program = Program(p, stall=0.1)
-    k = min(p.terms, 5)
+    k = min(longest(p), 5)
     wrong = [GemmJob(0, 1, 1), GemmJob(1, 0, k), GemmJob(1, 1, 0), GemmJob(MAX_SIZE, 1, k),
              GemmJob(1, MAX_SIZE, k)]  # fmt: skip
-    if p.terms < MAX_SIZE:
+    if longest(p) < MAX_SIZE:
         wrong += [GemmJob(2, 2, p.terms + 1), GemmJob(1, 1, MAX_SIZE)]
     one: Any = GemmJob(1, 1, 1)
     for side, formats in (("a", p.a_formats), ("b", p.b_formats)):
@@ -98,11 +121,11 @@ def kept_operands(p: CoreParameters, rng: np.random.Generator) -> Program:
     """Operands that stay in their pages, used again, also the other way round."""
     program = Program(p)
     last = p.pages - 1
-    k = min(p.terms, 9)
+    k = min(longest(p), 9)
     program.random(rng, GemmJob(4, 3, k, page_a=last))
     program.random(rng, GemmJob(4, 5, k, load_a=False, page_a=last, page_b=last))
     program.random(
-        rng, GemmJob(k, 4, min(4, p.terms), transpose_a=True, load_a=False, page_a=last)
+        rng, GemmJob(k, 4, min(4, longest(p)), transpose_a=True, load_a=False, page_a=last)
     )  # fmt: skip
     program.random(rng, GemmJob(5, 5, k, transpose_a=True, load_b=False, page_b=last))
     return program
@@ -117,7 +140,7 @@ def programs(p: CoreParameters, seed: int) -> list[Program]:
     for clocks in _RESETS:
         found.append(Program(p, stall=0.2, reset_at=clocks))
         for size in (7, 3, 6):
-            found[-1].random(rng, GemmJob(size, 5, min(9, p.terms)))
+            found[-1].random(rng, GemmJob(size, 5, min(9, longest(p))))
     if p.epilogue != "none":
         found += [mixture(p, rng, stall=stall) for stall in (0.0, _STALL)]
     return found

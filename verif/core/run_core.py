@@ -144,7 +144,8 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
         tasks.append({"words": job_words(task.job), "operands": operands})
     due = len(program.sent())
     return {
-        "tasks": tasks, "due": due, "stall": program.stall, "reset_at": program.reset_at,
+        "tasks": tasks, "due": due, "stall": program.stall, "burst": program.burst,
+        "reset_at": program.reset_at,
     }  # fmt: skip
 
 
