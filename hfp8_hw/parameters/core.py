@@ -17,7 +17,6 @@ from ..rounding import (
     parse_rounding,
 )
 from .base import DETERMINISTIC, OVERFLOW, ROUNDED, SPECIAL, Ports, parameter
-from .convert import random_idle
 from .dot import LANES, DotParameters
 from .layout import Layout
 from .mac import MAX_INTERLEAVE, MacParameters
@@ -161,8 +160,9 @@ class CoreParameters(TwoOperandParameters):
         if self.epilogue == "none":
             for name in ("y", "y_rounding", "y_overflow", "random_seed"):
                 found[name] = f"{how}: no result is quantized"
-        elif parse_rounding(self.y_rounding).mode != "SR":
-            found["random_seed"] = random_idle(self.result_rounding, "xorshift32")["random_seed"]
+        elif self.result_rounding.mode != "SR":
+            how_rounded = f"y_rounding={str(self.result_rounding)!r}"
+            found["random_seed"] = f"{how_rounded}: only SR(n) needs random bits"
         if self.epilogue != "full":
             found["bias_size"] = f"{how}: only full has a bias"
         how = f"semantics={self.semantics!r}"
@@ -176,7 +176,7 @@ class CoreParameters(TwoOperandParameters):
 
     def _check_choices(self) -> None:
         check_choice("semantics", self.semantics, CORE_SEMANTICS)
-        check_choice("output", self.epilogue, EPILOGUES)
+        check_choice("epilogue", self.epilogue, EPILOGUES)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -232,7 +232,7 @@ class CoreParameters(TwoOperandParameters):
                 raise ParameterError(
                     f"y={self.y!r} is not allowed: quantized results have at most 8 bits"
                 )
-            check_overflow(self.y_overflow, fmt)
+            check_overflow(self.y_overflow, fmt, "y_overflow")
         self._set(y_rounding=str(self.result_rounding))
         if "random_seed" not in self.idle:
             check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
@@ -275,7 +275,7 @@ class CoreParameters(TwoOperandParameters):
     @property
     def result_rounding(self) -> Rounding:
         """How results are quantized."""
-        return parse_rounding(self.y_rounding)
+        return parse_rounding(self.y_rounding, "y_rounding")
 
     @property
     def keeps(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw import golden
+from hfp8_hw.formats import FloatFormat
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.parameters.layout import Layout
@@ -50,6 +51,9 @@ class Program:
     tasks : list of Task
     stall : float
         Probability that a port waits in a clock, each for itself.
+    burst : int
+        If not 0, wait until the core is at rest, start so many jobs, at most 4, and only then let
+        operands come: so that the jobs follow each other as fast as they can.
     reset_at : int or None
         Reset the core so many clocks after the first job, then start the jobs again.
     """
@@ -57,6 +61,7 @@ class Program:
     parameters: CoreParameters
     tasks: list[Task] = field(default_factory=list)
     stall: float = 0.0
+    burst: int = 0
     reset_at: int | None = None
 
     def random(self, rng: np.random.Generator, job: GemmJob) -> None:
@@ -71,7 +76,7 @@ class Program:
             "c": (job.accumulate, acc, (job.m, job.n)),
         }
         loaded: dict[str, Any] = {
-            name: rng.integers(0, 1 << fmt.width, shape, np.uint32)
+            name: _codes(rng, fmt, shape)
             for name, (given, fmt, shape) in wanted.items()
             if good and given
         }
@@ -111,6 +116,13 @@ class Program:
     def expected(self) -> list[tuple[Codes, NDArray[np.uint8]]]:
         """(codes, flags) of C for every job that puts them on the output stream."""
         return [(one.codes, one.flags) for one in self.results() if not one.job.silent]
+
+
+def _codes(rng: np.random.Generator, fmt: FloatFormat, shape: tuple[int, ...]) -> Codes:
+    """Random codes, some more of them zeros and smallest numbers than there are."""
+    small = np.array([0, fmt.sign_mask, fmt.min_code, fmt.sign_mask | fmt.min_code], np.uint32)
+    codes = rng.integers(0, 1 << fmt.width, shape, np.uint32)
+    return np.where(rng.random(shape) < 0.15, rng.choice(small, shape), codes)
 
 
 def beats(codes: Codes, layout: Layout, width: int) -> bytes:

@@ -107,7 +107,8 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
         p.refusal(task.job) is JobError.NONE and not task.job.silent for task in program.tasks
     )
     return {
-        "tasks": tasks, "due": due, "stall": program.stall, "reset_at": program.reset_at,
+        "tasks": tasks, "due": due, "stall": program.stall, "burst": program.burst,
+        "reset_at": program.reset_at,
     }  # fmt: skip
 
 

@@ -63,7 +63,9 @@ class Intake(wiring.Component):
             ("b", p.b_layout, new.transpose_b, new.k, new.n),
         ]
         if p.keeps:
-            operands.append(("y", p.a_layout, Const(1, 1), new.m, new.n))
+            # C is stored the other way round, or not at all.
+            stored = [Mux(new.store, size, 0)[:SIZE_BITS] for size in (new.m, new.n)]
+            operands.append(("y", p.a_layout, Const(1, 1), *stored))
         for side, layout, transposed, height, width in operands:
             rows = Mux(transposed, width, height)
             columns = Mux(transposed, height, width)
@@ -126,7 +128,7 @@ class Intake(wiring.Component):
         kept = job.quantize & (job.page_y != job.page_a) if p.keeps else Const(0, 1)
         early.append((JobError.STORE, job.store & ~kept))
         if p.keeps:
-            late.append((JobError.LARGE_Y, job.store & counts["y"].large))
+            late.append((JobError.LARGE_Y, counts["y"].large))
         return early, late
 
 
