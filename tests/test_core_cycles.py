@@ -15,7 +15,7 @@ from hfp8_hw.parameters import CoreParameters, core_cycles
 from hfp8_hw.parameters.core_cycles import issue_to_result, sequence_cycles
 from rtl_gen.package import generate
 from verif.core import native
-from verif.core.configurations import CORES, EPILOGUE_CORES
+from verif.core.configurations import CHUNK_CORES, CORES, EPILOGUE_CORES
 from verif.core.mixture import mixture
 from verif.core.native_run import NativeRan, run_natively
 from verif.core.program import Program, counters
@@ -93,9 +93,11 @@ def test_every_clock_of_random_sequences(given: dict[str, Any]) -> None:
         assert counts["STALL_OUT"] == counts["BUSY"] - sum(steps)
 
 
-@pytest.mark.parametrize("given", [EPILOGUE_CORES[0], *map(later, EPILOGUE_CORES[1:])])
-def test_every_clock_with_an_epilogue(given: dict[str, Any]) -> None:
-    """Biases, what C held before, results that are kept and then read: all options."""
+@pytest.mark.parametrize(
+    "given", [EPILOGUE_CORES[0], *map(later, [*EPILOGUE_CORES[1:], *CHUNK_CORES])]
+)
+def test_every_clock_of_all_options(given: dict[str, Any]) -> None:
+    """Biases, what C held before, results that are kept and then read; sums in chunks."""
     p, model = compiled(**given)
     rng = np.random.default_rng(8)
     for _ in range(6):
