@@ -14,10 +14,10 @@ from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters, core_cycles
 from hfp8_hw.parameters.core_cycles import issue_to_result, sequence_cycles
 from rtl_gen.package import generate
-from verif.core import native
+from verif.core.compiled import native
+from verif.core.compiled.native_run import NativeRan, run_natively
 from verif.core.configurations import CHUNK_CORES, CORES, EPILOGUE_CORES
 from verif.core.mixture import mixture
-from verif.core.native_run import NativeRan, run_natively
 from verif.core.program import Program, counters
 
 from .conftest import later

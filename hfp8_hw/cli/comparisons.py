@@ -87,7 +87,7 @@ def of_core(
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
                TimeElapsedColumn())  # fmt: skip
     if "native" in ways:
-        from verif.core.native import model
+        from verif.core.compiled.native import model
 
         with console.status(f"verilator: compiling {package.name}, once"):
             model(package)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import job_words
 
+from ..program import Frame, Program, Ran, frames, reads, result_bytes
 from .native import Model
-from .program import Frame, Program, Ran, frames, reads, result_bytes
 
 
 @dataclass
