@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from ..errors import ParameterError
+from ..fixed import PIPELINED_CLOCKS
 from ..jobs import GemmJob, JobError
 from .core import CoreParameters
 
@@ -14,8 +15,8 @@ QUEUE_CLOCKS = 2
 """From the write of a start to the job's arrival at the queue's other end."""
 RESULT_CLOCKS = 1
 """From a result's entry into the queue of results to the output stream."""
-READ_CLOCKS, ROUND_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 2, 6, 19, 4
-"""Of the scratchpads, the rounders, the adders of C and bias, the quantizers."""
+READ_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 2, 19, 4
+"""Of the scratchpads, the adders of C and bias, the quantizers."""
 
 
 @dataclass(frozen=True)
@@ -283,4 +284,4 @@ def issue_to_result(p: CoreParameters) -> int:
     summed = READ_CLOCKS + 1 + (p.stages - 2) + adders + 1
     epilogue = 0 if p.epilogue == "none" else QUANTIZE_CLOCKS
     epilogue += ADD_CLOCKS if p.epilogue == "full" else 0
-    return summed + 1 + ROUND_CLOCKS + epilogue
+    return summed + 1 + PIPELINED_CLOCKS + epilogue
