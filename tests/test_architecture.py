@@ -53,7 +53,7 @@ ALLOWED = {
     "verif": OUTSIDE_VERIF | {"verif"},
     "verif/stimulus": OUTSIDE_VERIF | STIMULUS,
     "verif/simulation": OUTSIDE_VERIF | SIMULATION,
-    "verif/core": OUTSIDE_VERIF | SIMULATION | {"verif.core"},
+    "verif/core": OUTSIDE_VERIF | SWEEP | {"verif.core"},
     "verif/sweep": OUTSIDE_VERIF | SWEEP,
     "verif/regression": OUTSIDE_VERIF | SIMULATION | {"verif.regression"},
     "verif/demo": OUTSIDE_VERIF | SIMULATION | {"verif.demo"},

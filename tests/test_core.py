@@ -1,6 +1,7 @@
 """The core on both simulators against golden, and golden's job against exact rationals."""
 
 import itertools
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from hfp8_hw.registers import REGISTERS
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package, generate
 from rtl_gen.tools import netlist
+from verif.core.configurations import CHUNK_CORES, CORES, PLAIN_CORES, longest, programs
 from verif.core.program import Program
 from verif.core.run_core import run
 from verif.errors import SimulationError
@@ -28,76 +30,40 @@ SMALL = {"rows": 2, "cols": 2, "lanes": 2}
 SEED = 3
 
 
-def every_job(p: CoreParameters, stall: float, rng: np.random.Generator) -> Program:
-    """Every M, N, K from 1 to two tiles and chunks and one more, stored either way, in any mode and
-    order."""
-    deep = p.chunk if p.in_chunks else p.lanes
-    sizes = list(itertools.product(*(range(1, 2 * n + 2) for n in (p.rows, p.tile_cols, deep))))
-    program = Program(p, stall=stall)
-    for number in rng.permutation(len(sizes)):
-        ways = [bool(x) for x in rng.integers(0, 2, 2)]
-        modes = [int(rng.integers(len(f))) for f in (p.a_formats, p.b_formats)]
-        program.random(rng, GemmJob(*sizes[number], *ways, *modes))
-    return program
-
-
-@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
-@pytest.mark.parametrize(
-    "given",
-    [
-        SMALL,
-        later({"rows": 1, "cols": 3, "lanes": 1, "acc": "FP16"}),
-        later({"rows": 4, "cols": 2, "lanes": 2, "a": "E4M3FN", "b": "E5M2", "acc": "FP32",
-               "drains": 2, "overflow": "saturate", "stages": 2}),
-        later({"rows": 2, "cols": 4, "lanes": 2, "a": "E5M2", "acc": "BF16", "drains": 1,
-               "rounding": "RDN", "stages": 3}),
-        later({"rows": 1, "cols": 2, "lanes": 4, "acc": "E5M2", "pages": 4}),
-        later({"rows": 3, "cols": 1, "lanes": 1, "a": "HFP8_BWD", "b": "HFP8_FWD"}),
-        later({"rows": 2, "cols": 2, "lanes": 2, "semantics": "exact_chunk", "chunk": 4}),
-        later({"rows": 1, "cols": 2, "lanes": 1, "semantics": "exact_chunk", "chunk": 2,
-               "a": "E4M3FN", "b": "E5M2", "acc": "E5M2", "rounding": "RDN"}),
-        later({"rows": 4, "cols": 1, "lanes": 4, "semantics": "exact_chunk", "chunk": 4,
-               "drains": 2, "a": "E5M2", "acc": "FP16", "overflow": "saturate"}),
-        later({"rows": 2, "cols": 2, "semantics": "chunked", "chunk": 2, "interleave": 2}),
-        later({"rows": 2, "cols": 1, "semantics": "chunked", "chunk": 3, "drains": 1,
-               "a": "E4M3FN", "b": "E5M2", "acc": "E5M2", "rounding": "RDN"}),
-        later({"rows": 1, "cols": 3, "semantics": "chunked", "chunk": 1, "interleave": 1,
-               "a": "HFP8_BWD", "b": "HFP8_FWD", "acc": "FP16", "overflow": "saturate"}),
-    ],
-)  # fmt: skip
-def test_every_small_job_equals_golden(given: dict[str, Any], simulator: str) -> None:
-    """One after another, at full speed and with pauses on every port."""
-    p, rng = CoreParameters(**given), np.random.default_rng(SEED)
-    programs = [every_job(p, stall, rng) for stall in (0.0, 0.3)]
-    found = run(generate(p), simulator, programs, seed=SEED)
-    wanted = sum(task.job.m * task.job.n for program in programs for task in program.tasks)
+@pytest.mark.parametrize("simulator", ["icarus", "verilator", "native"])
+@pytest.mark.parametrize("given", [PLAIN_CORES[0], *map(later, [*PLAIN_CORES[1:], *CHUNK_CORES])])
+def test_every_program_equals_golden(given: dict[str, Any], simulator: str) -> None:
+    """Jobs one after another, at full speed and with pauses on every port; jobs that are refused
+    between good ones; resets in mid-job; operands that stay."""
+    p = CoreParameters(**given)
+    found = run(generate(p), simulator, programs(p, SEED), seed=SEED)
+    done = [t.job for q in programs(p, SEED) for t in q.tasks if p.refusal(t.job) is JobError.NONE]
+    wanted = sum(job.m * job.n for job in done)
     assert (found.mismatches, found.first, found.results) == (0, None, wanted)
+    assert found.jobs == len(done)
 
 
-@pytest.mark.parametrize("simulator", ["icarus", later("verilator")])
-def test_refusals_resets_and_pages(simulator: str) -> None:
-    """Jobs that are refused between good ones; a reset in mid-job; operands that stay."""
-    p, rng = CoreParameters(**SMALL, terms=40), np.random.default_rng(SEED)
-    refused = Program(p, stall=0.1)
-    for job in (
-        GemmJob(3, 2, 5), GemmJob(0, 1, 1), GemmJob(2, 2, 41), GemmJob(2, 1, 40),
-        GemmJob(1, 1, 1, page_a=2), GemmJob(65535, 1, 40), GemmJob(1, 4000, 40), GemmJob(5, 5, 5),
-    ):  # fmt: skip
-        refused.random(rng, job)
-    assert refused.refusals() == [
-        JobError.EMPTY, JobError.LONG, JobError.PAGE, JobError.LARGE_A, JobError.LARGE_B
-    ]  # fmt: skip
-    kept = Program(p)
-    kept.random(rng, GemmJob(4, 3, 9, page_a=1))
-    kept.random(rng, GemmJob(4, 5, 9, load_a=False, page_a=1, page_b=1))
-    kept.random(rng, GemmJob(9, 4, 4, transpose_a=True, load_a=False, page_a=1))
-    programs = [refused, kept]
-    for clocks in (40, 75, 130):
-        programs.append(Program(p, stall=0.2, reset_at=clocks))
-        for size in (7, 3, 6):
-            programs[-1].random(rng, GemmJob(size, 5, 9))
-    found = run(generate(p), simulator, programs, seed=SEED)
-    assert (found.mismatches, found.first) == (0, None) and found.results > 0
+def test_programs_have_every_kind_of_job() -> None:
+    """Each core's every size, and every error that a job of its can have."""
+    for given in CORES:
+        p = CoreParameters(**given)
+        every, stalled, refused, kept, *rest = programs(p, SEED)
+        sizes = {(task.job.m, task.job.n, task.job.k) for task in every.tasks}
+        deep = p.chunk if p.in_chunks else p.lanes
+        sides = (2 * p.rows + 1, 2 * p.tile_cols + 1, min(2 * deep + 1, longest(p)))
+        assert len(sizes) == min(400, math.prod(sides)) == len(stalled.tasks)
+        errors = set(refused.refusals())
+        assert errors >= {JobError.EMPTY, JobError.LARGE_A, JobError.LARGE_B}
+        assert (JobError.LONG in errors) == (not p.in_chunks)
+        assert (JobError.PAGE in errors) == (p.pages < 16)
+        assert (JobError.MODE in errors) == (1 in (len(p.a_formats), len(p.b_formats)))
+        assert not kept.refusals() and any(not task.job.load_a for task in kept.tasks)
+        assert (JobError.EPILOGUE in errors) == (p.epilogue != "full")
+        assert (JobError.STORE in errors) == (p.epilogue != "none")
+        assert (JobError.BIAS in errors) == (p.epilogue == "full")
+        assert (JobError.LARGE_Y in errors) == p.keeps
+        assert [program.reset_at is not None for program in rest[:3]] == [True] * 3
+        assert len(rest) == (3 if p.epilogue == "none" else 5)
 
 
 def clocks_of(p: CoreParameters, job: GemmJob) -> int:

@@ -16,6 +16,7 @@ from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import generate
+from verif.core.configurations import EPILOGUE_CORES
 from verif.core.mixture import mixture, pairwise
 from verif.core.program import Program, in_order
 from verif.core.run_core import run
@@ -37,34 +38,14 @@ def test_pairwise_rows_have_every_pair() -> None:
     assert len(seen) == due - 1 and len(rows) < 12
 
 
-@pytest.mark.parametrize("simulator", ["icarus", later("verilator")])
-@pytest.mark.parametrize(
-    "given",
-    [
-        SMALL,
-        later({**SMALL, "y_rounding": "SR(8)", "random_seed": 77, "pages": 4}),
-        later({"rows": 4, "cols": 2, "lanes": 2, "epilogue": "full", "a": "E4M3FN", "b": "E5M2",
-               "y": "E4M3FN", "y_overflow": "special", "acc": "FP16", "overflow": "saturate"}),
-        later({"rows": 2, "cols": 4, "lanes": 4, "epilogue": "full", "acc": "FP32",
-               "rounding": "RDN", "a": "E5M2", "y": "E5M2", "y_rounding": "RTZ"}),
-        later({"rows": 4, "cols": 3, "lanes": 1, "drains": 2, "epilogue": "full", "acc": "BF16",
-               "y_rounding": "SR(11)", "bias_size": 7}),
-        later({"rows": 3, "cols": 2, "lanes": 1, "drains": 1, "epilogue": "full",
-               "acc": "E5M2", "y": "E4M3FNUZ", "y_overflow": "special"}),
-        later({"rows": 1, "cols": 2, "lanes": 2, "epilogue": "quantize", "acc": "FP9",
-               "y": "E2M1:none", "stages": 2}),
-        later({"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full", "semantics": "exact_chunk",
-               "chunk": 4, "y_rounding": "SR(4)"}),
-        later({"rows": 2, "cols": 2, "epilogue": "full", "semantics": "chunked", "chunk": 3,
-               "interleave": 3}),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("simulator", ["icarus", later("verilator"), "native"])
+@pytest.mark.parametrize("given", [EPILOGUE_CORES[0], *map(later, EPILOGUE_CORES[1:])])
 def test_every_two_options_together(given: dict[str, Any], simulator: str) -> None:
     """At full speed, with pauses on every port, with jobs that follow each other at once, and after
     a reset in mid-job."""
     p, rng = CoreParameters(**given), np.random.default_rng(SEED)
     programs = [mixture(p, rng, stall=0.3), mixture(p, rng, burst=4)]
-    if given is not SMALL or simulator != "icarus":
+    if given is not EPILOGUE_CORES[0] or simulator != "icarus":
         programs += [mixture(p, rng), mixture(p, rng, stall=0.1)]
         programs[-1].reset_at = 300
     found = run(generate(p), simulator, programs, seed=SEED)

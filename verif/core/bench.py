@@ -21,7 +21,9 @@ from cocotbext.axi import (
     AxiStreamSource,
 )
 
-from hfp8_hw.registers import COUNTERS, register, unpacked
+from hfp8_hw.registers import register, unpacked
+
+from .program import reads
 
 PATIENCE = 4000
 """Clocks without a result after which the bench gives up."""
@@ -147,9 +149,7 @@ async def _collected(ports: Ports, starting: Any, due: int) -> dict[str, Any]:
         error = "the core did not come to rest"
     if error is None and not ports.results.empty():
         error = "more results came than were due"
-    names = ["ERROR", "REFUSED", "DONE", "FLAGS", "AMAX"]
-    names += [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
-    registers = {name: 0 if error else await ports.read(name) for name in names}
+    registers = {name: 0 if error else await ports.read(name) for name in reads()}
     return {"results": results, "registers": registers, "error": error}
 
 

@@ -13,6 +13,7 @@ from hfp8_hw.formats import FloatFormat
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.parameters.layout import Layout
+from hfp8_hw.registers import COUNTERS
 
 Codes = NDArray[np.uint32]
 
@@ -87,6 +88,11 @@ class Program:
         found = [self.parameters.refusal(task.job) for task in self.tasks]
         return [error for error in found if error is not JobError.NONE]
 
+    def sent(self) -> list[GemmJob]:
+        """The jobs that put their results on the output stream."""
+        jobs = [task.job for task in self.tasks]
+        return [j for j in jobs if self.parameters.refusal(j) is JobError.NONE and not j.silent]
+
     def results(self) -> list[Result]:
         """Of every job that is not refused."""
         p = self.parameters
@@ -125,6 +131,48 @@ def _codes(rng: np.random.Generator, fmt: FloatFormat, shape: tuple[int, ...]) -
     return np.where(rng.random(shape) < 0.15, rng.choice(small, shape), codes)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """A job's results as they came: (beats, ``drains``).
+
+    Members
+    -------
+    codes, flags : ndarray
+    keep : ndarray of bool
+        Which of them there are.
+    """
+
+    codes: NDArray[Any]
+    keep: NDArray[np.bool_]
+    flags: NDArray[Any]
+
+
+@dataclass
+class Ran:
+    """What came of a program: a frame for each job that sends one, the registers at its end,
+    or what went wrong."""
+
+    frames: list[Frame]
+    registers: dict[str, int]
+    error: str | None
+
+
+def reads() -> list[str]:
+    """The registers that are read at a program's end."""
+    halves = [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
+    return ["ERROR", "REFUSED", "DONE", "FLAGS", "AMAX", *halves]
+
+
+def counters(registers: dict[str, int]) -> dict[str, int]:
+    """The counters of 48 bits in the registers that were read."""
+    return {name: registers[f"{name}_LOW"] | registers[f"{name}_HIGH"] << 32 for name in COUNTERS}
+
+
+def result_bytes(p: CoreParameters) -> int:
+    """Bytes of a result in the output stream."""
+    return -(-p.acc_format.width // 8)
+
+
 def beats(codes: Codes, layout: Layout, width: int) -> bytes:
     """A stored matrix as its stream has it: each row from a new beat on, and behind its end codes,
     most of them NaN, that must not count."""
@@ -133,6 +181,17 @@ def beats(codes: Codes, layout: Layout, width: int) -> bytes:
     padded = np.full(shape, (1 << width) - 1, np.uint32)
     padded[:, :columns] = codes
     return padded.astype(f"<u{-(-width // 8)}").tobytes()
+
+
+def frames(p: CoreParameters, task: Task) -> dict[str, list[bytes]]:
+    """What a task puts on the input streams, by the last letter of their names."""
+    found: dict[str, list[bytes]] = {}
+    for side, codes, layout, formats in (
+        ("a", task.a, p.a_layout, p.a_formats),
+        ("b", task.b, p.b_layout, p.b_formats),
+    ):
+        found[side] = [] if codes is None else [beats(codes, layout, formats[0].width)]
+    return found | {"c": addends(p, task)}
 
 
 def addends(parameters: CoreParameters, task: Task) -> list[bytes]:
