@@ -332,7 +332,7 @@ class CoreParameters(TwoOperandParameters):
     def total_registers(self) -> int:
         """Registers in the adder of chunk sums: as many as the clocks between two chunk sums of the
         same element allow, up to all."""
-        return min(max(self.slots, self.chunk_steps * self.turns, 6), 9) - 2
+        return min(max(self.slots, self.chunk_steps * self.turns, 6), 10) - 2
 
     @property
     def chunk_interval(self) -> int:

@@ -13,9 +13,9 @@ from .core import CoreParameters
 
 QUEUE_CLOCKS = 2
 """From the write of a start to the job's arrival at the queue's other end."""
-RESULT_CLOCKS = 1
+RESULT_CLOCKS = 2
 """From a result's entry into the queue of results to the output stream."""
-READ_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 2, 19, 4
+READ_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 3, 19, 4
 """Of the scratchpads, the adders of C and bias, the quantizers."""
 
 
