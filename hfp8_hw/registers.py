@@ -21,6 +21,7 @@ ACCESS = {
     "rw": "read and write",
     "wo": "write; reads as 0",
     "wc": "read; any write clears it",
+    "w1": "read; a 1 that is written clears its bit",
 }
 
 
@@ -69,6 +70,13 @@ COUNTERS = {
 """The counters of 48 bits, each two registers, from 0 at reset on."""
 
 COUNTER_BITS = 48
+
+_CAUSES = (
+    ("done", "A job is done, as DONE counts them."),
+    ("refused", "A job was refused, or lost, as REFUSED counts them."),
+    ("error", "Any other error of the register ERROR."),
+)
+"""What can interrupt, and its bit."""
 
 REGISTERS = (
     _one("ID", 0x00, "ro", "0x48465038, the letters HFP8."),
@@ -141,10 +149,21 @@ REGISTERS = (
                  "The upper bits that the last read of a lower half kept.", COUNTER_BITS - 32),
         )
     ),
+    Register("INTERRUPT_ENABLE", 0x60, "rw", "What raises the output interrupt.", tuple(
+        Field(name, k, 1, f"Interrupt while {name} is pending.")
+        for k, (name, _) in enumerate(_CAUSES)
+    )),
+    Register("INTERRUPT_PENDING", 0x64, "w1", "What has happened since it was cleared, whether it "
+             "interrupts or not.", tuple(
+        Field(name, k, 1, text) for k, (name, text) in enumerate(_CAUSES)
+    )),
 )  # fmt: skip
 
 JOB_REGISTERS = ("OPERANDS", "RESULT")
 """Those whose fields are a job's, by name; M, N and K are its sizes."""
+
+JOB_WORDS = ("M", "N", "K", *JOB_REGISTERS)
+"""All that a program writes to describe a job."""
 
 ID = 0x48465038
 QUEUE_FULL = 7

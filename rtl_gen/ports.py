@@ -24,6 +24,7 @@ class Port:
 _NAMED = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high",
+    "interrupt": "interrupt, active high, until what is pending is cleared",
     "i_valid": "an input is there",
     "i_ready": "ready to take an input",
     "o_valid": "a result is there",

@@ -129,11 +129,19 @@ def test_the_class_drives_the_hardware(simulator: str, tmp_path: Path) -> None:
     folder = build_simulation(generate(SMALL), tool)
     cocotb_test(tool, folder, tmp_path, TOP, "tests.core_driver_bench")
     found = json.loads((tmp_path / "result.json").read_text())
-    hashed, shape, refused = found["said"]
+    hashed, shape, refused, misplaced = found["said"]
     assert hashed.startswith("the core's register HASH reads 0x")
     assert hashed.endswith("this core was generated otherwise")
     assert "register HASH" in shape
     assert refused == "the core refused a job: error 1, m, n or k is 0"
+    assert misplaced == "TLAST of A was not at the end of a matrix"
+    assert found["interrupts"] == [
+        [], 0,
+        # Pending are a job done and one refused; enabled is an error, then a refusal.
+        0, 1, ["done", "refused"], 0,
+        # Enabled are a job done and an error, and both are pending; then the error alone.
+        1, 1, ["error"], 0,
+    ]  # fmt: skip
     assert found["done"] == 2 and found["counters"]["MACS"] == 3 * 2 * 3 + 4 * 2 * 3
 
 

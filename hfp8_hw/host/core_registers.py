@@ -129,6 +129,22 @@ class CoreRegisters:
         streams = " and ".join(name[-1].upper() for name, value in error.items() if value)
         raise RunError(f"TLAST of {streams} was not at the end of a matrix")
 
+    def enable_interrupts(self, **causes: int) -> None:
+        """Choose what raises the output ``interrupt``: the fields of INTERRUPT_ENABLE, 1 or 0.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such cause.
+        """
+        self.set("INTERRUPT_ENABLE", **causes)
+
+    def interrupts(self) -> tuple[str, ...]:
+        """The causes that are pending, enabled or not; they are cleared, no later ones."""
+        pending = self.fields("INTERRUPT_PENDING")
+        self.set("INTERRUPT_PENDING", **pending)
+        return tuple(name for name, value in pending.items() if value)
+
     def counters(self) -> dict[str, int]:
         """The counters of `hfp8_hw.registers.COUNTERS`, each read whole."""
         return {name: self.word(f"{name}_LOW") | self.word(f"{name}_HIGH") << 32

@@ -7,7 +7,14 @@ from typing import Any
 
 from hfp8_hw import __version__
 from hfp8_hw.jobs import JobError
-from hfp8_hw.registers import ACCESS, QUEUE_FULL, REGISTERS, Register, fixed_words
+from hfp8_hw.registers import (
+    ACCESS,
+    JOB_WORDS,
+    QUEUE_FULL,
+    REGISTERS,
+    Register,
+    fixed_words,
+)
 
 _FORM = """\
 /* SPDX-License-Identifier: Apache-2.0
@@ -69,7 +76,7 @@ def c_header(parameters: Any, name: str) -> str:
     It is C99, and C++ too.
     """
     upper = name.upper()
-    job = [register for register in REGISTERS if register.access == "rw"]
+    job = [register for register in REGISTERS if register.name in JOB_WORDS]
     words = fixed_words(parameters)
     errors = [*((error.name, int(error)) for error in JobError), ("QUEUE_FULL", QUEUE_FULL)]
     return _FORM.format(

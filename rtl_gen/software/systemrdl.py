@@ -13,6 +13,7 @@ _ACCESS = {
     "rw": "sw = rw; hw = r; reset = 0;",
     "wo": "sw = w; hw = r; singlepulse; reset = 0;",
     "wc": "sw = rw; hw = w; onwrite = wclr; reset = 0;",
+    "w1": "sw = rw; hw = w; onwrite = woclr; reset = 0;",
 }
 """By `hfp8_hw.registers.Register.access`."""
 

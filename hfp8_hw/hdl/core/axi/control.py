@@ -17,7 +17,7 @@ from ....registers import (
     fixed_words,
     register,
 )
-from ...numbers.raw import wire
+from ...numbers.raw import any_of, wire
 from ...numbers.shape import Amaranth
 from ..gemm_core import EVENTS
 from ..records import job_record, summary
@@ -39,6 +39,8 @@ class Control(wiring.Component):
         As `GemmCore` has them.
     flags : 4 bits, of the results taken in this clock, ORed
     summary : `summary`, under ``events.sent``; with an epilogue
+    interrupt : 1 bit
+        Something is pending that is to interrupt.
     """
 
     def __init__(self, parameters: CoreParameters) -> None:
@@ -52,6 +54,7 @@ class Control(wiring.Component):
                 "step_cols": In(p.cols.bit_length()),
                 "step_mask": In(p.lanes),
                 "flags": In(4),
+                "interrupt": Out(1),
                 **({} if p.epilogue == "none" else {"summary": In(summary(p))}),
             }
         )
@@ -101,8 +104,20 @@ class Control(wiring.Component):
         show("AMAX", **amax)
         show("REFUSED", value=self._count(m, events.refused | overflow, 32, "refused"))
         show("DONE", value=self._count(m, events.sent, 32, "sent"))
+        others = any_of(*(getattr(events, name) for name in misplaced))
+        self._interrupt(m, axi, Cat(events.sent, events.refused | overflow, others))
         self._counters(m, axi)
         return m
+
+    def _interrupt(self, m: Module, axi: AxiLite, causes: Amaranth) -> None:
+        """What happens, bit by bit as INTERRUPT_PENDING has it, stays there until it is cleared."""
+        pending = Signal(len(causes), name="interrupt_pending", attrs={"stage": "events"})
+        strobe = axi.wrote_INTERRUPT_PENDING & axi.wstrb[0]
+        m.d.sync += pending.eq((pending & ~Mux(strobe, axi.wdata[: len(causes)], 0)) | causes)
+        m.d.comb += [
+            axi.value_INTERRUPT_PENDING.eq(pending),
+            self.interrupt.eq((pending & axi.value_INTERRUPT_ENABLE).any()),
+        ]
 
     def _queue(self, m: Module, axi: AxiLite) -> tuple[Amaranth, Amaranth]:
         """(the queue is full, a job came that found it so)."""
