@@ -76,7 +76,7 @@ async def drive(dut: Any) -> None:
 
     @resume
     async def level() -> int:
-        return int(dut.interrupt.value)
+        return int(dut.irq.value)
 
     @resume
     async def read(address: int) -> int:

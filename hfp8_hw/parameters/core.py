@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
 from ..formats import HFP8, FloatFormat, parse_format, parse_operand
-from ..jobs import MAX_PAGES, MAX_SIZE, GemmJob, JobError
+from ..jobs import MAX_PAGES, MAX_SIZE, Addresses, GemmJob, JobError
 from ..rounding import (
     Rounding,
     check_overflow,
@@ -24,6 +24,9 @@ from .product import TwoOperandParameters
 
 CORE_SEMANTICS = ("exact",)
 EPILOGUES = ("none", "quantize", "full")
+CORE_PORTS = ("streams", "memory")
+BUSES = (32, 64, 128)
+BURSTS = (2, 4, 8, 16, 32, 64, 128, 256)
 CORE_LANES = (1, *LANES)
 USUAL_SIZE = 4096
 """Codes of a page, at the least, by default."""
@@ -181,6 +184,23 @@ class CoreParameters(TwoOperandParameters):
         "Largest number of columns that a bias can have.",
         values="1 to 65535, with epilogue=full only",
     )
+    ports: str = parameter(
+        "streams",
+        "How operands come and results leave: on AXI4-Streams, or the core is a master of AXI4 and "
+        "each job says where they are in memory.",
+        values=", ".join(CORE_PORTS),
+        off="streams",
+    )
+    bus: int = parameter(
+        64,
+        "Width of the data on the bus to memory.",
+        values=f"{', '.join(map(str, BUSES))}, with ports=memory only",
+    )
+    burst: int = parameter(
+        16,
+        "Longest burst on it, in words.",
+        values="a power of two, 2 to 256, with ports=memory only",
+    )
 
     @property
     def idle(self) -> dict[str, str]:
@@ -193,10 +213,14 @@ class CoreParameters(TwoOperandParameters):
             found["random_seed"] = random_idle(self.result_rounding, "xorshift32")["random_seed"]
         if self.epilogue != "full":
             found["bias_size"] = f"{how}: only full has a bias"
+        if self.ports == "streams":
+            reason = "ports='streams': only memory has a bus"
+            found |= {"bus": reason, "burst": reason}
         return found
 
     def _check_choices(self) -> None:
-        check_choice("output", self.epilogue, EPILOGUES)
+        check_choice("epilogue", self.epilogue, EPILOGUES)
+        check_choice("ports", self.ports, CORE_PORTS)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -235,6 +259,13 @@ class CoreParameters(TwoOperandParameters):
         self._check_size("b_size", "cols")
         if self.epilogue != "none":
             self._check_epilogue()
+        if self.ports == "memory":
+            for name, allowed in (("bus", BUSES), ("burst", BURSTS)):
+                value = getattr(self, name)
+                if isinstance(value, bool) or value not in allowed:
+                    raise ParameterError(
+                        f"{name}={value!r} is not allowed: one of {', '.join(map(str, allowed))}"
+                    )
 
     def _check_epilogue(self) -> None:
         for fmt in self.y_formats:
@@ -293,6 +324,11 @@ class CoreParameters(TwoOperandParameters):
         return self.epilogue != "none" and same and self.drains == self.rows
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """What jobs have in memory: of the members of `hfp8_hw.jobs.Addresses`."""
+        return ("a", "b", "y", *(("bias", "c") if self.epilogue == "full" else ()))
+
+    @property
     def bias_words(self) -> int:
         """Beats of the largest bias."""
         return -(-self.bias_size // self.drains)
@@ -317,8 +353,15 @@ class CoreParameters(TwoOperandParameters):
         """Clocks in which the results of a tile leave the array."""
         return self.rows * self.cols // self.drains
 
-    def refusal(self, job: GemmJob) -> JobError:
-        """Why the core refuses a job; `JobError.NONE` if it does not."""
+    def refusal(self, job: GemmJob, addresses: Addresses | None = None) -> JobError:
+        """Why the core refuses a job; `JobError.NONE` if it does not.
+
+        With ``ports=memory`` its ``addresses`` are looked at first.
+        """
+        if addresses is not None and self.ports == "memory":
+            used = [getattr(addresses, name) for name in job.addresses if name in self.places]
+            if any(address % (self.bus // 8) for address in used):
+                return JobError.ADDRESS
         modes = [(job.mode_a, self.a_formats), (job.mode_b, self.b_formats)]
         pages = [job.page_a, job.page_b]
         if self.epilogue == "none":

@@ -10,10 +10,10 @@ from hfp8_hw.jobs import JobError
 from hfp8_hw.registers import (
     ACCESS,
     JOB_WORDS,
-    QUEUE_FULL,
-    REGISTERS,
+    OTHER_ERRORS,
     Register,
     fixed_words,
+    registers_of,
 )
 
 _FORM = """\
@@ -76,14 +76,16 @@ def c_header(parameters: Any, name: str) -> str:
     It is C99, and C++ too.
     """
     upper = name.upper()
-    job = [register for register in REGISTERS if register.name in JOB_WORDS]
+    own = registers_of(parameters)
+    job = [register for register in own if register.name in JOB_WORDS]
     words = fixed_words(parameters)
-    errors = [*((error.name, int(error)) for error in JobError), ("QUEUE_FULL", QUEUE_FULL)]
+    errors = [(error.name, int(error)) for error in JobError]
+    errors += [(name, code) for name, (code, _) in OTHER_ERRORS.items()]
     return _FORM.format(
         name=name,
         upper=upper,
         version=__version__,
-        registers="\n\n".join(_register(register, upper) for register in REGISTERS),
+        registers="\n\n".join(_register(register, upper) for register in own),
         words="\n".join(f"#define {upper}_{key}_WORD {word:#010x}u" for key, word in words.items()),
         errors="\n".join(f"#define {upper}_ERROR_IS_{key} {value}u" for key, value in errors),
         members="\n".join(f"    uint32_t {register.name.lower()};" for register in job),
