@@ -5,23 +5,22 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hfp8_hw.errors import ParameterError
-from hfp8_hw.jobs import Addresses, GemmJob, JobError
+from hfp8_hw.jobs import GemmJob
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import BUS_READ, BUS_WRITE, unpacked
 from rtl_gen.package import Package, generate
-from verif.core.memory.placed import Placed, place
+from verif.core.memory.placed import place
 from verif.core.memory.run import run
 from verif.core.mixture import mixture
 from verif.core.program import Program
+from verif.errors import SimulationError
 
-from .conftest import check_lint, later
+from .conftest import later
 
 SMALL = {"rows": 2, "cols": 2, "lanes": 2, "ports": "memory", "bus": 32, "burst": 4}
 SEED = 3
@@ -90,3 +89,59 @@ def test_every_two_options_together(given: dict[str, Any], simulator: str) -> No
     ]
     found = run(generate(p), simulator, placed, seed=SEED)
     assert (found.first, found.jobs) == (None, sum(len(one.jobs) for one in placed))
+
+
+def test_errors_of_the_bus_are_reported() -> None:
+    """The core goes on: of the job with the error everything is as memory gave it, of the others
+    as ever."""
+    p, rng = CoreParameters(**SMALL), np.random.default_rng(SEED)
+    placed = []
+    for name in ("a", "b", "y"):
+        program = some_jobs(p, rng, 5)
+        task = program.tasks[2]
+        if name != "y":
+            zeros = np.zeros_like(getattr(task, name))
+            program.tasks[2] = replace(task, **{name: zeros})
+        placed.append(place(program, rng))
+        placed[-1].fail(2, name)
+    found = run(generate(p), "icarus", placed, seed=SEED)
+    assert (found.first, found.jobs) == (None, 15)
+    codes = [unpacked("ERROR", ran["registers"]["ERROR"])["code"] for ran in found.ran]
+    assert codes == [BUS_READ, BUS_READ, BUS_WRITE]
+
+
+def broken(package: Package, pattern: str, new: str) -> Package:
+    """A copy in which the first text that matches is another."""
+    text, count = re.subn(pattern, new, package.verilog, count=1)
+    assert count == 1, pattern
+    return replace(package, verilog=text)
+
+
+FAULTS = {
+    "a burst that is longer than what is left of 4 KiB": (
+        r"(wire \[3:0\] fetch_a_more = ).*", r"\1fetch_a_left > 15 ? 4'd15 : fetch_a_left[3:0];"),
+    "bursts without an end": (r"(assign m_axi_wlast = ).*", r"\g<1>1'b0;"),
+    "an end that comes early": (r"(assign m_axi_wlast = ).*", r"\g<1>1'b1;"),
+    "bytes beyond the results": (r"(assign m_axi_wstrb = ).*", r"\g<1>8'hff;"),
+    "valid waits for ready": (r"(assign m_axi_arvalid = .*);", r"\1 & m_axi_arready;"),
+    "a burst of results begins a word late": (
+        r"(assign m_axi_awaddr = )(.*);", r"\1\2 + 32'd8;"),
+    "reads without room": (r"(wire fetch_b_room = ).*", r"\g<1>1'b1;"),
+    "a job is done before its last burst": (r"(wire store_done = ).*", r"\g<1>store_begins;"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", [*list(FAULTS)[:2], *map(later, list(FAULTS)[2:])])
+def test_faults_are_found(fault: str) -> None:
+    p = CoreParameters(**{**SMALL, "bus": 64, "burst": 16})
+    rng = np.random.default_rng(SEED)
+    program = Program(p, stall=0.3)
+    for size in ((3, 3, 90), (13, 4, 20), (5, 3, 5), (5, 5, 100), (20, 20, 30), (3, 3, 3)):
+        program.random(rng, GemmJob(*size))
+    placed = [place(program, rng, latency=20), place(program, rng, shy=True)]
+    package = broken(generate(p), *FAULTS[fault])
+    try:
+        found = run(package, "icarus", placed, seed=SEED).first
+    except SimulationError as error:
+        found = str(error)
+    assert found is not None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw.jobs import Addresses, GemmJob, JobError
+from hfp8_hw.registers import BUS_READ, BUS_WRITE
 
 from ..program import Program, Task, addends, beats, in_order
 
@@ -39,6 +40,8 @@ class Placed:
         Memory is ready for nothing before it is valid.
     faults : list of (int, int)
         The parts that give an error.
+    error : int
+        The code of that error.
     """
 
     program: Program
@@ -51,6 +54,26 @@ class Placed:
     reads: list[tuple[int, int]] = field(default_factory=list)
     writes: list[tuple[int, int]] = field(default_factory=list)
     faults: list[tuple[int, int]] = field(default_factory=list)
+    error: int = 0
+
+    def fail(self, number: int, name: str) -> None:
+        """Memory gives an error to one matrix of a job. Reads then give zeros, and writes nothing.
+
+        Parameters
+        ----------
+        number : int
+            Of ``jobs``.
+        name : str
+            Of the member of `Addresses`.
+        """
+        start = getattr(self.jobs[number][1], name)
+        end = next(high for low, high in self.reads + self.writes if low == start)
+        self.faults.append((start, end))
+        self.error = BUS_WRITE if name == "y" else BUS_READ
+        if name == "y":
+            part = slice(start - BASE, end - BASE)
+            self.after[part] = self.image[part]
+            self.known[part] = True
 
 
 def contents(program: Program, task: Task) -> dict[str, bytes]:

@@ -110,10 +110,10 @@ def _check(
     for one in expected:
         ored |= int(np.bitwise_or.reduce(one.flags, axis=None))
     due = {
-        "ERROR": packed("ERROR", {"code": int([*refused, JobError.NONE][0])}),
+        "ERROR": packed("ERROR", {"code": placed.error or int([*refused, JobError.NONE][0])}),
         "REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored,
         "INTERRUPT_PENDING": packed(
-            "INTERRUPT_PENDING", {"done": bool(expected), "refused": bool(refused)}
+            "INTERRUPT_PENDING", {"done": bool(expected), "refused": bool(refused), "error": bool(placed.error)}
         ),
     }  # fmt: skip
     if expected and p.epilogue != "none":

@@ -65,7 +65,7 @@ class Dispatch(wiring.Component):
         held: Any = Signal(
             queued_job(p), name="dispatched", reset_less=True, attrs={"stage": "dispatch"}
         )
-        waiting = Signal(name="dispatch_waiting", attrs={"stage": "dispatch"})
+        waiting = Signal(name="waiting", attrs={"stage": "dispatch"})
         queues = {side: self._queue(m, side, matrix(p).size, OPERANDS) for side in self.sides} | {
             "y": self._queue(m, "y", target(p).size, RESULTS)
         }
@@ -73,11 +73,11 @@ class Dispatch(wiring.Component):
         room = wire(
             m,
             ~any_of(*(queue.w_level > queue.depth - 2 for queue in queues.values())),
-            "dispatch_room",
+            "room",
         )
         low = (p.bus // 8 - 1).bit_length()
         odd = any_of(*(used & new[f"address_{name}"][:low].any() for name, used in uses(p, new)))
-        refuses = wire(m, i.valid & ~waiting & odd, "dispatch_refuses")
+        refuses = wire(m, i.valid & ~waiting & odd, "refuses")
         m.d.comb += [
             job.valid.eq(i.valid & ~waiting & ~odd & room),
             i.ready.eq(refuses | (job.valid & job.ready)),
@@ -89,7 +89,7 @@ class Dispatch(wiring.Component):
             m.d.sync += [waiting.eq(1), held.eq(new)]
         second: Amaranth = Const(0, 1)
         if p.epilogue == "full":
-            second = Signal(name="dispatch_second", attrs={"stage": "dispatch"})
+            second = Signal(name="second", attrs={"stage": "dispatch"})
             m.d.sync += second.eq(self.accepted & held.bias & held.accumulate)
         with m.If(self.accepted | self.refused):
             m.d.sync += waiting.eq(0)
@@ -130,7 +130,7 @@ class Dispatch(wiring.Component):
         put("y", self.accepted, target(p), address=job.address_y[low:], silent=silent)
         if p.epilogue != "full":
             return
-        bias = wire(m, self.accepted & job.bias, "dispatch_bias")
+        bias = wire(m, self.accepted & job.bias, "bias")
         put(
             "c", bias | (self.accepted & job.accumulate) | second, matrix(p),
             height=Mux(bias, job.n, job.m), width=Mux(bias, 1, job.n),

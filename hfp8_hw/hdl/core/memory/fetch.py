@@ -65,7 +65,7 @@ class Fetch(wiring.Component):
         return m
 
     def _register(self, label: str, shape: Any, **facts: Any) -> Signal:
-        return Signal(shape, name=f"{self.name}_{label}", attrs={"stage": self.name}, **facts)
+        return Signal(shape, name=label, attrs={"stage": self.name}, **facts)
 
     @property
     def depth(self) -> int:
@@ -78,7 +78,7 @@ class Fetch(wiring.Component):
         given: Any = size.o
         ask: Any = self.ask
         low = (p.bus // 8 - 1).bit_length()
-        end = wire(m, given.payload.beats * self.beat_bytes - 1, f"{self.name}_end")
+        end = wire(m, given.payload.beats * self.beat_bytes - 1, "end")
         asking = self._register("asking", 1)
         address = self._register("address", len(given.payload.address))
         left = self._register("left", len(end) - low)
@@ -86,10 +86,10 @@ class Fetch(wiring.Component):
         # Words up to the next multiple of the longest burst, less one, and those of the matrix.
         block = (p.burst - 1).bit_length()
         ahead: Amaranth = ~address[:block]
-        last = wire(m, (left >> block == 0) & (left[:block] <= ahead), f"{self.name}_last")
+        last = wire(m, (left >> block == 0) & (left[:block] <= ahead), "last")
         free = self._register("free", range(self.depth + 1), init=self.depth)
-        room = wire(m, free >= p.burst, f"{self.name}_room")
-        more = wire(m, Mux(last, left[:block], ahead)[:block], f"{self.name}_more")
+        room = wire(m, free >= p.burst, "room")
+        more = wire(m, Mux(last, left[:block], ahead)[:block], "more")
         m.d.comb += [
             given.ready.eq(~asking),
             ask.valid.eq(asking & room),
@@ -98,7 +98,7 @@ class Fetch(wiring.Component):
             ask.payload.last.eq(last),
             ask.payload.tail.eq(tail),
         ]
-        asks = wire(m, ask.valid & ask.ready, f"{self.name}_asks")
+        asks = wire(m, ask.valid & ask.ready, "asks")
         m.d.sync += free.eq(free + popped - Mux(asks, more + 1, 0))
         with m.If(asks):
             m.d.sync += [
@@ -122,7 +122,7 @@ class Fetch(wiring.Component):
         layout = part(bus_bytes, unit)
         m.submodules.words = words = fifo.SyncFIFOBuffered(width=layout.size, depth=self.depth)
         m.submodules.gearbox = gearbox = Gearbox(bus_bytes, self.beat_bytes, f"{self.name}_gear")
-        came: Any = Signal(layout, name=f"{self.name}_came")
+        came: Any = Signal(layout, name="came")
         i: Any = gearbox.i
         o: Any = gearbox.o
         out: Any = self.o
@@ -142,4 +142,4 @@ class Fetch(wiring.Component):
             out.payload.last.eq(o.payload.last),
             o.ready.eq(out.ready),
         ]
-        return wire(m, words.r_rdy & words.r_en, f"{self.name}_popped")
+        return wire(m, words.r_rdy & words.r_en, "popped")

@@ -48,12 +48,12 @@ class Gearbox(wiring.Component):
         bits = 8 * self.unit
 
         def register(label: str, shape: Any, **facts: Any) -> Signal:
-            return Signal(shape, name=f"{self.name}_{label}", attrs={"stage": self.name}, **facts)
+            return Signal(shape, name=label, attrs={"stage": self.name}, **facts)
 
         held = register("held", size * bits, reset_less=True)
         count, ended = register("count", range(size + 1)), register("ended", 1)
-        full = wire(m, count >= self.o_units, f"{self.name}_full")
-        final = wire(m, ended & (count <= self.o_units), f"{self.name}_final")
+        full = wire(m, count >= self.o_units, "full")
+        final = wire(m, ended & (count <= self.o_units), "final")
         m.d.comb += [
             o.valid.eq(full | ended),
             o.payload.data.eq(held[: self.o_units * bits]),
@@ -61,13 +61,13 @@ class Gearbox(wiring.Component):
             o.payload.last.eq(final),
             i.ready.eq(~ended & (count <= most)),
         ]
-        gives = wire(m, o.valid & o.ready, f"{self.name}_gives")
-        takes = wire(m, i.valid & i.ready, f"{self.name}_takes")
-        kept = wire(m, Mux(gives, held >> (self.o_units * bits), held), f"{self.name}_kept")
+        gives = wire(m, o.valid & o.ready, "gives")
+        takes = wire(m, i.valid & i.ready, "takes")
+        kept = wire(m, Mux(gives, held >> (self.o_units * bits), held), "kept")
         left = wire(
             m,
             Mux(gives, Mux(final, 0, count - self.o_units), count)[: len(count)],
-            f"{self.name}_left",
+            "left",
         )
         m.d.sync += [count.eq(left), held.eq(kept)]
         with m.If(gives & final):

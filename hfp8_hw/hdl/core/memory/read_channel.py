@@ -68,14 +68,14 @@ class ReadChannel(wiring.Component):
             {"side": range(self.sides), "last": 1, "tail": range(p.bus // 8)}
         )
         m.submodules.order = order = fifo.SyncFIFOBuffered(width=layout.size, depth=BURSTS)
-        sent: Any = Signal(layout, name="read_sent")
-        valid = Signal(name="read_valid", attrs={"stage": "read"})
-        held: Any = Signal(burst(p), name="read_burst", reset_less=True, attrs={"stage": "read"})
-        turn = Signal(range(self.sides), name="read_turn", attrs={"stage": "read"})
+        sent: Any = Signal(layout, name="sent")
+        valid = Signal(name="valid", attrs={"stage": "read"})
+        held: Any = Signal(burst(p), name="burst", reset_less=True, attrs={"stage": "read"})
+        turn = Signal(range(self.sides), name="turn", attrs={"stage": "read"})
         ar: Any = self.ar
-        free = wire(m, (~valid | ar.ready) & order.w_rdy, "read_free")
+        free = wire(m, (~valid | ar.ready) & order.w_rdy, "free")
         m.d.comb += [ar.valid.eq(valid), ar.payload.eq(held)]
-        chosen = Signal(range(self.sides), name="read_chosen")
+        chosen = Signal(range(self.sides), name="chosen")
         with m.Switch(turn):
             for now in range(self.sides):
                 with m.Case(now):
@@ -84,7 +84,7 @@ class ReadChannel(wiring.Component):
                         side = (now - k) % self.sides
                         with m.If(asks[side].valid):
                             m.d.comb += chosen.eq(side)
-        goes = wire(m, free & any_of(*(ask.valid for ask in asks)), "read_goes")
+        goes = wire(m, free & any_of(*(ask.valid for ask in asks)), "goes")
         with m.If(ar.ready):
             m.d.sync += valid.eq(0)
         m.d.comb += [order.w_en.eq(goes), order.w_data.eq(Value.cast(sent)), sent.side.eq(chosen)]
@@ -101,8 +101,8 @@ class ReadChannel(wiring.Component):
                     with m.If(goes):
                         m.d.sync += held.eq(ask.payload.burst)
 
-        due: Any = Signal(layout, name="read_due")
-        comes = wire(m, self.r_valid & order.r_rdy, "read_comes")
+        due: Any = Signal(layout, name="due")
+        comes = wire(m, self.r_valid & order.r_rdy, "comes")
         m.d.comb += [
             due.eq(order.r_data),
             self.r_ready.eq(order.r_rdy),

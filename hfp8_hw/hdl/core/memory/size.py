@@ -41,7 +41,7 @@ class Size(wiring.Component):
         o: Any = self.o
 
         def register(label: str, width: int) -> Signal:
-            return Signal(width, name=f"{self.name}_{label}", attrs={"stage": self.name})
+            return Signal(width, name=label, attrs={"stage": self.name})
 
         busy = register("busy", 1)
         address = register("address", len(i.payload.address))
@@ -49,8 +49,8 @@ class Size(wiring.Component):
         addend, total = register("addend", 2 * SIZE_BITS), register("total", 2 * SIZE_BITS)
         shift = (self.step - 1).bit_length()
         direct = self.step == 1 << shift
-        counted = wire(m, steps == 0, f"{self.name}_counted")
-        done = wire(m, busy & counted & (factor == 0), f"{self.name}_done")
+        counted = wire(m, steps == 0, "counted")
+        done = wire(m, busy & counted & (factor == 0), "done")
         m.d.comb += [
             i.ready.eq(~busy),
             o.valid.eq(done),

@@ -81,7 +81,7 @@ class Store(wiring.Component):
         m.submodules.answers = answers = fifo.SyncFIFOBuffered(width=answer.size, depth=BURSTS)
 
         def register(label: str, shape: Any) -> Signal:
-            return Signal(shape, name=f"store_{label}", attrs={"stage": "store"})
+            return Signal(shape, name=label, attrs={"stage": "store"})
 
         i: Any = self.i
         job: Any = self.job
@@ -92,16 +92,14 @@ class Store(wiring.Component):
         block = (p.burst - 1).bit_length()
         more = register("more", block)
         dropped = register("dropped", 16)
-        room = wire(m, bursts.w_rdy & answers.w_rdy, "store_room")
-        goes = wire(m, o.valid & o.ready, "store_goes")
-        end = wire(m, o.payload.last | (address[:block] == p.burst - 1), "store_end")
-        skips = wire(
-            m, ~active & job.valid & job.payload.silent & (dropped != 0) & room, "store_skips"
-        )
-        begins = wire(m, ~active & job.valid & ~job.payload.silent, "store_begins")
-        came: Any = Signal(word, name="store_word")
-        new: Any = Signal(burst(p), name="store_burst")
-        due: Any = Signal(answer, name="store_answer")
+        room = wire(m, bursts.w_rdy & answers.w_rdy, "room")
+        goes = wire(m, o.valid & o.ready, "goes")
+        end = wire(m, o.payload.last | (address[:block] == p.burst - 1), "end")
+        skips = wire(m, ~active & job.valid & job.payload.silent & (dropped != 0) & room, "skips")
+        begins = wire(m, ~active & job.valid & ~job.payload.silent, "begins")
+        came: Any = Signal(word, name="word")
+        new: Any = Signal(burst(p), name="burst")
+        due: Any = Signal(answer, name="answer")
         m.d.comb += [
             gear.valid.eq(i.valid),
             gear.payload.data.eq(i.payload.data),
@@ -132,7 +130,7 @@ class Store(wiring.Component):
                 more.eq(Mux(end, 0, more + 1)),
                 active.eq(~o.payload.last),
             ]
-        self._channels(m, words, bursts, answers, wire(m, goes & end, "store_whole"))
+        self._channels(m, words, bursts, answers, wire(m, goes & end, "whole"))
         return m
 
     def _channels(self, m: Module, words: Any, bursts: Any, answers: Any, whole: Any) -> None:
@@ -143,9 +141,9 @@ class Store(wiring.Component):
         aw: Any = self.aw
         w: Any = self.w
         part_at_head = part(bus_bytes, unit)
-        head: Any = Signal(data.StructLayout({"part": part_at_head, "last": 1}), name="store_head")
-        answer: Any = Signal(data.StructLayout({"burst": 1, "end": 1}), name="store_due")
-        ready = Signal(range(words.depth + 1), name="store_ready", attrs={"stage": "store"})
+        head: Any = Signal(data.StructLayout({"part": part_at_head, "last": 1}), name="head")
+        answer: Any = Signal(data.StructLayout({"burst": 1, "end": 1}), name="due")
+        ready = Signal(range(words.depth + 1), name="ready", attrs={"stage": "store"})
         m.d.comb += [
             aw.payload.as_value().eq(bursts.r_data),
             aw.valid.eq(bursts.r_rdy),
