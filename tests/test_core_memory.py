@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hfp8_hw.jobs import GemmJob
+from hfp8_hw.errors import ParameterError
+from hfp8_hw.jobs import Addresses, GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import BUS_READ, BUS_WRITE, unpacked
 from rtl_gen.package import Package, generate
@@ -20,9 +22,9 @@ from verif.core.mixture import mixture
 from verif.core.program import Program
 from verif.errors import SimulationError
 
-from .conftest import later
+from .conftest import check_lint, later
 
-SMALL = {"rows": 2, "cols": 2, "lanes": 2, "ports": "memory", "bus": 32, "burst": 4}
+SMALL: dict[str, Any] = {"rows": 2, "cols": 2, "lanes": 2, "ports": "memory", "bus": 32, "burst": 4}
 SEED = 3
 
 
@@ -30,9 +32,9 @@ def some_jobs(p: CoreParameters, rng: np.random.Generator, count: int, **facts: 
     """Jobs of random sizes."""
     program = Program(p, **facts)
     for _ in range(count):
-        sizes = (int(rng.integers(1, 3 * n + 2)) for n in (p.rows, p.cols, p.lanes))
+        m, n, k = (int(rng.integers(1, 3 * n + 2)) for n in (p.rows, p.cols, p.lanes))
         ways = (bool(x) for x in rng.integers(0, 2, 2))
-        program.random(rng, GemmJob(*sizes, *ways))
+        program.random(rng, GemmJob(m, n, k, *ways))
     return program
 
 
@@ -42,8 +44,8 @@ def test_jobs_back_to_back(simulator: str) -> None:
     only; resets in mid-job; jobs that are refused, for their addresses too, between others."""
     p, rng = CoreParameters(**SMALL), np.random.default_rng(SEED)
     every = Program(p)
-    for sizes in itertools.product((1, 2, 5), repeat=3):
-        every.random(rng, GemmJob(*sizes))
+    for m, n, k in itertools.product((1, 2, 5), repeat=3):
+        every.random(rng, GemmJob(m, n, k))
     placed = [
         place(every, rng),
         place(some_jobs(p, rng, 20, stall=0.4), rng),
@@ -51,8 +53,10 @@ def test_jobs_back_to_back(simulator: str) -> None:
         place(some_jobs(p, rng, 10), rng, shy=True),
     ]
     refused = Program(p, stall=0.2)
-    for job in (GemmJob(3, 2, 5), GemmJob(0, 1, 1), GemmJob(2, 2, 7, page_a=2), GemmJob(5, 5, 5),
-                GemmJob(5, 4, 5, load_a=False, transpose_a=True), GemmJob(1, 4000, 40)):  # fmt: skip
+    for job in (
+        GemmJob(3, 2, 5), GemmJob(0, 1, 1), GemmJob(2, 2, 7, page_a=2), GemmJob(5, 5, 5),
+        GemmJob(5, 4, 5, load_a=False, transpose_a=True), GemmJob(1, 4000, 40),
+    ):  # fmt: skip
         refused.random(rng, job)
     odd = [(k, GemmJob(4, 3, 2)) for k in (0, 2, 2, 4, 6)]
     placed.append(place(refused, rng, odd=odd, latency=7))
@@ -136,12 +140,66 @@ def test_faults_are_found(fault: str) -> None:
     p = CoreParameters(**{**SMALL, "bus": 64, "burst": 16})
     rng = np.random.default_rng(SEED)
     program = Program(p, stall=0.3)
-    for size in ((3, 3, 90), (13, 4, 20), (5, 3, 5), (5, 5, 100), (20, 20, 30), (3, 3, 3)):
-        program.random(rng, GemmJob(*size))
-    placed = [place(program, rng, latency=20), place(program, rng, shy=True)]
+    for m, n, k in ((3, 3, 90), (13, 4, 20), (5, 3, 5), (5, 5, 100), (20, 20, 30), (3, 3, 3)):
+        program.random(rng, GemmJob(m, n, k))
+    at_full_speed = replace(program, stall=0.0)
+    placed = [place(program, rng, latency=20), place(at_full_speed, rng, shy=True)]
     package = broken(generate(p), *FAULTS[fault])
     try:
         found = run(package, "icarus", placed, seed=SEED).first
     except SimulationError as error:
         found = str(error)
     assert found is not None
+
+
+def test_a_late_memory_does_not_hold_up_the_core() -> None:
+    """Several bursts are on their way at once: with 40 clocks to a burst's first word, jobs take
+    hardly longer than without."""
+    p, rng = CoreParameters(**{**SMALL, "bus": 64, "burst": 16}), np.random.default_rng(SEED)
+    program = Program(p)
+    for _ in range(3):
+        program.random(rng, GemmJob(12, 12, 160))
+    found = run(generate(p), "icarus", [place(program, rng, latency=t) for t in (0, 40)])
+    assert found.first is None
+    at_once, late = (ran["clocks"] for ran in found.ran)
+    # The first operands and the last results wait for memory; nothing else does.
+    assert late <= at_once + 4 * 40
+
+
+def test_the_package_reads_without_a_warning(tmp_path: Path) -> None:
+    package = check_lint("core", {**SMALL, "epilogue": "full", "bus": 128}, tmp_path)
+    widths = {port["name"]: port["width"] for port in package.manifest["ports"]}
+    assert (widths["m_axi_wdata"], widths["m_axi_wstrb"], widths["m_axi_araddr"]) == (128, 16, 32)
+    assert not [name for name in widths if "axis" in name]
+    header = package.files()[f"{package.name}_regs.h"]
+    assert "_ADDRESS_BIAS 0x70u" in header and "uint32_t address_y;" in header
+
+
+def test_streams_have_no_registers_of_addresses() -> None:
+    package = generate(CoreParameters(rows=2, cols=2, lanes=2))
+    assert "ADDRESS_" not in package.files()[f"{package.name}_regs.h"]
+    assert "ADDRESS_" not in package.files()[f"{package.name}.rdl"]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: CoreParameters(ports="axi"), "ports='axi' is not allowed: one of streams, memory"),
+        (lambda: CoreParameters(ports="memory", bus=48), "bus=48 is not allowed: one of 32, 64"),
+        (lambda: CoreParameters(ports="memory", burst=1), "burst=1 is not allowed: one of 2, 4"),
+        (lambda: CoreParameters(burst=16), "burst=16 is not allowed for ports='streams'"),
+        (lambda: Addresses(a=-8), "a=-8 is not allowed: an integer from 0 to 4294967295"),
+    ],
+)
+def test_what_is_not_allowed(make: Any, said: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        make()
+    assert said in str(caught.value)
+
+
+def test_addresses_that_no_job_uses_may_be_any() -> None:
+    p = CoreParameters(**SMALL, epilogue="full")
+    odd = Addresses(a=1, bias=2, c=3)
+    assert p.refusal(GemmJob(1, 1, 1, load_a=False), odd) is JobError.NONE
+    assert p.refusal(GemmJob(0, 1, 1, load_a=False, bias=True), odd) is JobError.ADDRESS
+    assert p.refusal(GemmJob(0, 1, 1, silent=True), Addresses(y=4)) is JobError.EMPTY

@@ -109,12 +109,13 @@ def _check(
     ored = 0
     for one in expected:
         ored |= int(np.bitwise_or.reduce(one.flags, axis=None))
+    pending: dict[str, int] = {
+        "done": bool(expected), "refused": bool(refused), "error": bool(placed.error)
+    }  # fmt: skip
     due = {
         "ERROR": packed("ERROR", {"code": placed.error or int([*refused, JobError.NONE][0])}),
         "REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored,
-        "INTERRUPT_PENDING": packed(
-            "INTERRUPT_PENDING", {"done": bool(expected), "refused": bool(refused), "error": bool(placed.error)}
-        ),
+        "INTERRUPT_PENDING": packed("INTERRUPT_PENDING", pending),
     }  # fmt: skip
     if expected and p.epilogue != "none":
         last = {"value": expected[-1].amax, "special": expected[-1].special}

@@ -135,7 +135,7 @@ class Control(wiring.Component):
         """(the queue is full, a job came that found it so)."""
         layout = queued_job(self.parameters)
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=layout.size, depth=QUEUE)
-        names = JOB_REGISTERS
+        names: tuple[str, ...] = JOB_REGISTERS
         if self.parameters.ports == "memory":
             names += ADDRESS_REGISTERS
         words = {name: getattr(axi, f"value_{name}") for name in names}
