@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import core_pictures
 import curves
 import diagram
 import waveform
@@ -17,6 +18,8 @@ def pictures() -> dict[Path, str]:
     """Every picture's file and what it must hold."""
     return {
         IMAGES / "blocks.svg": diagram.svg(),
+        IMAGES / "core.svg": core_pictures.parts_of_the_core(),
+        IMAGES / "core_schedule.svg": core_pictures.schedule(core_pictures.simulate()),
         IMAGES / "waveform.svg": waveform.svg(waveform.simulate()),
     }
 

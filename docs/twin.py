@@ -62,9 +62,9 @@ def traffic(table: Table) -> str:
     ]  # fmt: skip
     head = ["workers", "Mbit/s", "exchange", "s", "model, s", "off by"]
     said = (
-        f"\n`python -m hfp8_hw.nn.distributed.traffic` measured {data['size']:,} weights between "
-        "network namespaces of limited bandwidth. The model is the time of a worker's own sums, "
-        "and the bytes divided by the rate:\n\n"
+        "\n`python -m hfp8_hw.nn.distributed.traffic --workers 2 4 --rates 50 100` measured "
+        f"{data['size']:,} weights between network namespaces of limited bandwidth, on two cores. "
+        "The model is the time of a worker's own sums, and the bytes divided by the rate:\n\n"
     )
     return said + table(head, body, 3)
 

@@ -41,7 +41,7 @@ REASONS = {
     JobError.LONG: "k is larger than the parameter terms",
     JobError.LARGE_A: "A does not fit a page",
     JobError.LARGE_B: "B does not fit a page",
-    JobError.MODE: "the operand's format has no mode 1",
+    JobError.MODE: "the operand's or the result's format has no mode 1",
     JobError.PAGE: "there is no such page",
     JobError.EPILOGUE: "the parameter epilogue leaves out what the job asks for",
     JobError.BIAS: "n is larger than the parameter bias_size",

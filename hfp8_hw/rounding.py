@@ -75,11 +75,12 @@ def default_overflow(fmt: FloatFormat) -> str:
     return "special" if fmt.has_nan else "saturate"
 
 
-def check_overflow(policy: object, fmt: FloatFormat) -> str:
+def check_overflow(policy: object, fmt: FloatFormat, parameter: str = "overflow") -> str:
     """Return ``policy`` if it is allowed for results in ``fmt``, else raise ParameterError."""
-    policy = check_choice("overflow", policy, OVERFLOWS)
+    policy = check_choice(parameter, policy, OVERFLOWS)
     if policy == "special" and not fmt.has_nan:
         raise ParameterError(
-            f"overflow={policy!r} is not allowed for {fmt}: it has no Inf or NaN, only 'saturate'"
+            f"{parameter}={policy!r} is not allowed for {fmt}: it has no Inf or NaN, "
+            "only 'saturate'"
         )
     return policy

@@ -30,6 +30,8 @@ class Cell:
         ``none`` (a number).
     stage : str
         Of a register: the mark of the pipeline stage that it begins, if it has one.
+    own : bool
+        Of a register: no other is put in its place, also an equal one.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Cell:
     live: tuple[int, ...] = ()
     origin: str = ""
     stage: str = ""
+    own: bool = False
 
     @property
     def output(self) -> list[Bit]:
@@ -199,4 +202,5 @@ def _cell(data: dict[str, Any]) -> Cell:
         for name, value in data["parameters"].items()
         if name not in ("MEMID", "INIT")
     }
-    return Cell(data["type"], parameters, data["connections"])
+    own = "keep" in data.get("attributes", {})
+    return Cell(data["type"], parameters, data["connections"], own=own)

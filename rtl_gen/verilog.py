@@ -124,6 +124,29 @@ class _Flat:
         self.signals[name] = (signal, direction)
 
 
+def _kept(text: str) -> str:
+    """RTLIL with the attribute ``keep`` of signals also at their registers, where passes that merge
+    equal cells look for it."""
+    lines: list[str] = []
+    names: set[str] = set()
+    marked, cell = False, 0
+    for line in text.splitlines():
+        word, *rest = line.split(maxsplit=1) or [""]
+        if word == "attribute":
+            marked |= rest[0].startswith("\\keep ")
+        elif word == "module":
+            names.clear()
+        elif word == "wire" and marked:
+            names.add(line.split()[-1])
+        elif word == "cell":
+            cell = len(lines)
+        elif line.startswith("    connect \\Q ") and line.split()[-1] in names:
+            lines.insert(cell, "  attribute \\keep 1")
+        marked &= word == "attribute"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
 def convert(
     unit: Any, top: str, kind: str = "", reserved: Iterable[str] = ()
 ) -> tuple[str, list[Port]]:
@@ -136,7 +159,7 @@ def convert(
     """
     flat = _Flat(unit)
     fragment = Fragment.get(flat.build(), None)
-    text = rtlil.convert(fragment, name=top, ports=flat.signals, emit_src=False)
+    text = _kept(rtlil.convert(fragment, name=top, ports=flat.signals, emit_src=False))
     yosys = find_yosys(lambda version: version >= (0, 40))
     json = yosys.run(["-q", "-"], _SCRIPT.format(rtlil=text, top=top), ignore_warnings=True)
     ports = [Port("clk", "in", 1, "clock"), Port("rst", "in", 1, "reset"), *flat.ports]

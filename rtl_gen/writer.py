@@ -92,7 +92,7 @@ class Writer:
             bits = _range(len(self._kept(cell)))
             if cell.is_memory:
                 lines.append(f"  reg {bits}{cell.name}_memory [0:{cell.parameters['SIZE'] - 1}];")
-            lines.append(f"  reg {bits}{cell.name};")
+            lines.append(f"  {_attributes(cell)}reg {bits}{cell.name};")
         return lines
 
     def _section(self, section: Section, order: list[str]) -> list[str]:
@@ -247,21 +247,28 @@ class Writer:
         if "EN" in pins:
             polarity = "" if cell.parameters["EN_POLARITY"] else "~"
             enable = f"if ({polarity}{self._vector(pins['EN'])}) "
+        # Yosys takes the attribute from here, others from the declaration.
+        clocked = f"  {_attributes(cell)}always @(posedge {clock})"
         if "SRST" not in pins:
-            return [f"  always @(posedge {clock})", f"    {enable}{steps}"]
+            return [clocked, f"    {enable}{steps}"]
         bits = format(cell.parameters["SRST_VALUE"], f"0{len(cell.output)}b")[::-1]
         reset = self._vector([bits[k] for k in cell.live])
         polarity = "" if cell.parameters["SRST_POLARITY"] else "~"
         clear = f"if ({polarity}{self._vector(pins['SRST'])}) {cell.name} <= {reset};"
         if cell.kind == "$sdffce":  # the reset, too, waits for the enable
             return [
-                f"  always @(posedge {clock})",
+                clocked,
                 f"    {enable}begin",
                 f"      {clear}",
                 f"      else {steps}",
                 "    end",
             ]
-        return [f"  always @(posedge {clock})", f"    {clear}", f"    else {enable}{steps}"]
+        return [clocked, f"    {clear}", f"    else {enable}{steps}"]
+
+
+def _attributes(cell: Cell) -> str:
+    """What stands in front of a register's declaration and of what loads it."""
+    return "(* keep *) " if cell.own else ""
 
 
 _RULE = f"  // {'-' * 74}"

@@ -1,6 +1,7 @@
 """The core on both simulators against golden, and golden's job against exact rationals."""
 
 import itertools
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,11 @@ from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import REGISTERS
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package, generate
+from rtl_gen.tools import netlist
+from verif.core.configurations import CHUNK_CORES, CORES, PLAIN_CORES, longest, programs
 from verif.core.program import Program
 from verif.core.run_core import run
+from verif.errors import SimulationError
 
 from .conftest import check_lint, later
 
@@ -26,63 +30,105 @@ SMALL = {"rows": 2, "cols": 2, "lanes": 2}
 SEED = 3
 
 
-def every_job(p: CoreParameters, stall: float, rng: np.random.Generator) -> Program:
-    """Every M, N, K from 1 to two tiles and one more, stored either way, in any mode and order."""
-    sizes = list(itertools.product(*(range(1, 2 * n + 2) for n in (p.rows, p.cols, p.lanes))))
-    program = Program(p, stall=stall)
-    for number in rng.permutation(len(sizes)):
-        ways = [bool(x) for x in rng.integers(0, 2, 2)]
-        modes = [int(rng.integers(len(f))) for f in (p.a_formats, p.b_formats)]
-        program.random(rng, GemmJob(*sizes[number], *ways, *modes))
-    return program
+@pytest.mark.parametrize("simulator", ["icarus", "verilator", "native"])
+@pytest.mark.parametrize("given", [PLAIN_CORES[0], *map(later, [*PLAIN_CORES[1:], *CHUNK_CORES])])
+def test_every_program_equals_golden(given: dict[str, Any], simulator: str) -> None:
+    """Jobs one after another, at full speed and with pauses on every port; jobs that are refused
+    between good ones; resets in mid-job; operands that stay."""
+    p = CoreParameters(**given)
+    found = run(generate(p), simulator, programs(p, SEED), seed=SEED)
+    done = [t.job for q in programs(p, SEED) for t in q.tasks if p.refusal(t.job) is JobError.NONE]
+    wanted = sum(job.m * job.n for job in done)
+    assert (found.mismatches, found.first, found.results) == (0, None, wanted)
+    assert found.jobs == len(done)
 
 
-@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_programs_have_every_kind_of_job() -> None:
+    """Each core's every size, and every error that a job of its can have."""
+    for given in CORES:
+        p = CoreParameters(**given)
+        every, stalled, refused, kept, *rest = programs(p, SEED)
+        sizes = {(task.job.m, task.job.n, task.job.k) for task in every.tasks}
+        deep = p.chunk if p.in_chunks else p.lanes
+        sides = (2 * p.rows + 1, 2 * p.tile_cols + 1, min(2 * deep + 1, longest(p)))
+        assert len(sizes) == min(400, math.prod(sides)) == len(stalled.tasks)
+        errors = set(refused.refusals())
+        assert errors >= {JobError.EMPTY, JobError.LARGE_A, JobError.LARGE_B}
+        assert (JobError.LONG in errors) == (not p.in_chunks)
+        assert (JobError.PAGE in errors) == (p.pages < 16)
+        assert (JobError.MODE in errors) == (1 in (len(p.a_formats), len(p.b_formats)))
+        assert not kept.refusals() and any(not task.job.load_a for task in kept.tasks)
+        assert (JobError.EPILOGUE in errors) == (p.epilogue != "full")
+        assert (JobError.STORE in errors) == (p.epilogue != "none")
+        assert (JobError.BIAS in errors) == (p.epilogue == "full")
+        assert (JobError.LARGE_Y in errors) == p.keeps
+        assert [program.reset_at is not None for program in rest[:3]] == [True] * 3
+        assert len(rest) == (3 if p.epilogue == "none" else 5)
+
+
+def clocks_of(p: CoreParameters, job: GemmJob) -> int:
+    """The clocks in which a job alone is at work: one a block, but sums leave the array only when
+    those before have left it, and a chunk's sum is added only when the one before has been."""
+    steps = -(-job.k // p.lanes)
+    chunk = p.chunk // p.lanes if p.in_chunks else steps
+    rounds = [min(chunk, steps - k) for k in range(0, steps, chunk)]
+    clock, free = 0, 0
+    for _ in range(-(-job.m // p.rows) * -(-job.n // (p.cols * p.turns))):
+        for number, count in enumerate(rounds):
+            # The last round of a chunk; a round begins every `turns` clocks.
+            last = clock + (count - 1) * p.turns
+            last = max(last, -(-free // p.turns) * p.turns)
+            free = last + (p.chunk_interval if number < len(rounds) - 1 else p.slots)
+            clock = last + p.turns
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("given", "job", "waits"),
+    [
+        later({**SMALL, "semantics": "exact_chunk", "chunk": 16}, GemmJob(5, 4, 80), False),
+        ({**SMALL, "semantics": "exact_chunk", "chunk": 14}, GemmJob(5, 4, 74), True),
+        later({**SMALL, "semantics": "exact_chunk", "chunk": 14, "drains": 1},
+              GemmJob(2, 2, 70), False),
+        later({**SMALL, "semantics": "exact_chunk", "chunk": 2, "drains": 1}, GemmJob(4, 4, 9),
+              True),
+        later({"rows": 2, "cols": 2, "semantics": "chunked", "chunk": 2}, GemmJob(3, 33, 10),
+              False),
+        ({"rows": 2, "cols": 2, "semantics": "chunked", "chunk": 3, "interleave": 2,
+          "drains": 1}, GemmJob(3, 9, 10), True),
+    ],
+)  # fmt: skip
+def test_chunks_wait_no_longer_than_they_must(
+    given: dict[str, Any], job: GemmJob, waits: bool
+) -> None:
+    p = CoreParameters(**given)
+    program = Program(p)
+    program.random(np.random.default_rng(SEED), job)
+    found = run(generate(p), "icarus", [program], seed=SEED)
+    blocks = -(-job.m // p.rows) * -(-job.n // p.tile_cols) * -(-job.k // p.lanes) * p.turns
+    assert found.first is None
+    counted = found.counters[0]
+    assert (counted["BUSY"], counted["BUSY"] - counted["STALL_OUT"]) == (clocks_of(p, job), blocks)
+    assert (counted["STALL_OUT"] > 0) == waits
+    assert counted["MACS"] == job.m * job.n * job.k
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given",
     [
-        SMALL,
-        later({"rows": 1, "cols": 3, "lanes": 1, "acc": "FP16"}),
-        later({"rows": 4, "cols": 2, "lanes": 2, "a": "E4M3FN", "b": "E5M2", "acc": "FP32",
-               "drains": 2, "overflow": "saturate", "stages": 2}),
-        later({"rows": 2, "cols": 4, "lanes": 2, "a": "E5M2", "acc": "BF16", "drains": 1,
-               "rounding": "RDN", "stages": 3}),
-        later({"rows": 1, "cols": 2, "lanes": 4, "acc": "E5M2", "pages": 4}),
-        later({"rows": 3, "cols": 1, "lanes": 1, "a": "HFP8_BWD", "b": "HFP8_FWD"}),
+        {**SMALL, "semantics": "exact_chunk", "chunk": 4},
+        {"rows": 2, "cols": 2, "semantics": "chunked", "chunk": 4, "interleave": 3},
     ],
-)  # fmt: skip
-def test_every_small_job_equals_golden(given: dict[str, Any], simulator: str) -> None:
-    """One after another, at full speed and with pauses on every port."""
+)
+def test_chunks_begin_anew_after_a_reset(given: dict[str, Any]) -> None:
     p, rng = CoreParameters(**given), np.random.default_rng(SEED)
-    programs = [every_job(p, stall, rng) for stall in (0.0, 0.3)]
-    found = run(generate(p), simulator, programs, seed=SEED)
-    wanted = sum(task.job.m * task.job.n for program in programs for task in program.tasks)
-    assert (found.mismatches, found.first, found.results) == (0, None, wanted)
-
-
-@pytest.mark.parametrize("simulator", ["icarus", later("verilator")])
-def test_refusals_resets_and_pages(simulator: str) -> None:
-    """Jobs that are refused between good ones; a reset in mid-job; operands that stay."""
-    p, rng = CoreParameters(**SMALL, terms=40), np.random.default_rng(SEED)
-    refused = Program(p, stall=0.1)
-    for job in (
-        GemmJob(3, 2, 5), GemmJob(0, 1, 1), GemmJob(2, 2, 41), GemmJob(2, 1, 40),
-        GemmJob(1, 1, 1, page_a=2), GemmJob(65535, 1, 40), GemmJob(1, 4000, 40), GemmJob(5, 5, 5),
-    ):  # fmt: skip
-        refused.random(rng, job)
-    assert refused.refusals() == [
-        JobError.EMPTY, JobError.LONG, JobError.PAGE, JobError.LARGE_A, JobError.LARGE_B
-    ]  # fmt: skip
-    kept = Program(p)
-    kept.random(rng, GemmJob(4, 3, 9, page_a=1))
-    kept.random(rng, GemmJob(4, 5, 9, load_a=False, page_a=1, page_b=1))
-    kept.random(rng, GemmJob(9, 4, 4, transpose_a=True, load_a=False, page_a=1))
-    programs = [refused, kept]
-    for clocks in (40, 75, 130):
-        programs.append(Program(p, stall=0.2, reset_at=clocks))
-        for size in (7, 3, 6):
-            programs[-1].random(rng, GemmJob(size, 5, 9))
-    found = run(generate(p), simulator, programs, seed=SEED)
+    programs = []
+    for clocks in (60, 75, 91, 130):
+        programs.append(Program(p, stall=0.1, reset_at=clocks))
+        for size in (7, 3, 9):
+            programs[-1].random(rng, GemmJob(size, 7, 3 * size))
+    found = run(generate(p), "icarus", programs, seed=SEED)
     assert (found.mismatches, found.first) == (0, None) and found.results > 0
 
 
@@ -93,29 +139,64 @@ def broken(package: Package, pattern: str, new: str) -> Package:
     return replace(package, verilog=text)
 
 
+CHUNK = {"semantics": "exact_chunk", "chunk": 2}
+TURNS = {"lanes": 1, "semantics": "chunked", "chunk": 2, "interleave": 2}
+
+
 @pytest.mark.parametrize(
-    ("pattern", "new"),
+    ("pattern", "new", "more"),
     [
         # A lane beyond K counts; a job ends with its first row of tiles; C's edge is another.
-        (r"(core_array_a0_1_there = .*) & \{8\{.*", r"\1;"),
-        later(r"(wire core_sequencer_loop_row_end =).*", r"\1 core_reserve;"),
-        later(r"(wire core_sequencer_loop_blocked =).*", r"\1 1'b0;"),
-        later(r"assign m_axis_tlast = .*", "assign m_axis_tlast = 1'b0;"),
+        (r"(core_array_a0_1_there = .*) & \{8\{.*", r"\1;", {}),
+        later(r"(wire core_sequencer_loop_row_end =).*", r"\1 core_reserve;", {}),
+        later(r"(wire core_sequencer_loop_blocked =).*", r"\1 1'b0;", {}),
+        later(r"assign m_axis_tlast = .*", "assign m_axis_tlast = 1'b0;", {}),
+        # A chunk does not wait for the sum before it; sums begin with what was there before.
+        later(r"(wire core_sequencer_loop_blocked =).*", r"\1 1'b0;", CHUNK),
+        later(r"(wire .*rounder0_total_held =) \S* \? \S* :", r"\1", CHUNK),
+        later(r"(wire core_array_e1_1_x_zero =.*) \| .*", r"\1;", TURNS),
+        # Sums leave before they are complete, or those of the wrong turn do.
+        later(r"(core_array_e0_1_reading) <= .*", r"\1 <= 1'b0;", TURNS),
+        later(r"(core_array_leave) <= core_array_leave_next", r"\1 <= 1'b0", TURNS),
     ],
 )
-def test_faults_are_found(pattern: str, new: str) -> None:
-    p, rng = CoreParameters(**SMALL), np.random.default_rng(SEED)
+def test_faults_are_found(pattern: str, new: str, more: dict[str, Any]) -> None:
+    p, rng = CoreParameters(**{**SMALL, **more}), np.random.default_rng(SEED)
     program = Program(p, stall=0.3)
     for size in ((3, 3, 3), (1, 4, 2), (5, 3, 5), (5, 5, 1)):
         # The code beyond K is a NaN in (1,5,2), and (1,4,3) has none.
         program.random(rng, GemmJob(*size, mode_a=1))
-    assert run(broken(generate(p), pattern, new), "icarus", [program]).first is not None
+    try:
+        found = run(broken(generate(p), pattern, new), "icarus", [program]).first
+    except SimulationError as error:
+        # A result that is X.
+        found = str(error)
+        assert "did not build" not in found
+    assert found is not None
 
 
 def test_the_package_reads_without_a_warning(tmp_path: Path) -> None:
     package = check_lint("core", SMALL, tmp_path)
     names = {port["name"] for port in package.manifest["ports"]}
     assert {"s_axi_awaddr", "s_axis_a_tdata", "s_axis_b_tlast", "m_axis_tkeep"} <= names
+
+
+@pytest.mark.parametrize("semantics", ["exact", later("chunked")])
+def test_each_element_keeps_its_own_control(semantics: str) -> None:
+    """Equal registers of different elements are not merged, by the generator nor by Yosys."""
+    package = generate(CoreParameters(rows=2, cols=2, lanes=1, semantics=semantics))
+    script = f"read_verilog unit.v; hierarchy -top {package.name}; proc; opt_clean; opt_merge"
+    found = []
+    for text in (package.verilog, package.verilog.replace("(* keep *)", "")):
+        module = netlist({"unit.v": text}, script)["modules"][package.name]
+        cells = [c["connections"]["Q"] for c in module["cells"].values() if "Q" in c["connections"]]
+        bits = {bit for q in cells for bit in q}
+        control = {
+            tuple(net["bits"]) for name, net in module["netnames"].items()
+            if re.fullmatch("core_array_e._._(place_valid|place_last|end|reading)", name)
+        }  # fmt: skip
+        found.append(sum(set(one) <= bits for one in control))
+    assert found == [8, 2]
 
 
 def test_registers_do_not_overlap() -> None:
@@ -155,7 +236,17 @@ def test_golden_jobs_equal_exact_rationals(acc: str, across: bool, down: bool) -
         (lambda: CoreParameters(rows=3), "rows=3 is not allowed for lanes=4"),
         (lambda: CoreParameters(drains=3), "drains=3 is not allowed for rows=4: one of 1, 2, 4"),
         (lambda: CoreParameters(pages=3), "pages=3 is not allowed: 2, 4, 8 or 16"),
-        (lambda: CoreParameters(semantics="chunked"), "semantics='chunked' is not allowed"),
+        (lambda: CoreParameters(semantics="fma"), "semantics='fma' is not allowed"),
+        (lambda: CoreParameters(chunk=64),
+         "chunk=64 is not allowed for semantics='exact': only sums in chunks have one"),
+        (lambda: CoreParameters(semantics="chunked", terms=9), "terms=9 is not allowed for"),
+        (lambda: CoreParameters(semantics="chunked", lanes=4),
+         "lanes=4 is not allowed for semantics='chunked': 1"),
+        (lambda: CoreParameters(semantics="chunked", stages=3), "an integer from 2 to 2"),
+        (lambda: CoreParameters(semantics="exact_chunk", interleave=2),
+         "interleave=2 is not allowed for semantics='exact_chunk'"),
+        (lambda: CoreParameters(semantics="exact_chunk", chunk=66),
+         "chunk=66 is not allowed for lanes=4: a multiple of lanes up to 65536"),
         (lambda: CoreParameters(a_size=100), "a_size=100 is not allowed for rows=4 and lanes=4"),
         (lambda: gemm_job(GemmJob(1, 2, 3), [[1, 2]], [[1]], "E4M3", "E4M3", "FP16"), "shape"),
     ],

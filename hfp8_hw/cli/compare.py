@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from pathlib import Path
@@ -14,8 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import ParameterError, check_choice
+from ..parameters import GENERATED, CoreParameters
+from .comparisons import of_core, of_unit
 from .options import (
-    UnitCommand,
+    GeneratorCommand,
+    chosen_on_command_line,
     configured,
     parameter_options,
     seed_option,
@@ -26,6 +30,9 @@ from .types import Output, Source, Unit
 
 if TYPE_CHECKING:
     from verif.simulation.compare import Comparison
+
+
+VIAS = ("cocotb", "native")
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -81,18 +88,43 @@ def _why(error: Exception) -> str:
     return text[:100] or type(error).__name__
 
 
-def _check_report(report: Path, inputs: Path) -> None:
-    """Refuse a report that could not be written, before anything is simulated."""
-    if report.exists() and inputs.exists() and report.samefile(inputs):
-        raise ParameterError(f"report={str(report)!r} is not allowed: it has the inputs")
+def _check_written(inputs: Path, **written: Path | None) -> None:
+    """Refuse to write over the inputs, or two things to one file, before anything is simulated."""
+    files = [path for path in written.values() if path is not None]
+    for name, path in written.items():
+        if path is not None and path.exists() and inputs.exists() and path.samefile(inputs):
+            raise ParameterError(f"{name}={str(path)!r} is not allowed: it has the inputs")
+    if len(files) > len({path.resolve() for path in files}):
+        raise ParameterError(f"output={str(files[0])!r} is not allowed: the report goes there")
+
+
+def _ways(sim: str, via: str) -> list[str]:
+    """How the RTL is run: simulators, or ``native``."""
+    check_choice("via", via, VIAS)
+    if via == "cocotb":
+        return simulators(sim)
+    if chosen_on_command_line("sim"):
+        raise ParameterError(f"sim={sim!r} is not allowed for via={via!r}, which has no simulator")
+    return [via]
+
+
+def _written(comparison: Comparison) -> bytes:
+    """``--output``: an .npz file with the codes that the RTL gave, and their format's name."""
+    width = max(8, 1 << (comparison.width - 1).bit_length())
+    arrays = {"y": comparison.y.astype(f"u{width // 8}")}
+    if comparison.format is not None:
+        arrays["y_format"] = np.array(comparison.format)
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays)
+    return file.getvalue()
 
 
 @click.command(
     "compare",
-    cls=UnitCommand,
+    cls=GeneratorCommand,
     short_help="Compare the RTL with the golden model on your own arrays.",
 )
-@click.argument("unit", required=False, type=Unit())
+@click.argument("unit", required=False, type=Unit(GENERATED))
 @click.option("--inputs", type=Source(), required=True,
               help="NumPy .npz file with your arrays; see above.")  # fmt: skip
 @sim_option
@@ -100,7 +132,7 @@ def _check_report(report: Path, inputs: Path) -> None:
     "--via",
     default="cocotb",
     show_default=True,
-    help="How the RTL is run; cocotb is the only way so far.",
+    help="How the RTL is run: by simulators under cocotb, or native, compiled to machine code.",
 )
 @seed_option
 @click.option(
@@ -110,6 +142,8 @@ def _check_report(report: Path, inputs: Path) -> None:
     type=Output(),
     help="Write the figures as JSON.",
 )
+@click.option("--output", type=Output(),
+              help="Write the codes that the RTL gave, as y of an .npz file.")  # fmt: skip
 @click.option("--config", type=Source(), help="TOML file with parameters.")
 @parameter_options
 def compare_command(
@@ -119,17 +153,20 @@ def compare_command(
     via: str,
     seed: int,
     report: Path | None,
+    output: Path | None,
     config: Path | None,
     **options: Any,
 ) -> int:
     """Run your own tensors through the RTL and through the golden model.
 
     Prints how many elements and mismatches there are, the flags and the error against float64. The
-    exit status is 1 if anything differs. The RTL is simulated under cocotb.
+    exit status is 1 if anything differs. The RTL is simulated under cocotb, or compiled: the core
+    by Verilator, units by CXXRTL. Where several simulators run, --output has what the first gave.
 
-    The .npz file holds x, or a and b. Their shapes broadcast; mac and dot sum the last axis. Exact
-    sums of more than `terms` products are refused, as they may wrap; with acc=fixed they run, and
-    the report counts them.
+    The .npz file holds x, or a and b. Their shapes broadcast; mac and dot sum the last axis. The
+    core multiplies a (M, K) and b (K, N) of any M and N, in as many jobs as it takes. Exact sums of
+    more than `terms` products are refused, as they may wrap; with acc=fixed they run, and the
+    report counts them.
 
     \b
     float16, float32, float64  values; the golden model first rounds them to
@@ -142,40 +179,31 @@ def compare_command(
                                decoded and rounded like values
 
     Where the unit has such inputs, the file may also hold these, as integers: mode, mode_a and
-    mode_b (by default 0), bias, bias_a and bias_b (by default the format's own), scale (by default
-    0) and rbits (by default random).
+    mode_b (by default 0; for the core one for the matrix), bias, bias_a and bias_b (by default the
+    format's own), scale (by default 0) and rbits (by default random).
 
     \b
     np.savez("t.npz", a=a, b=b.view(np.uint16), b_format="BF16")
     """
-    parameters, name = configured(unit, options, config)
-    names = simulators(sim)
-    check_choice("via", via, ("cocotb",))
-    if report is not None:
-        _check_report(report, inputs)
+    parameters, name = configured(unit, options, config, GENERATED)
+    ways = _ways(sim, via)
+    _check_written(inputs, output=output, report=report)
     arrays = load_arrays(inputs)
-    from rtl_gen.package import generate, write_whole
-    from verif.simulation.compare import compare
-    from verif.simulation.user_arrays import prepare
+    from rtl_gen.package import write_whole
 
-    package = generate(parameters, name)
-    try:
-        given = prepare(package, arrays, seed)
-    except MemoryError:
-        shapes = ", ".join(f"{key} {values.shape!r}" for key, values in arrays.items())
-        raise ParameterError(
-            f"shapes {shapes} are not allowed: there is not enough memory"
-        ) from None
     console = Console(stderr=False)
-    found = []
-    for simulator in names:
-        with console.status(f"{simulator}: simulating {package.name}"):
-            found.append(compare(package, given, simulator, seed))
+    if isinstance(parameters, CoreParameters):
+        found = of_core(parameters, name, arrays, ways, seed, console)
+    else:
+        found = of_unit(parameters, name, arrays, ways, seed, console)
     _table(found, console)
     if report is not None:
         data = {"inputs": inputs.name, "seed": seed, "runs": [c.to_dict() for c in found]}
         write_whole(report, (json.dumps(data, indent=2) + "\n").encode())
         console.print(f"report: {report}", markup=False, highlight=False, soft_wrap=True)
+    if output is not None:
+        write_whole(output, _written(found[0]))
+        console.print(f"output: {output}", markup=False, highlight=False, soft_wrap=True)
     return 1 if any(c.mismatches for c in found) else 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -143,13 +144,15 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in PARAMETERS if options.get(name) is not None}
 
 
-def given_to_one(units: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+def given_to_one(
+    units: tuple[str, ...], options: dict[str, Any], known: Iterable[str] = tuple(UNITS)
+) -> dict[str, Any]:
     """The parameters that were given; only a command line that names one unit may have any."""
     found = given(options)
     if found and len(units) != 1:
         words = f"with parameters ({spelled(next(iter(found)))}), name exactly one unit"
         if not units:
-            raise ParameterError(f"UNIT is missing: {words}, of {', '.join(UNITS)}")
+            raise ParameterError(f"UNIT is missing: {words}, of {', '.join(known)}")
         raise ParameterError(f"UNIT={' '.join(units)!r} is not allowed: {words}")
     return found
 
@@ -187,16 +190,25 @@ def progress_bar(console: Console) -> Progress:
     return Progress(*columns, console=console)
 
 
-def simulators(text: str) -> list[str]:
-    """The simulators in a comma-separated list, each once; without cocotb none can be used."""
+def chosen_on_command_line(name: str) -> bool:
+    """Whether an option of the command that runs was given, even with its default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
+def simulators(text: str, more: tuple[str, ...] = ()) -> list[str]:
+    """The simulators in a comma-separated list, each once; without cocotb none can be used.
+
+    ``more`` are other names that it may have.
+    """
     from rtl_gen.extras import require
     from verif.simulation.simulators import SIMULATORS
 
     names = list(dict.fromkeys(text.split(",")))
     for name in names:
-        if name not in SIMULATORS:
+        if name not in (*SIMULATORS, *more):
             raise ParameterError(
-                f"sim={text!r} is not allowed: one or more of {', '.join(SIMULATORS)}, "
+                f"sim={text!r} is not allowed: one or more of {', '.join((*SIMULATORS, *more))}, "
                 "separated by commas"
             )
     require("cocotb", "platformdirs")

@@ -14,6 +14,7 @@ from .convert import (
     QuantizerParameters,
 )
 from .core import CoreParameters
+from .core_cycles import CoreCycles, core_cycles
 from .dot import DotParameters
 from .elementwise import FpAddParameters, FpMaxParameters, FpMulParameters, ReluParameters
 from .mac import MacParameters
@@ -63,6 +64,7 @@ __all__ = [
     "UNITS",
     "ConvertParameters",
     "ConverterParameters",
+    "CoreCycles",
     "CoreParameters",
     "DequantizerParameters",
     "DotParameters",
@@ -79,5 +81,6 @@ __all__ = [
     "TwoOperandParameters",
     "UnitParameters",
     "WeightUpdateParameters",
+    "core_cycles",
     "unit_parameters",
 ]

@@ -17,88 +17,25 @@ from ..rounding import (
     parse_rounding,
 )
 from .base import DETERMINISTIC, OVERFLOW, ROUNDED, SPECIAL, Ports, parameter
-from .convert import random_idle
+from .core_fields import (
+    CORE_PORTS,
+    USUAL_SIZE,
+    burst_field,
+    bus_field,
+    bus_idle,
+    check_bus,
+    operand_field,
+    ports_field,
+    size_field,
+)
 from .dot import LANES, DotParameters
-from .mac import MacParameters
+from .layout import Layout
+from .mac import MAX_INTERLEAVE, MacParameters
 from .product import TwoOperandParameters
 
-CORE_SEMANTICS = ("exact",)
+CORE_SEMANTICS = ("exact", "exact_chunk", "chunked")
 EPILOGUES = ("none", "quantize", "full")
-CORE_PORTS = ("streams", "memory")
-BUSES = (32, 64, 128)
-BURSTS = (2, 4, 8, 16, 32, 64, 128, 256)
 CORE_LANES = (1, *LANES)
-USUAL_SIZE = 4096
-"""Codes of a page, at the least, by default."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a scratchpad holds an operand: what is read in a clock, and where codes lie.
-
-    A clock reads ``outer`` x ``lanes`` codes of the operand, and the same block of a matrix that is
-    stored the other way round. So the stored matrix is cut into squares of ``short`` x ``short``
-    codes; ``groups`` squares side by side are a word, the square in row i of squares and column j
-    of squares being in group (i + j) mod ``groups`` of word
-    ``i * row_words + j // groups``. A stored row fills ``row_words`` words.
-
-    Members
-    -------
-    outer, lanes : int
-        Rows or columns of the array, and products a clock.
-    codes : int
-        What a page holds.
-    """
-
-    outer: int
-    lanes: int
-    codes: int
-
-    @property
-    def short(self) -> int:
-        """The side of a square."""
-        return min(self.outer, self.lanes)
-
-    @property
-    def long(self) -> int:
-        """Codes of a beat of the input stream, a part of one stored row."""
-        return max(self.outer, self.lanes)
-
-    @property
-    def groups(self) -> int:
-        """Squares in a word."""
-        return self.long // self.short
-
-    @property
-    def words(self) -> int:
-        """Words of a page."""
-        return self.codes // (self.outer * self.lanes)
-
-    def row_words(self, columns: int) -> int:
-        """Words, and beats, of a stored row."""
-        return -(-columns // self.long)
-
-    def matrix_words(self, shape: tuple[int, int]) -> int:
-        """Words of a stored matrix."""
-        return -(-shape[0] // self.short) * self.row_words(shape[1])
-
-
-def _operand(name: str) -> Any:
-    return parameter(
-        HFP8,
-        f"Format of the operand {name}. With HFP8, each job says which of its two formats {name} "
-        "is in.",
-        values="any format",
-    )
-
-
-def _size(name: str, side: str) -> Any:
-    return parameter(
-        0,
-        f"Number of codes in a page of the scratchpad of operand {name}.",
-        values=f"0 for the default, or {side} times lanes times a power of two, up to 2**24",
-        shown=f"the least that holds {USUAL_SIZE}",
-    )
 
 
 @dataclass(frozen=True)
@@ -109,33 +46,55 @@ class CoreParameters(TwoOperandParameters):
     summary: ClassVar[str] = "matrix product: an array of dot products, scratchpads, AXI ports"
     golden: ClassVar[str] = "hfp8_hw.golden:gemm_job"
     max_stages: ClassVar[int] = 4
-    in_name: ClassVar[tuple[str, ...]] = ("rows", "cols", "lanes", "a", "b", "acc", "semantics")
+    in_name: ClassVar[tuple[str, ...]] = (
+        "rows", "cols", "lanes", "a", "b", "acc", "semantics", "chunk", "interleave"
+    )  # fmt: skip
 
     stages: int = parameter(
         4,
         "Number of register stages from the decoded operands to the running sum, those of the "
         "adder tree aside. More of them allow a faster clock.",
-        values="2 to 4",
+        values="2 to 4, or 2 with semantics=chunked",
+        shown="4, with semantics=chunked 2",
     )
     rows: int = parameter(4, "Number of rows of C in a tile.", values="1 to 64")
-    cols: int = parameter(4, "Number of columns of C in a tile.", values="1 to 64")
+    cols: int = parameter(
+        4,
+        "Number of columns of C in a tile; with semantics=chunked it has interleave times as many.",
+        values="1 to 64",
+    )
     lanes: int = parameter(
         4,
         "Number of products that each element of the array sums in a clock.",
-        values=f"{', '.join(map(str, CORE_LANES))}; it and rows, it and cols divide each other",
+        values=f"{', '.join(map(str, CORE_LANES))}; it and rows, it and cols divide each other; "
+        "1 with semantics=chunked",
+        shown="4, with semantics=chunked 1",
     )
-    a: str = _operand("A")
-    b: str = _operand("B")
+    a: str = operand_field("A")
+    b: str = operand_field("B")
     acc: str = parameter("DLFLOAT16", "Format of the result C.", values="any format")
     semantics: str = parameter(
         "exact",
-        "How products are summed: exactly, with one rounding.",
+        "How products are summed: exactly and rounded once (exact), in chunks that are each exact "
+        "(exact_chunk), or in chunks whose sums are rounded with each product (chunked).",
         values=", ".join(CORE_SEMANTICS),
+    )
+    chunk: int = parameter(
+        64,
+        "Number of products in a chunk.",
+        values="a multiple of lanes up to 65536, with semantics exact_chunk and chunked only",
+    )
+    interleave: int = parameter(
+        8,
+        "Number of sums that take turns in an element, each of another column: a tile has so many "
+        "times cols columns. More of them allow a faster clock.",
+        values=f"1 to {MAX_INTERLEAVE}, with semantics=chunked only",
+        off=1,
     )
     terms: int = parameter(
         4096,
         "Largest number of products in a sum; it sets the width of the sums.",
-        values="1 to 65535",
+        values="1 to 65535, with semantics=exact only",
     )
     rounding: str = parameter(
         "",
@@ -155,8 +114,8 @@ class CoreParameters(TwoOperandParameters):
         "Number of pages in each scratchpad. While a job reads one, another may be loaded.",
         values="2, 4, 8 or 16",
     )
-    a_size: int = _size("A", "rows")
-    b_size: int = _size("B", "cols")
+    a_size: int = size_field("A", "rows")
+    b_size: int = size_field("B", "cols")
     epilogue: str = parameter(
         "none",
         "What a job may ask for beyond its sums: nothing; scale, ReLU, quantization, and to keep "
@@ -184,23 +143,9 @@ class CoreParameters(TwoOperandParameters):
         "Largest number of columns that a bias can have.",
         values="1 to 65535, with epilogue=full only",
     )
-    ports: str = parameter(
-        "streams",
-        "How operands come and results leave: on AXI4-Streams, or the core is a master of AXI4 and "
-        "each job says where they are in memory.",
-        values=", ".join(CORE_PORTS),
-        off="streams",
-    )
-    bus: int = parameter(
-        64,
-        "Width of the data on the bus to memory.",
-        values=f"{', '.join(map(str, BUSES))}, with ports=memory only",
-    )
-    burst: int = parameter(
-        16,
-        "Longest burst on it, in words.",
-        values="a power of two, 2 to 256, with ports=memory only",
-    )
+    ports: str = ports_field()
+    bus: int = bus_field()
+    burst: int = burst_field()
 
     @property
     def idle(self) -> dict[str, str]:
@@ -209,32 +154,44 @@ class CoreParameters(TwoOperandParameters):
         if self.epilogue == "none":
             for name in ("y", "y_rounding", "y_overflow", "random_seed"):
                 found[name] = f"{how}: no result is quantized"
-        elif parse_rounding(self.y_rounding).mode != "SR":
-            found["random_seed"] = random_idle(self.result_rounding, "xorshift32")["random_seed"]
+        elif self.result_rounding.mode != "SR":
+            how_rounded = f"y_rounding={str(self.result_rounding)!r}"
+            found["random_seed"] = f"{how_rounded}: only SR(n) needs random bits"
         if self.epilogue != "full":
             found["bias_size"] = f"{how}: only full has a bias"
-        if self.ports == "streams":
-            reason = "ports='streams': only memory has a bus"
-            found |= {"bus": reason, "burst": reason}
+        found |= bus_idle(self.ports)
+        how = f"semantics={self.semantics!r}"
+        if self.in_chunks:
+            found["terms"] = f"{how}: only an exact sum has a largest length"
+        else:
+            found["chunk"] = f"{how}: only sums in chunks have one"
+        if self.semantics != "chunked":
+            found["interleave"] = f"{how}: 1, as an exact sum takes products every clock by itself"
         return found
 
     def _check_choices(self) -> None:
+        check_choice("semantics", self.semantics, CORE_SEMANTICS)
         check_choice("epilogue", self.epilogue, EPILOGUES)
         check_choice("ports", self.ports, CORE_PORTS)
 
     @property
     def defaults(self) -> dict[str, Any]:
         fmt = parse_format(self.acc, "acc")
-        return {"rounding": str(default_rounding(fmt)), "overflow": default_overflow(fmt)}
+        usual = {"rounding": str(default_rounding(fmt)), "overflow": default_overflow(fmt)}
+        return usual | ({"stages": 2, "lanes": 1} if self.semantics == "chunked" else {})
 
     def _check(self) -> None:
-        check_int("stages", self.stages, 2, self.max_stages)
+        in_turns = self.semantics == "chunked"
+        check_int("stages", self.stages, 2, 2 if in_turns else self.max_stages)
+        check_int("interleave", self.interleave, 1, MAX_INTERLEAVE)
         check_int("rows", self.rows, 1, 64)
         check_int("cols", self.cols, 1, 64)
         if isinstance(self.lanes, bool) or self.lanes not in CORE_LANES:
             raise ParameterError(
                 f"lanes={self.lanes!r} is not allowed: one of {', '.join(map(str, CORE_LANES))}"
             )
+        if in_turns and self.lanes != 1:
+            raise ParameterError(f"lanes={self.lanes} is not allowed for semantics='chunked': 1")
         for name in ("rows", "cols"):
             side = getattr(self, name)
             if side % self.lanes and self.lanes % side:
@@ -242,8 +199,13 @@ class CoreParameters(TwoOperandParameters):
                     f"{name}={side!r} is not allowed for lanes={self.lanes}: "
                     "a multiple or a divisor of lanes"
                 )
-        check_choice("semantics", self.semantics, CORE_SEMANTICS)
-        check_int("terms", self.terms, 1, 65535)
+        if not self.in_chunks:
+            check_int("terms", self.terms, 1, MAX_SIZE)
+        elif type(self.chunk) is not int or self.chunk not in range(self.lanes, 65537, self.lanes):
+            raise ParameterError(
+                f"chunk={self.chunk!r} is not allowed for lanes={self.lanes}: a multiple of lanes "
+                "up to 65536"
+            )
         self._set(rounding=self.element.rounding, overflow=self.element.overflow)
         if type(self.drains) is int and self.drains == 0:
             self._set(drains=self.rows)
@@ -260,12 +222,7 @@ class CoreParameters(TwoOperandParameters):
         if self.epilogue != "none":
             self._check_epilogue()
         if self.ports == "memory":
-            for name, allowed in (("bus", BUSES), ("burst", BURSTS)):
-                value = getattr(self, name)
-                if isinstance(value, bool) or value not in allowed:
-                    raise ParameterError(
-                        f"{name}={value!r} is not allowed: one of {', '.join(map(str, allowed))}"
-                    )
+            check_bus(self.bus, self.burst)
 
     def _check_epilogue(self) -> None:
         for fmt in self.y_formats:
@@ -273,7 +230,7 @@ class CoreParameters(TwoOperandParameters):
                 raise ParameterError(
                     f"y={self.y!r} is not allowed: quantized results have at most 8 bits"
                 )
-            check_overflow(self.y_overflow, fmt)
+            check_overflow(self.y_overflow, fmt, "y_overflow")
         self._set(y_rounding=str(self.result_rounding))
         if "random_seed" not in self.idle:
             check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
@@ -296,7 +253,8 @@ class CoreParameters(TwoOperandParameters):
     @cached_property
     def element(self) -> MacParameters:
         """The `mac` or `dot` whose sum an element of the array is."""
-        names = ("a", "b", "acc", "semantics", "terms", "rounding", "overflow")
+        length = "chunk" if self.in_chunks else "terms"
+        names = ("a", "b", "acc", "semantics", length, "rounding", "overflow")
         given: dict[str, Any] = {name: getattr(self, name) for name in names}
         if self.lanes == 1:
             return MacParameters(**given)
@@ -315,7 +273,7 @@ class CoreParameters(TwoOperandParameters):
     @property
     def result_rounding(self) -> Rounding:
         """How results are quantized."""
-        return parse_rounding(self.y_rounding)
+        return parse_rounding(self.y_rounding, "y_rounding")
 
     @property
     def keeps(self) -> bool:
@@ -351,16 +309,45 @@ class CoreParameters(TwoOperandParameters):
     @property
     def slots(self) -> int:
         """Clocks in which the results of a tile leave the array."""
-        return self.rows * self.cols // self.drains
+        return self.rows * self.tile_cols // self.drains
+
+    @property
+    def turns(self) -> int:
+        """Sums that take turns in an element."""
+        return self.interleave
+
+    @property
+    def tile_cols(self) -> int:
+        """Columns of C in a tile: ``turns`` times those of the array."""
+        return self.cols * self.turns
+
+    @property
+    def in_chunks(self) -> bool:
+        """Whether chunk sums are added up."""
+        return self.semantics != "exact"
+
+    @property
+    def chunk_steps(self) -> int:
+        """Blocks along k in a full chunk; only with `in_chunks`."""
+        return self.chunk // self.lanes
+
+    @property
+    def total_registers(self) -> int:
+        """Registers in the adder of chunk sums: as many as the clocks between two chunk sums of the
+        same element allow, up to all."""
+        return min(max(self.slots, self.chunk_steps * self.turns, 6), 9) - 2
+
+    @property
+    def chunk_interval(self) -> int:
+        """Clocks from a chunk's last products to those of the next chunk of the same sum, at the
+        least: its sums leave the array, and are added to the ones before."""
+        return max(self.slots, self.total_registers + 2) if self.in_chunks else self.slots
 
     def refusal(self, job: GemmJob, addresses: Addresses | None = None) -> JobError:
-        """Why the core refuses a job; `JobError.NONE` if it does not.
-
-        With ``ports=memory`` its ``addresses`` are looked at first.
-        """
+        """Why the core refuses a job, for its ``addresses`` first; `JobError.NONE`: it does not."""
         if addresses is not None and self.ports == "memory":
-            used = [getattr(addresses, name) for name in job.addresses if name in self.places]
-            if any(address % (self.bus // 8) for address in used):
+            used = [name for name in job.addresses if name in self.places]
+            if any(getattr(addresses, name) % (self.bus // 8) for name in used):
                 return JobError.ADDRESS
         modes = [(job.mode_a, self.a_formats), (job.mode_b, self.b_formats)]
         pages = [job.page_a, job.page_b]
@@ -374,7 +361,7 @@ class CoreParameters(TwoOperandParameters):
         lost = not (self.keeps and job.quantize) or job.page_y == job.page_a
         checks = (
             (JobError.EMPTY, 0 in (job.m, job.n, job.k)),
-            (JobError.LONG, job.k > self.terms),
+            (JobError.LONG, not self.in_chunks and job.k > self.terms),
             (JobError.MODE, any(mode >= len(formats) for mode, formats in modes)),
             (JobError.PAGE, max(pages) >= self.pages),
             (JobError.EPILOGUE, unknown),

@@ -1,7 +1,9 @@
-"""The core on a simulator, against the golden model.
+"""The core on a simulator and as compiled code, against the golden model.
 
 `program` is a list of jobs with their operands, what they put on the streams and what is to come
-out. `run_core` builds the simulation and holds the results against golden; `bench` is the cocotb
-side, with AXI masters; `mixture` makes programs that use all options. May import
-`verif.simulation`.
+out. `run_core` runs it and holds the results against golden: on a simulator, where `bench` is the
+cocotb side with AXI masters, or by `native_run` on the compiled model that `native` builds and
+drives. `compare_core` does so with a user's `matrices`, cut into jobs by `tiling`, in `threads`.
+`verify_core` runs all `configurations`, each with every kind of program; `mixture` makes programs
+that use all options. May import `verif.simulation` and `verif.sweep`.
 """

@@ -21,17 +21,20 @@ from cocotbext.axi import (
     AxiStreamSource,
 )
 
-from hfp8_hw.registers import COUNTERS, register, unpacked
+from hfp8_hw.registers import register, unpacked
+
+from .program import reads
 
 PATIENCE = 4000
 """Clocks without a result after which the bench gives up."""
 
 
 class Ports:
-    """The masters at the core's ports."""
+    """The masters at the core's ports; ``started`` counts the jobs that were started."""
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
+        self.started = 0
         self.control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
         self.operands = {
             side: AxiStreamSource(AxiStreamBus.from_prefix(dut, f"s_axis_{side}"), dut.clk, dut.rst)
@@ -84,10 +87,16 @@ async def _reset(dut: Any) -> None:
     await RisingEdge(dut.clk)
 
 
-async def _start(ports: Ports, tasks: list[dict[str, Any]]) -> None:
-    """Write the jobs, one after another, as the queue has room."""
+async def _start(ports: Ports, tasks: list[dict[str, Any]], burst: int) -> None:
+    """Write the jobs, one after another, as the queue has room; in bursts, the streams of operands
+    begin when so many jobs are there."""
     held: dict[str, int] = {}
-    for task in tasks:
+    for number, task in enumerate(tasks):
+        if burst and number % burst == 0:
+            while unpacked("STATUS", await ports.read("STATUS"))["busy"]:
+                pass
+            for source in ports.operands.values():
+                source.pause = True
         for name, value in task["words"].items():
             if name != "START" and held.get(name) != value:
                 await ports.write(name, value)
@@ -95,17 +104,26 @@ async def _start(ports: Ports, tasks: list[dict[str, Any]]) -> None:
         while unpacked("STATUS", await ports.read("STATUS"))["full"]:
             pass
         await ports.write("START", 1)
+        ports.started += 1
+        if burst and (number % burst == burst - 1 or number == len(tasks) - 1):
+            # Each of the streams is late in its turn.
+            sources = list(ports.operands.values())
+            late = sources[number // burst % len(sources)]
+            for source in sources:
+                source.pause = source is late
+            await ClockCycles(ports.dut.clk, 100)
+            late.pause = False
 
 
-async def _run(ports: Ports, tasks: list[dict[str, Any]], folder: Path, due: int) -> dict[str, Any]:
-    """Send everything, collect ``due`` frames; ``results``, ``registers`` and ``error``."""
-    for task in tasks:
+async def _run(ports: Ports, program: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Send everything, collect all frames; ``results``, ``registers`` and ``error``."""
+    for task in program["tasks"]:
         for side, names in task["operands"].items():
             for name in names:
                 await ports.operands[side].send(AxiStreamFrame((folder / name).read_bytes()))
-    starting = cocotb.start_soon(_start(ports, tasks))
+    starting = cocotb.start_soon(_start(ports, program["tasks"], program["burst"]))
     try:
-        return await _collected(ports, starting, due)
+        return await _collected(ports, starting, program["due"])
     finally:
         starting.cancel()
 
@@ -113,18 +131,16 @@ async def _run(ports: Ports, tasks: list[dict[str, Any]], folder: Path, due: int
 async def _collected(ports: Ports, starting: Any, due: int) -> dict[str, Any]:
     """What comes while jobs are started and after that, as in `_run`."""
     results: list[dict[str, Any]] = []
-    idle, error = 0, None
-    while len(results) < due and error is None:
+    idle, error, started = 0, None, ports.started
+    while error is None and (len(results) < due or not starting.done()):
         await RisingEdge(ports.dut.clk)
         idle += 1
-        if int(ports.dut.m_axis_tvalid.value) or not starting.done():
-            idle = 0
+        if int(ports.dut.m_axis_tvalid.value) or ports.started != started:
+            idle, started = 0, ports.started
         while not ports.results.empty():
             results.append(_frame(ports.results.recv_nowait(compact=False)))
         if idle > PATIENCE:
             error = f"{len(results)} of {due} results came, then nothing for {idle} clocks"
-    if error is None:
-        await starting
     ports.stall(0, 0)
     for _ in range(PATIENCE):
         if error or not unpacked("STATUS", await ports.read("STATUS"))["busy"]:
@@ -133,9 +149,7 @@ async def _collected(ports: Ports, starting: Any, due: int) -> dict[str, Any]:
         error = "the core did not come to rest"
     if error is None and not ports.results.empty():
         error = "more results came than were due"
-    names = ["ERROR", "REFUSED", "DONE", "FLAGS", "AMAX"]
-    names += [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
-    registers = {name: 0 if error else await ports.read(name) for name in names}
+    registers = {name: 0 if error else await ports.read(name) for name in reads()}
     return {"results": results, "registers": registers, "error": error}
 
 
@@ -162,7 +176,7 @@ async def jobs(dut: Any) -> None:
         await _reset(dut)
         if program["reset_at"] is not None:
             ports.stall(program["stall"], given["seed"] + 1000 + number)
-            early = cocotb.start_soon(_run(ports, program["tasks"], folder, program["due"]))
+            early = cocotb.start_soon(_run(ports, program, folder))
             await ClockCycles(dut.clk, program["reset_at"])
             early.cancel()
             ports.stall(0, 0)
@@ -170,7 +184,7 @@ async def jobs(dut: Any) -> None:
             await _reset(dut)
             ports.clear()
         ports.stall(program["stall"], given["seed"] + number)
-        found.append(await _run(ports, program["tasks"], folder, program["due"]))
+        found.append(await _run(ports, program, folder))
         if found[-1]["error"]:
             break
     (folder / "result.json").write_text(json.dumps(found))

@@ -69,7 +69,9 @@ def _pairs(row: Row) -> set[Any]:
     return set(combinations(row.items(), 2))
 
 
-def mixture(p: CoreParameters, rng: np.random.Generator, *, stall: float = 0.0) -> Program:
+def mixture(
+    p: CoreParameters, rng: np.random.Generator, *, stall: float = 0.0, burst: int = 0
+) -> Program:
     """A program of the rows of `pairwise`, in random order and of random sizes.
 
     Operands come from their streams or are what is in a page, a loaded matrix or a result.
@@ -78,13 +80,14 @@ def mixture(p: CoreParameters, rng: np.random.Generator, *, stall: float = 0.0) 
     def possible(row: Row) -> bool:
         return bool(row.get("quantize")) or not row.get("store")
 
-    program = Program(p, stall=stall)
+    program = Program(p, stall=stall, burst=burst)
     pages: dict[tuple[str, int], tuple[int, int]] = {}
     rows = pairwise(options(p), rng, possible)
+    deep = p.chunk if p.in_chunks else p.lanes
     for number in rng.permutation(len(rows)):
         row = rows[number]
         sizes = dict(
-            zip("mnk", (int(rng.integers(1, 2 * n + 2)) for n in (p.rows, p.cols, p.lanes)),
+            zip("mnk", (int(rng.integers(1, 2 * n + 2)) for n in (p.rows, p.tile_cols, deep)),
                 strict=True)
         )  # fmt: skip
         given: Row = {"load_a": True, "load_b": True}
@@ -108,4 +111,12 @@ def mixture(p: CoreParameters, rng: np.random.Generator, *, stall: float = 0.0) 
         pages["a", job.page_a], pages["b", job.page_b] = job.a_shape, job.b_shape
         if job.store:
             pages["a", job.page_y] = (job.n, job.m)
+    if p.epilogue != "none":
+        # More results that go nowhere than there are places for results.
+        program.random(rng, GemmJob(8 * p.rows, 8 * p.cols, 1, silent=True))
+        program.random(rng, GemmJob(2 * p.rows, 2 * p.cols, 1))
+    if p.epilogue == "full":
+        # In bursts, one of these has to wait for its bias alone.
+        for _ in range(3 * burst):
+            program.random(rng, GemmJob(1, 2, 1, bias=True))
     return program

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw import golden
+from hfp8_hw.formats import FloatFormat
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
-from hfp8_hw.parameters.core import Layout
+from hfp8_hw.parameters.layout import Layout
+from hfp8_hw.registers import COUNTERS
 
 Codes = NDArray[np.uint32]
 
@@ -50,6 +52,9 @@ class Program:
     tasks : list of Task
     stall : float
         Probability that a port waits in a clock, each for itself.
+    burst : int
+        If not 0, wait until the core is at rest, start so many jobs, at most 4, and only then let
+        operands come: so that the jobs follow each other as fast as they can.
     reset_at : int or None
         Reset the core so many clocks after the first job, then start the jobs again.
     """
@@ -57,6 +62,7 @@ class Program:
     parameters: CoreParameters
     tasks: list[Task] = field(default_factory=list)
     stall: float = 0.0
+    burst: int = 0
     reset_at: int | None = None
 
     def random(self, rng: np.random.Generator, job: GemmJob) -> None:
@@ -71,7 +77,7 @@ class Program:
             "c": (job.accumulate, acc, (job.m, job.n)),
         }
         loaded: dict[str, Any] = {
-            name: rng.integers(0, 1 << fmt.width, shape, np.uint32)
+            name: _codes(rng, fmt, shape)
             for name, (given, fmt, shape) in wanted.items()
             if good and given
         }
@@ -81,6 +87,11 @@ class Program:
         """What is refused, in order."""
         found = [self.parameters.refusal(task.job) for task in self.tasks]
         return [error for error in found if error is not JobError.NONE]
+
+    def sent(self) -> list[GemmJob]:
+        """The jobs that put their results on the output stream."""
+        jobs = [task.job for task in self.tasks]
+        return [j for j in jobs if self.parameters.refusal(j) is JobError.NONE and not j.silent]
 
     def results(self) -> list[Result]:
         """Of every job that is not refused."""
@@ -113,6 +124,55 @@ class Program:
         return [(one.codes, one.flags) for one in self.results() if not one.job.silent]
 
 
+def _codes(rng: np.random.Generator, fmt: FloatFormat, shape: tuple[int, ...]) -> Codes:
+    """Random codes, some more of them zeros and smallest numbers than there are."""
+    small = np.array([0, fmt.sign_mask, fmt.min_code, fmt.sign_mask | fmt.min_code], np.uint32)
+    codes = rng.integers(0, 1 << fmt.width, shape, np.uint32)
+    return np.where(rng.random(shape) < 0.15, rng.choice(small, shape), codes)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A job's results as they came: (beats, ``drains``).
+
+    Members
+    -------
+    codes, flags : ndarray
+    keep : ndarray of bool
+        Which of them there are.
+    """
+
+    codes: NDArray[Any]
+    keep: NDArray[np.bool_]
+    flags: NDArray[Any]
+
+
+@dataclass
+class Ran:
+    """What came of a program: a frame for each job that sends one, the registers at its end,
+    or what went wrong."""
+
+    frames: list[Frame]
+    registers: dict[str, int]
+    error: str | None
+
+
+def reads() -> list[str]:
+    """The registers that are read at a program's end."""
+    halves = [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
+    return ["ERROR", "REFUSED", "DONE", "FLAGS", "AMAX", *halves]
+
+
+def counters(registers: dict[str, int]) -> dict[str, int]:
+    """The counters of 48 bits in the registers that were read."""
+    return {name: registers[f"{name}_LOW"] | registers[f"{name}_HIGH"] << 32 for name in COUNTERS}
+
+
+def result_bytes(p: CoreParameters) -> int:
+    """Bytes of a result in the output stream."""
+    return -(-p.acc_format.width // 8)
+
+
 def beats(codes: Codes, layout: Layout, width: int) -> bytes:
     """A stored matrix as its stream has it: each row from a new beat on, and behind its end codes,
     most of them NaN, that must not count."""
@@ -121,6 +181,17 @@ def beats(codes: Codes, layout: Layout, width: int) -> bytes:
     padded = np.full(shape, (1 << width) - 1, np.uint32)
     padded[:, :columns] = codes
     return padded.astype(f"<u{-(-width // 8)}").tobytes()
+
+
+def frames(p: CoreParameters, task: Task) -> dict[str, list[bytes]]:
+    """What a task puts on the input streams, by the last letter of their names."""
+    found: dict[str, list[bytes]] = {}
+    for side, codes, layout, formats in (
+        ("a", task.a, p.a_layout, p.a_formats),
+        ("b", task.b, p.b_layout, p.b_formats),
+    ):
+        found[side] = [] if codes is None else [beats(codes, layout, formats[0].width)]
+    return found | {"c": addends(p, task)}
 
 
 def addends(parameters: CoreParameters, task: Task) -> list[bytes]:

@@ -15,13 +15,15 @@ import numpy as np
 
 from hfp8_hw.jobs import JobError
 from hfp8_hw.parameters import CoreParameters
-from hfp8_hw.registers import COUNTERS, job_words, packed, unpacked
+from hfp8_hw.registers import job_words, packed, unpacked
 from rtl_gen.cache import built
 from rtl_gen.package import Package
 from verif.simulation import simulators
 from verif.simulation.simulate import cocotb_build, cocotb_test
 
-from .program import Program, addends, beats, in_order
+from . import native
+from .native_run import run_natively
+from .program import Frame, Program, Ran, counters, frames, in_order, result_bytes
 
 TOP = "hfp8_core_harness"
 BENCH = "verif.core.bench"
@@ -60,13 +62,51 @@ def run(
 ) -> CoreOutcome:
     """Run programs, each from a reset on, on one generated core.
 
+    Parameters
+    ----------
+    simulator : str
+        ``icarus`` or ``verilator``, both under cocotb, or ``native``: `verif.core.native`.
+
     Raises
     ------
     ToolMissing
         If the simulator cannot run here.
-    SimulationError
+    SimulationError, ToolError
         If it fails.
     """
+    outcome = CoreOutcome()
+    found = results(package, simulator, programs, seed)
+    for number, (program, got) in enumerate(zip(programs, found, strict=False)):
+        if got.error:
+            outcome.wrong(f"program {number}: {got.error}")
+            break
+        _check(outcome, program, number, got)
+    return outcome
+
+
+def results(
+    package: Package, simulator: str, programs: Sequence[Program], seed: int = 0
+) -> list[Ran]:
+    """What comes of programs, as `run` runs them, uncompared; up to the first that goes wrong."""
+    run_on = _natively if simulator == "native" else _under_cocotb
+    return run_on(package, simulator, programs, seed)
+
+
+def _natively(
+    package: Package, simulator: str, programs: Sequence[Program], seed: int
+) -> list[Ran]:
+    model = native.model(package)
+    found: list[Ran] = []
+    for number, program in enumerate(programs):
+        found.append(run_natively(model, program, seed + number))
+        if found[-1].error:
+            break
+    return found
+
+
+def _under_cocotb(
+    package: Package, simulator: str, programs: Sequence[Program], seed: int
+) -> list[Ran]:
     tool = simulators.find(simulator)
     build = build_simulation(package, tool)
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
@@ -75,43 +115,41 @@ def run(
         (folder / "job.json").write_text(json.dumps({"programs": described, "seed": seed}))
         cocotb_test(tool, build, folder, TOP, BENCH)
         found = json.loads((folder / "result.json").read_text())
-    outcome = CoreOutcome()
-    for number, (program, got) in enumerate(zip(programs, found, strict=False)):
-        if got["error"]:
-            outcome.wrong(f"program {number}: {got['error']}")
-            break
-        _check(outcome, program, number, got)
-    return outcome
+    return [
+        Ran([_frame(p.parameters, frame) for frame in got["results"]], got["registers"],
+            got["error"])
+        for p, got in zip(programs, found, strict=False)
+    ]  # fmt: skip
+
+
+def _frame(p: CoreParameters, frame: dict[str, Any]) -> Frame:
+    """A frame as the bench wrote it; of ``keep`` and ``user`` it has one value a byte."""
+    size = result_bytes(p)
+    data = np.frombuffer(bytes.fromhex(frame["data"]), f"<u{size}").reshape(-1, p.drains)
+    keep = np.array([int(x) for x in frame["keep"]]).reshape(*data.shape, size)
+    user = np.array(frame["user"]).reshape(len(data), -1)[:, 0]
+    return Frame(data, keep.min(axis=2) != 0, user[:, None] >> (4 * np.arange(p.drains)) & 15)
 
 
 def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
     p = program.parameters
     tasks = []
     for k, task in enumerate(program.tasks):
-        frames: dict[str, list[bytes]] = {}
-        for side, codes, layout, formats in (
-            ("a", task.a, p.a_layout, p.a_formats),
-            ("b", task.b, p.b_layout, p.b_formats),
-        ):
-            if codes is not None:
-                frames[side] = [beats(codes, layout, formats[0].width)]
-        frames["c"] = addends(p, task)
         operands = {}
-        for side, contents in frames.items():
+        for side, contents in frames(p, task).items():
             names = [f"{side}{number}_{k}_{n}.bin" for n in range(len(contents))]
             for name, content in zip(names, contents, strict=True):
                 (folder / name).write_bytes(content)
             operands[side] = names
         tasks.append({"words": job_words(task.job), "operands": operands})
-    due = sum(
-        p.refusal(task.job) is JobError.NONE and not task.job.silent for task in program.tasks
-    )
+    due = len(program.sent())
     return {
-        "tasks": tasks, "due": due, "stall": program.stall, "reset_at": program.reset_at,
+        "tasks": tasks, "due": due, "stall": program.stall, "burst": program.burst,
+        "reset_at": program.reset_at,
     }  # fmt: skip
 
 
-def _check(outcome: CoreOutcome, program: Program, number: int, got: dict[str, Any]) -> None:
+def _check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> None:
     """Compare one program's results and registers."""
     p: CoreParameters = program.parameters
     expected, refused = program.results(), program.refusals()
@@ -120,30 +158,27 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: dict[str, A
         ored |= int(np.bitwise_or.reduce(one.flags, axis=None))
     sent = [one for one in expected if not one.job.silent]
     outcome.jobs += len(expected) - len(sent)
-    size = -(-p.acc_format.width // 8)
-    for k, (one, frame) in enumerate(zip(sent, got["results"], strict=True)):
+    for k, (one, frame) in enumerate(zip(sent, got.frames, strict=True)):
         where = f"program {number}, result {k}"
         want, keep = in_order(p, one.codes)
         want_flags, _ = in_order(p, one.flags)
-        data = np.frombuffer(bytes.fromhex(frame["data"]), f"<u{size}")
-        kept = np.array(list(frame["keep"])) == "1"
-        if data.size != want.size or (kept.reshape(-1, size).all(axis=1) != keep.reshape(-1)).any():
-            outcome.wrong(f"{where}: {data.size} places came, due {want.size}, or others kept")
+        if frame.codes.shape != want.shape or (frame.keep != keep).any():
+            outcome.wrong(
+                f"{where}: {frame.codes.size} places came, due {want.size}, or others kept"
+            )
             continue
-        data = data.reshape(want.shape)
-        user = np.array(frame["user"]).reshape(len(want), -1)[:, 0]
-        marks = user[:, None] >> (4 * np.arange(p.drains)) & 15
-        different = ((data != want) | (marks != want_flags)) & keep
+        different = ((frame.codes != want) | (frame.flags != want_flags)) & keep
         outcome.jobs += 1
         outcome.results += int(keep.sum())
         if different.any():
             at = tuple(np.argwhere(different)[0])
             outcome.wrong(
-                f"{where}: {int(different.sum())} differ; place {at}: code {int(data[at]):#x}, "
-                f"due {int(want[at]):#x}; flags {int(marks[at])}, due {int(want_flags[at])}",
+                f"{where}: {int(different.sum())} differ; place {at}: "
+                f"code {int(frame.codes[at]):#x}, due {int(want[at]):#x}; "
+                f"flags {int(frame.flags[at])}, due {int(want_flags[at])}",
                 int(different.sum()),
             )
-    registers = got["registers"]
+    registers = got.registers
     error = unpacked("ERROR", registers["ERROR"])
     due = {"code": int([*refused, JobError.NONE][0]), "misplaced_a": 0, "misplaced_b": 0,
            "misplaced_c": 0}  # fmt: skip
@@ -156,9 +191,7 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: dict[str, A
             outcome.wrong(f"program {number}: register {name} is {registers[name]}, due {value}")
     if error != due:
         outcome.wrong(f"program {number}: register ERROR is {error}, due {due}")
-    outcome.counters.append(
-        {name: registers[f"{name}_LOW"] | registers[f"{name}_HIGH"] << 32 for name in COUNTERS}
-    )
+    outcome.counters.append(counters(registers))
 
 
 def build_simulation(package: Package, tool: simulators.Tool) -> Path:

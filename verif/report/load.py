@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hfp8_hw.errors import ParameterError
-from hfp8_hw.parameters import UNITS
+from hfp8_hw.parameters import GENERATED, UNITS
 from verif.coverage.cover import bins, code
 from verif.simulation.verify import command, label
 
@@ -78,7 +78,7 @@ class Run:
     def units(self) -> list[str]:
         """Those that something is known of, in the order of ``hfp8 list``."""
         known = {c.unit for c in self.checks} | {f["unit"] for f in self.figures}
-        return [unit for unit in UNITS if unit in known]
+        return [unit for unit in GENERATED if unit in known]
 
 
 def load(paths: Iterable[Path]) -> Run:
@@ -138,6 +138,10 @@ def _tools(data: dict[str, Any]) -> list[str]:
     return [f"{k} {v}" for k, v in tools.items()] if isinstance(tools, dict) else list(tools)
 
 
+_METHODS = {"native": ("verilator", "compiled model")}
+"""What is no simulator's own bench: by which method, and what it is."""
+
+
 def _verify(run: Run, data: Any) -> bool:
     rows = data["runs"]
     if not rows or "simulator" not in rows[0]:
@@ -146,9 +150,10 @@ def _verify(run: Run, data: Any) -> bool:
     for row in rows:
         seed = row.get("seed", data.get("seed"))
         options = ["--sim", row["simulator"], "--seed", str(seed)]
+        method, what = _METHODS.get(row["simulator"], (row["simulator"], "simulation"))
         checks.append(
-            Check(row["unit"], label(row["parameters"]), row["simulator"], "simulation",
-                  row["vectors"], GOOD if row["good"] else FAILED,
+            Check(row["unit"], label(row["parameters"]), method, what, row["vectors"],
+                  GOOD if row["good"] else FAILED,
                   command("verify", row["unit"], row["parameters"], options),
                   tuple(row.get("problem", ())))
         )  # fmt: skip

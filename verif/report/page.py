@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hfp8_hw import __version__
-from hfp8_hw.parameters import UNITS
+from hfp8_hw.parameters import GENERATED
 from verif.coverage.cover import KINDS, bins, code
 from verif.simulation.verify import label
 
@@ -64,7 +64,7 @@ def unit_page(run: Run, unit: str) -> dict[str, Any]:
     coverage = [row for row in run.coverage if row["unit"] == unit]
     return {
         "name": unit,
-        "summary": UNITS[unit].summary,
+        "summary": GENERATED[unit].summary,
         "status": worst(check.status for check in checks),
         "checks": checks,
         "cells": {method: cell(method, checks) for method in METHODS},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class Comparison:
         golden model rounded the values given to the formats of the inputs.
     first : dict or None
         The first mismatch: its index in the array of results, its inputs, expected and got.
+    y, width, format : ndarray, int, str or None
+        The codes that the RTL gave, their bits and their format's name; None: fixed point.
     """
 
     unit: str
@@ -55,10 +57,14 @@ class Comparison:
     flags: dict[str, int]
     seconds: float
     first: dict[str, Any] | None
+    y: NDArray[Any] = field(repr=False, compare=False)
+    width: int
+    format: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """All members."""
-        return asdict(self)
+        """All members, those that describe the results aside."""
+        left = ("y", "width", "format")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left}
 
 
 def compare(
@@ -67,6 +73,7 @@ def compare(
     simulator: str,
     seed: int,
     run: Callable[..., Applied] = apply,
+    via: str = "cocotb",
 ) -> Comparison:
     """Run arrays through a unit and through its golden function.
 
@@ -78,6 +85,8 @@ def compare(
         Of the bench.
     run : callable
         What puts arrays through the unit: `verif.simulation.run_arrays.apply`.
+    via : str
+        What it is called.
 
     Raises
     ------
@@ -91,12 +100,12 @@ def compare(
         want = expected(package, given)
         wrong = (done.codes != want[0]) | (done.flags != want[1])
         values = _values(package, done.codes, ports["o_y"], given.inputs)
-        statistics = _errors(values, _reference(package, given))
+        statistics = errors(values, _reference(package, given))
     return Comparison(
         unit=package.manifest["unit"],
         parameters=package.manifest["parameters"],
         simulator=simulator,
-        via="cocotb",
+        via=via,
         elements=int(wrong.size),
         mismatches=int(wrong.sum()),
         may_wrap=given.may_wrap,
@@ -104,6 +113,9 @@ def compare(
         | {f"input {name}": count for name, count in given.flags.items()},
         seconds=done.outcome.seconds,
         first=_first(wrong, given, want, done),
+        y=done.codes.reshape(given.shape),
+        width=ports["o_y"]["width"],
+        format=ports["o_y"].get("format"),
         **statistics,
     )
 
@@ -167,7 +179,8 @@ def _reference(package: Package, given: Prepared) -> NDArray[np.float64]:
     return product.sum(axis=-1) if package.manifest["golden"]["sum"] else product
 
 
-def _errors(values: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[str, Any]:
+def errors(values: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[str, Any]:
+    """The members of `Comparison` that measure errors."""
     finite = np.isfinite(values) & np.isfinite(reference)
     value, wanted = values[finite], reference[finite]
     error = np.abs(value - wanted)

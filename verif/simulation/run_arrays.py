@@ -67,9 +67,15 @@ def collect(
 
 
 def arrange(
-    package: Package, arrays: dict[str, NDArray[Any]]
+    package: Package,
+    arrays: dict[str, NDArray[Any]],
+    copies: int = LANES,
+    transfers: int = TRANSFERS,
 ) -> tuple[list[Phase], tuple[int, ...]]:
-    """What goes to the ports, transfer by transfer, and the shape of the results; as `apply`."""
+    """What goes to the ports, transfer by transfer, and the shape of the results; as `apply`.
+
+    ``copies`` of the unit share the work; a phase has about so many ``transfers``.
+    """
     framed = package.manifest["golden"]["sum"] is not None
     try:
         shape = np.broadcast_shapes(*(v.shape for v in arrays.values()))
@@ -83,7 +89,7 @@ def arrange(
     rows = int(np.prod(out_shape, dtype=np.int64))
     if rows * depth == 0:
         raise ParameterError(f"shape {shape!r} is not allowed: there is nothing to compute")
-    groups = -(-rows // LANES)
+    groups = -(-rows // copies)
     widths = {port["name"]: port["width"] for port in package.manifest["ports"]}
     wide = {
         name: np.broadcast_to(values, shape).reshape(rows, depth).astype(np.int64)
@@ -95,11 +101,11 @@ def arrange(
     groups = -(-groups // turns) * turns
     columns: dict[str, NDArray[np.int64]] = {}
     for port, values in flat.items():
-        padded = np.resize(values & ((1 << widths[port]) - 1), (groups * LANES, depth))
+        padded = np.resize(values & ((1 << widths[port]) - 1), (groups * copies, depth))
         # Sums that take turns: consecutive groups, item by item.
-        dealt = padded.reshape(groups // turns, turns, LANES, depth).transpose(0, 3, 1, 2)
-        columns[port] = dealt.reshape(groups // turns, depth * turns, LANES)
-    return _phases(columns, groups // turns, depth, turns, framed), out_shape
+        dealt = padded.reshape(groups // turns, turns, copies, depth).transpose(0, 3, 1, 2)
+        columns[port] = dealt.reshape(groups // turns, depth * turns, copies)
+    return _phases(columns, (groups // turns, depth, turns), framed, transfers), out_shape
 
 
 def _by_port(
@@ -139,20 +145,24 @@ def _by_port(
 
 
 def _phases(
-    columns: dict[str, NDArray[np.int64]], groups: int, depth: int, turns: int, framed: bool
+    columns: dict[str, NDArray[np.int64]],
+    counts: tuple[int, int, int],
+    framed: bool,
+    transfers: int,
 ) -> list[Phase]:
-    """Whole groups of rows, at most `TRANSFERS` transfers a phase (one group at least)."""
-    step = max(1, TRANSFERS // (depth * turns))
+    """Whole groups of rows, at most so many transfers a phase (one group at least)."""
+    groups, depth, turns = counts
+    step = max(1, transfers // (depth * turns))
     phases = []
     for start in range(0, groups, step):
         part = {
-            port: values[start : start + step].reshape(-1, LANES)
+            port: values[start : start + step].reshape(-1, values.shape[2])
             for port, values in columns.items()
         }
         if framed:
-            count = len(next(iter(part.values())))
+            count, copies = next(iter(part.values())).shape
             item = np.arange(count) // turns % depth
             for port, edge in (("i_first", 0), ("i_last", depth - 1)):
-                part[port] = np.repeat((item == edge)[:, None], LANES, axis=1).astype(np.int64)
+                part[port] = np.repeat((item == edge)[:, None], copies, axis=1).astype(np.int64)
         phases.append(Phase(f"transfers from group {start}", part))
     return phases

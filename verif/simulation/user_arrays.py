@@ -119,7 +119,7 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
         port = ports[name]
         if name in arrays:
             values = wide[name] if arrays[name].ndim else arrays[name]
-            inputs[name] = _integers(name, values, port["width"])
+            inputs[name] = integers_of(name, values, port["width"])
         elif name == "rbits":
             inputs[name] = rng.integers(0, 1 << port["width"], wide[needed[0]].shape)
         elif is_signed(name) and name != "scale":
@@ -139,8 +139,10 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
                 # The bias of a quantizer is its result's.
                 if fed_by.get(f"i_{word}") != "bias"
             }
-            source = _format(name, arrays)
-            inputs[name], reals[name], raised = _codes(name, wide[name], ports[name], source, **own)
+            source = format_named(name, arrays)
+            inputs[name], reals[name], raised = codes_of(
+                name, wide[name], ports[name], source, **own
+            )
             rounded += [int((raised >> k & 1).sum()) for k in range(len(FLAGS))]
     flags = {name: int(count) for name, count in zip(FLAGS, rounded, strict=True)}
     return Prepared(shape[:-1] if framed else shape, inputs, reals, may_wrap, flags)
@@ -218,7 +220,7 @@ def _check_length(package: Package, shape: tuple[int, ...]) -> int:
     )
 
 
-def _integers(name: str, values: NDArray[Any], width: int) -> NDArray[np.int64]:
+def integers_of(name: str, values: NDArray[Any], width: int) -> NDArray[np.int64]:
     """An input that has no format: integers of the port's width."""
     low, high = 0, (1 << width) - 1
     if is_signed(name):
@@ -257,7 +259,7 @@ def _check_biases(inputs: dict[str, NDArray[Any]]) -> None:
             )
 
 
-def _format(name: str, arrays: Mapping[str, NDArray[Any]]) -> str | None:
+def format_named(name: str, arrays: Mapping[str, NDArray[Any]]) -> str | None:
     """The format that the file names for an array of codes, if it names one."""
     key = f"{name}_format"
     if key not in arrays:
@@ -274,7 +276,7 @@ def _format(name: str, arrays: Mapping[str, NDArray[Any]]) -> str | None:
     return text
 
 
-def _codes(
+def codes_of(
     name: str,
     values: NDArray[Any],
     port: dict[str, Any],

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hfp8_hw.formats import parse_operand
-from hfp8_hw.parameters import unit_parameters
+from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen.package import Package, generate
 
 from ..errors import SimulationError, ToolMissing
@@ -231,7 +231,8 @@ def explain(result: Result) -> list[str]:
     outcome = result.outcome
     assert outcome is not None
     if outcome.error:
-        lines.append(f"  stream contract: {outcome.error}")
+        # The core says in words what differs.
+        lines.append(f"  {'stream contract: ' if task.unit in UNITS else ''}{outcome.error}")
     if outcome.first:
         lines += mismatch(task.package().manifest, outcome.first)
     if outcome.vectors == 0:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
+from hfp8_hw.cores import cores
 from rtl_gen.tools import ToolError
 
 from ..errors import ToolMissing
@@ -42,7 +44,29 @@ def shared(folder: Path, source: str, output: str, flags: Sequence[str], what: s
     ToolError
         If the compiler refuses; the text names ``what``.
     """
-    command = ["g++", *flags, "-w", "-fPIC", "-shared", source, "-o", output]
+    _compile(folder, [*flags, "-fPIC", "-shared", source, "-o", output], what)
+
+
+def shared_of_many(
+    folder: Path, sources: Sequence[Path], output: str, flags: Sequence[str], what: str
+) -> None:
+    """Compile many sources, as many at a time as there are cores; as `shared`."""
+    objects = [f"{number}.o" for number in range(len(sources))]
+    with ThreadPoolExecutor(cores()) as pool:
+        jobs = [
+            pool.submit(_compile, folder, [*flags, "-fPIC", "-c", str(source), "-o", name], what)
+            for source, name in zip(sources, objects, strict=True)
+        ]
+        try:
+            for job in jobs:
+                job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    _compile(folder, ["-shared", *objects, "-o", output, "-pthread"], what)
+
+
+def _compile(folder: Path, options: Sequence[str], what: str) -> None:
+    command = ["g++", "-w", *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolError(f"g++ did not compile {what}: {done.stderr[-1000:]}")

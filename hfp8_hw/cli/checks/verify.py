@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -12,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ...cores import cores
-from ...parameters import UNITS, unit_parameters
+from ...errors import ParameterError
+from ...parameters import GENERATED, UNITS, CoreParameters, unit_parameters
 from ..options import (
-    UnitCommand,
+    GeneratorCommand,
+    chosen_on_command_line,
     given_to_one,
     parameter_options,
     progress_bar,
@@ -24,23 +27,44 @@ from ..options import (
 )
 from ..types import Integer, Output, OutputFolder, Unit
 
+NATIVE = "native"
+"""The core's compiled model, by the name that it has among the simulators."""
+
 if TYPE_CHECKING:
     from verif.simulation.verify import Result, Task
 
 
-def plan(units: tuple[str, ...], options: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The configurations to verify: the one given, else the matrix of each unit."""
+CORE = CoreParameters.unit
+
+
+def plan(
+    units: tuple[str, ...], options: dict[str, Any], known: Iterable[str] = tuple(UNITS)
+) -> list[tuple[str, dict[str, Any]]]:
+    """The configurations to verify: the one given, else the matrix of each unit, by default of all
+    that the command knows."""
+    from verif.core.configurations import CORES
     from verif.simulation.configurations import MATRIX
 
-    chosen = given_to_one(units, options)
+    chosen = given_to_one(units, options, known)
     if chosen:
         unit_parameters(units[0], chosen)
         return [(units[0], chosen)]
-    return [(unit, dict(p)) for unit in (units or tuple(UNITS)) for p in MATRIX[unit]]
+    every = {**MATRIX, CORE: CORES}
+    return [(unit, dict(p)) for unit in (units or tuple(known)) for p in every[unit]]
 
 
-@click.command("verify", cls=UnitCommand)
-@click.argument("units", nargs=-1, type=Unit())
+def _ways(sim: str, units: set[str]) -> tuple[list[str], list[str]]:
+    """(simulators of units, and of the core: its compiled model too)."""
+    given = sim if chosen_on_command_line("sim") else f"{sim},{NATIVE}"
+    of_core = simulators(given, (NATIVE,))
+    of_units = [name for name in of_core if name != NATIVE]
+    if units - {CORE} and not of_units:
+        raise ParameterError(f"sim={sim!r} is not allowed for {min(units - {CORE})}: only for core")
+    return of_units, of_core
+
+
+@click.command("verify", cls=GeneratorCommand)
+@click.argument("units", nargs=-1, type=Unit(GENERATED))
 @sim_option
 @seed_option
 @click.option("--waves", is_flag=True, help="Write an FST file for every run that fails.")
@@ -67,23 +91,25 @@ def verify_command(
 ) -> int:
     """Simulate units and compare every result with the golden model.
 
-    Without parameters, every unit named (all, if none is) is checked in a matrix of
-    configurations. Exit status 1 if anything differs or a simulator cannot run.
+    Without parameters, every unit named (all, and the core, if none is) is checked in a matrix of
+    configurations. The core also runs as compiled code (--sim native). Exit status 1 if anything
+    differs or a simulator cannot run.
     """
     from verif.errors import ToolMissing
     from verif.simulation.simulators import find
     from verif.simulation.verify import Task, explain
 
-    chosen = plan(units, options)
-    names = simulators(sim)
+    chosen = plan(units, options, GENERATED)
+    names, of_core = _ways(sim, {unit for unit, _ in chosen})
     if waves:
         OutputFolder().check("waves", Path())
     console = Console()
-    console.print(f"seed {seed}; {_versions(names)}", highlight=False)
+    used = of_core if CORE in (unit for unit, _ in chosen) else names
+    console.print(f"seed {seed}; {_versions(used)}", highlight=False)
     tasks = [
         Task(unit, tuple(parameters.items()), name, seed)
         for unit, parameters in chosen
-        for name in names
+        for name in (of_core if unit == CORE else names)
     ]
     results = _run(tasks, jobs or cores(), console)
     failed = [result for result in results if not result.good]
@@ -103,7 +129,7 @@ def verify_command(
     console.print(
         f"{good} of {len(results)} runs good, {vectors:,} results compared", highlight=False
     )
-    for name in names:
+    for name in used:
         try:
             find(name)
         except ToolMissing as error:
@@ -126,8 +152,8 @@ def _versions(names: list[str]) -> str:
 
 def _run(tasks: list[Task], jobs: int, console: Console) -> list[Result]:
     """Run all tasks, several at a time, with a progress line; results in the tasks' order."""
+    from verif.core.verify_core import run_task
     from verif.regression import worker_pool
-    from verif.simulation.verify import run_task
 
     results: dict[Task, Result] = {}
     with progress_bar(console) as progress:
@@ -148,7 +174,7 @@ def _leave_waves(result: Result, console: Console) -> None:
 
     from verif.simulation.verify import run_task
 
-    if result.outcome is None:
+    if result.outcome is None or result.task.unit == CORE:
         return
     task = result.task
     path = Path(f"{task.package().name}_{task.simulator}.fst").resolve()
@@ -171,7 +197,7 @@ def show_table(results: list[Result], console: Console) -> None:
         if outcome is None:
             cells = ["-", "could not run", "-"]
         else:
-            broken = " + contract" if outcome.error else ""
+            broken = " + contract" if outcome.error and task.unit != CORE else ""
             cells = [f"{outcome.vectors:,}", f"{outcome.mismatches:,}{broken}",
                      f"{outcome.seconds:.1f} s"]  # fmt: skip
         style = None if result.good else "bold red"

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import ParameterError
 from ...formats import HFP8, FloatFormat, parse_operand
 from ...jobs import GemmJob
-from ...rounding import Rounding, parse_rounding
+from ...rounding import Rounding, check_overflow, parse_rounding
 from ..codes.arrays import as_array
 from ..convert import decode, quantize
 from ..elementwise import add, relu
@@ -75,14 +75,13 @@ def job_epilogue(
     finite = np.isfinite(values)
     largest = np.where(finite, np.abs(values), 0.0).max(initial=0.0)
     given: dict[str, Any] = {"src": acc, "scale": job.scale, "flags": True}
+    formats, chosen = parse_operand(y, "y"), parse_rounding(y_rounding, "y_rounding")
     if job.quantize:
-        formats = parse_operand(y, "y")
         if job.mode_y >= len(formats):
             raise ParameterError(f"mode_y={job.mode_y!r} is not allowed for y={y!r}: only {HFP8}")
-        random: dict[str, Any] = {"rbits": rbits} if parse_rounding(y_rounding).mode == "SR" else {}
-        done, more = quantize(
-            codes, formats[job.mode_y], rounding=y_rounding, overflow=y_overflow, **random, **given
-        )
+        fmt = formats[job.mode_y]
+        policy = check_overflow(y_overflow, fmt, "y_overflow")
+        done, more = quantize(codes, fmt, rounding=chosen, overflow=policy, rbits=rbits, **given)
     else:
         done, more = quantize(codes, acc, rounding=how.rounding, overflow=how.overflow, **given)
     amax = int(quantize(largest, acc, overflow="saturate"))

@@ -15,7 +15,7 @@ from ..codes.arrays import check_flag
 from ..dot import accumulator, dot
 from .epilogue import job_epilogue
 
-JOB_SEMANTICS = ("exact",)
+JOB_SEMANTICS = ("exact", "exact_chunk", "chunked")
 """How a job may sum."""
 
 
@@ -28,6 +28,7 @@ def gemm_job(
     acc: FloatFormat | str,
     *,
     semantics: str = "exact",
+    chunk: int = 64,
     rounding: str | Rounding | None = None,
     overflow: str = "special",
     y: FloatFormat | str = HFP8,
@@ -55,7 +56,10 @@ def gemm_job(
     fmt_a, fmt_b, acc, rounding, overflow
         As in `dot`; with ``"HFP8"`` the job says which format an operand is in.
     semantics : str
-        ``exact``: the exact sum over all of k, rounded once.
+        ``exact``: the exact sum over all of k, rounded once; ``exact_chunk`` and ``chunked``: as
+        in `dot`.
+    chunk : int
+        Products of a chunk, as in `dot`.
     y : FloatFormat or str
         The format of quantized results; with ``"HFP8"`` the job says which.
     y_rounding, y_overflow : str
@@ -106,6 +110,7 @@ def gemm_job(
         fmt_b,
         acc,
         semantics=semantics,
+        chunk=chunk,
         rounding=rounding,
         overflow=overflow,
         flags=True,

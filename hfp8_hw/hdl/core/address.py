@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import Const, Module, Mux, Signal
@@ -29,6 +30,9 @@ class Address(wiring.Component):
     step, again, ahead, restart : 1 bit
         Go on along k; to the start of k in the same rows or columns, in the next ones, or in the
         first.
+    across : 1 bit, where sums take turns in B's columns
+        To the next columns at the same k. Then ``step`` goes back to the first of them, and
+        ``ahead`` to those behind the last.
     read : `reading`
     """
 
@@ -36,8 +40,10 @@ class Address(wiring.Component):
         self.parameters, self.side = parameters, side
         self.layout = parameters.a_layout if side == "a" else parameters.b_layout
         pages = parameters.pages
+        self.in_turns = side == "b" and parameters.turns > 1
         super().__init__(
             {
+                **({"across": In(1)} if self.in_turns else {}),
                 "load": In(1),
                 "size": In(sizes(self.layout)),
                 "page": In((pages - 1).bit_length()),
@@ -73,8 +79,11 @@ class Address(wiring.Component):
         long = wire(m, Mux(along, 1, group_words), f"{stage}_long")
         step, ahead = (long, short) if narrow else (short, long)
         first = self.page << (bits - len(self.page))
-        forward = wire(m, (start + ahead)[:bits], f"{stage}_forward")
-        further = wire(m, (now + step)[:bits], f"{stage}_further")
+        if self.in_turns:
+            forward, further = self._in_turns(m, now, start, step, ahead, register)
+        else:
+            forward = wire(m, (start + ahead)[:bits], f"{stage}_forward")
+            further = wire(m, (now + step)[:bits], f"{stage}_further")
         with m.If(self.step):
             m.d.sync += now.eq(further)
         with m.If(self.again):
@@ -104,3 +113,29 @@ class Address(wiring.Component):
             read.along.eq(along),
         ]
         return m
+
+    def _in_turns(
+        self,
+        m: Module,
+        now: Signal,
+        start: Signal,
+        step: Amaranth,
+        ahead: Amaranth,
+        register: Callable[[str, int], Signal],
+    ) -> tuple[Amaranth, Amaranth]:
+        """(where ``ahead`` goes, where ``step`` does), and moves ``across``."""
+        bits = len(now)
+        # Of the first turn at this k, if it is not the first k; behind the last turn at the first.
+        row, behind, begun = register("row", bits), register("behind", bits), register("begun", 1)
+        beside = wire(m, (now + ahead)[:bits], "b_beside")
+        back = Mux(begun, row, start)
+        further = wire(m, (back + step)[:bits], "b_further")
+        with m.If(self.across):
+            m.d.sync += now.eq(beside)
+        with m.If(self.step):
+            m.d.sync += [row.eq(further), begun.eq(1)]
+            with m.If(~begun):
+                m.d.sync += behind.eq(beside)
+        with m.If(self.again | self.ahead | self.restart | self.load):
+            m.d.sync += begun.eq(0)
+        return wire(m, Mux(begun, behind, beside), "b_forward"), further

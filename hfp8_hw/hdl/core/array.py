@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,9 +13,13 @@ from ...parameters import CoreParameters
 from ..numbers.pipeline import Pipeline
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
-from ..sums.scaled import Scaled, unpack_scaled
+from ..numbers.unpack import unpack
+from ..sums.scaled import unpack_scaled
 from .drain import Drain
-from .element import Element, element_cuts, joined
+from .elements import element_cuts
+from .elements.exact import ExactElement
+from .elements.operands import joined
+from .elements.rounded import RoundedElement
 from .records import result_beat, step
 from .scratchpad import READ_CLOCKS
 
@@ -60,13 +64,16 @@ class Array(wiring.Component):
         i: Any = self.i
         pipe.carried = {
             "first": i.first, "last": i.last, "mask": i.mask, "mode_a": i.mode_a,
-            "mode_b": i.mode_b, "rows": i.tile.rows, "cols": i.tile.cols, "job_end": i.tile.last,
+            "mode_b": i.mode_b, "tile": Value.cast(i.tile),
+            "turn": i.turn if p.turns > 1 else Const(0, 0),
         }  # fmt: skip
         for name in ISSUE_CUTS:
             pipe.cut(name)
         mask = pipe.carried.pop("mask")
+        if p.lanes == 1:
+            mask = Const(1, 1)
         modes = {side: pipe.carried.pop(f"mode_{side}") for side in ("a", "b")}
-        sides: dict[str, list[list[Scaled]]] = {}
+        sides: dict[str, list[list[Any]]] = {}
         for side, count in (("a", p.rows), ("b", p.cols)):
             sides[side] = [
                 [
@@ -76,27 +83,31 @@ class Array(wiring.Component):
                 for k in range(count)
             ]
         pipe.cut("operand")
+        element = ExactElement if p.element.is_exact else RoundedElement
         elements: dict[tuple[int, int], Any] = {}
         for row in range(p.rows):
             for col in range(p.cols):
-                element = Element(p, sides["a"][0][0], sides["b"][0][0])
-                m.submodules[f"e{row}_{col}"] = elements[row, col] = element
+                one: Any = element(p, sides["a"][0][0], sides["b"][0][0])
+                m.submodules[f"e{row}_{col}"] = elements[row, col] = one
                 m.d.comb += [
-                    element.valid.eq(pipe.valid),
-                    element.first.eq(pipe.carried["first"]),
-                    element.last.eq(pipe.carried["last"]),
-                    element.a.as_value().eq(joined(sides["a"][row])),
-                    element.b.as_value().eq(joined(sides["b"][col])),
+                    one.valid.eq(pipe.valid),
+                    one.first.eq(pipe.carried["first"]),
+                    Value.cast(one.a).eq(joined(sides["a"][row])),
+                    Value.cast(one.b).eq(joined(sides["b"][col])),
                 ]
-        for name in (*element_cuts(p), "leaving"):
-            pipe.cut(name)
+        control = self._ends(m, pipe)
+        m.d.comb += [
+            getattr(one, name).eq(value)
+            for one in elements.values()
+            for name, value in control.items()
+        ]
         m.submodules.drain = drain = Drain(p)
         end = wire(m, pipe.valid & pipe.carried["last"], "tile_end")
+        if p.turns > 1:
+            end = wire(m, end & (pipe.carried["turn"] == 0), "turns_end")
         m.d.comb += [
             drain.start.eq(end),
-            drain.tile.rows.eq(pipe.carried["rows"]),
-            drain.tile.cols.eq(pipe.carried["cols"]),
-            drain.tile.last.eq(pipe.carried["job_end"]),
+            drain.tile.as_value().eq(pipe.carried["tile"]),
             self.o_valid.eq(drain.o_valid),
             self.o.eq(drain.o),
             self.skipped.eq(drain.skipped),
@@ -114,6 +125,34 @@ class Array(wiring.Component):
             m.d.comb += drain.i[path].eq(order[0].o)
         return m
 
+    def _ends(self, m: Module, pipe: Pipeline) -> dict[str, Amaranth]:
+        """Follow the items to where their sums leave; what elements have to know of ends."""
+        p = self.parameters
+        cuts = (*element_cuts(p), "leaving")
+        if p.element.is_exact:
+            control = {"last": pipe.carried["last"]}
+            for name in cuts:
+                pipe.cut(name)
+            return control
+        for name in cuts[: p.turns]:
+            pipe.cut(name)
+        end, turn = wire(m, pipe.valid & pipe.carried["last"], "chunk_end"), pipe.carried["turn"]
+        for name in cuts[p.turns :]:
+            pipe.cut(name)
+        # The sums of a turn pass by before those of the next one are loaded.
+        period = p.slots // p.turns
+        leave = Signal(range(p.turns), name="leave", attrs={"stage": "leave"})
+        slot = Signal(range(period), name="leave_slot", attrs={"stage": "leave"})
+        going = Signal(name="leave_going", attrs={"stage": "leave"})
+        with m.If(end & (turn == 0)):
+            m.d.sync += [going.eq(1), leave.eq(0), slot.eq(0)]
+        with m.Elif(slot == period - 1):
+            m.d.sync += [going.eq(going & (leave != p.turns - 1)), leave.eq(leave + 1), slot.eq(0)]
+        with m.Else():
+            m.d.sync += slot.eq(slot + 1)
+        load = wire(m, going & (slot == 0), "leave_load")
+        return {"end": end, "turn": turn, "load": load, "leave": leave}
+
     def _operand(
         self,
         m: Module,
@@ -123,17 +162,23 @@ class Array(wiring.Component):
         lane: int,
         mode: Amaranth,
         there: Amaranth,
-    ) -> Scaled:
+    ) -> Any:
         """A code unpacked, for all elements of a row or column; what is not there adds nothing."""
         p = self.parameters
-        fixed = p.element.fixed
-        formats, scale = (p.a_formats, fixed.a) if side == "a" else (p.b_formats, fixed.b)
+        formats = p.a_formats if side == "a" else p.b_formats
         width, codes = self._width[side], self.a if side == "a" else self.b
         name = f"{side}{number}_{lane}"
         code = codes[(number * p.lanes + lane) * width :][:width]
         # Code 0 is +0 in every format. Beyond k it stands for both operands, whatever the memories
         # hold: their product is +0, which no sum and no flag sees.
         code = wire(m, code & there.replicate(width), f"{name}_there")
-        x = unpack_scaled(m, code, formats, scale, name=name, mode=mode)
+        if p.element.is_exact:
+            scale = p.element.fixed.a if side == "a" else p.element.fixed.b
+            x: Any = unpack_scaled(m, code, formats, scale, name=name, mode=mode)
+        else:
+            # Such that the product's exponent has the accumulator's offset.
+            least = p.acc_format.bias - max(fmt.bias for fmt in p.b_formats)
+            offset = least if side == "a" else None
+            x = unpack(m, code, formats, name=name, mode=mode, offset=offset)
         cut = pipe.cut("operand")
         return x.through(lambda n, v: cut(f"{name}_{n}", v))

@@ -11,9 +11,9 @@ from amaranth.lib.wiring import In, Out
 from ...parameters import CoreParameters
 from ..numbers.raw import any_of, wire
 from ..numbers.shape import Amaranth
-from ..sums.pipelined_rounder import ROUND_CUTS
 from .array import ISSUE_CUTS, Array
-from .element import element_cuts
+from .drain import drain_cuts
+from .elements import element_cuts
 from .epilogue.path import Epilogue, epilogue_latency
 from .intake import Intake
 from .loader import Loader
@@ -48,7 +48,8 @@ there, and no result."""
 
 def issue_to_result(p: CoreParameters) -> int:
     """Clocks from the issue of a tile's last products to its first results' entry in the queue."""
-    return len(ISSUE_CUTS) + 1 + len(element_cuts(p)) + 1 + len(ROUND_CUTS) + epilogue_latency(p)
+    summed = len(ISSUE_CUTS) + 1 + len(element_cuts(p)) + 1
+    return summed + len(drain_cuts(p)) + epilogue_latency(p)
 
 
 class GemmCore(wiring.Component):
@@ -134,7 +135,7 @@ class GemmCore(wiring.Component):
         m.d.comb += [
             array.valid.eq(sequencer.valid),
             array.i.eq(sequencer.o),
-            results.reserve.eq(sequencer.valid & sequencer.o.last),
+            results.reserve.eq(sequencer.tile_end),
         ]
         lacking, misplaced = self._finish(m, sequencer, array, results, epilogue, there)
         events: Any = self.events
@@ -158,7 +159,7 @@ class GemmCore(wiring.Component):
             self.row_words_a.eq(intake.o.payload.a.row_words),
             self.row_words_b.eq(intake.o.payload.b.row_words),
             self.step_rows.eq(sequencer.o.tile.rows),
-            self.step_cols.eq(sequencer.o.tile.cols),
+            self.step_cols.eq(sequencer.cols),
             self.step_mask.eq(Mux(sequencer.valid, sequencer.o.mask, 0)),
         ]
         return m
@@ -199,7 +200,7 @@ class GemmCore(wiring.Component):
             return Const(0, 1), Const(0, 1)
         wiring.connect(m, wiring.flipped(self.c), epilogue.c)
         m.d.comb += [
-            epilogue.claim.eq(sequencer.valid & sequencer.o.last),
+            epilogue.claim.eq(sequencer.tile_end),
             epilogue.done.eq(sequencer.done),
             sequencer.room.eq(results.room & epilogue.room),
         ]

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...jobs import JobError
 from ...parameters import CoreParameters
-from ...parameters.core import Layout
+from ...parameters.layout import Layout
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
 from .records import SIZE_BITS, accepted, job_record
@@ -66,7 +66,9 @@ class Intake(wiring.Component):
             ("b", p.b_layout, new.transpose_b, new.k, new.n),
         ]
         if p.keeps:
-            operands.append(("y", p.a_layout, Const(1, 1), new.m, new.n))
+            # C is stored the other way round, or not at all.
+            stored = [Mux(new.store, size, 0)[:SIZE_BITS] for size in (new.m, new.n)]
+            operands.append(("y", p.a_layout, Const(1, 1), *stored))
         for side, layout, transposed, height, width in operands:
             rows = Mux(transposed, width, height)
             columns = Mux(transposed, height, width)
@@ -112,7 +114,7 @@ class Intake(wiring.Component):
         pages = [job[f"page_{side}"] >> (p.pages - 1).bit_length() for side in sides]
         early: list[tuple[JobError, Amaranth]] = [
             (JobError.EMPTY, (job.m == 0) | (job.n == 0) | (job.k == 0)),
-            (JobError.LONG, job.k > p.terms),
+            (JobError.LONG, Const(0, 1) if p.in_chunks else job.k > p.terms),
             (JobError.MODE, Cat(*modes).any() if modes else Const(0, 1)),
             (JobError.PAGE, Cat(*pages).any()),
         ]
@@ -130,7 +132,7 @@ class Intake(wiring.Component):
         kept = job.quantize & (job.page_y != job.page_a) if p.keeps else Const(0, 1)
         early.append((JobError.STORE, job.store & ~kept))
         if p.keeps:
-            late.append((JobError.LARGE_Y, job.store & counts["y"].large))
+            late.append((JobError.LARGE_Y, counts["y"].large))
         return early, late
 
 

@@ -10,7 +10,7 @@ from amaranth.lib import data
 from ...formats import SCALE_WIDTH
 from ...jobs import BUS_ADDRESS_BITS, MAX_PAGES, MAX_SIZE
 from ...parameters import CoreParameters
-from ...parameters.core import Layout
+from ...parameters.layout import Layout
 from ..numbers.shape import Amaranth
 
 SIZE_BITS = MAX_SIZE.bit_length()
@@ -158,23 +158,29 @@ def sent_beat(p: CoreParameters) -> data.StructLayout:
 
 
 def tile(p: CoreParameters) -> data.StructLayout:
-    """What the drain has to know of a tile: how many rows and columns of it belong to C."""
+    """What the drain has to know of a tile: how many rows and columns of it belong to C, whether it
+    is a job's last.
+
+    With sums in chunks also whether they are the first (``opening``) and the last of a tile.
+    """
     return data.StructLayout(
         {
             "rows": unsigned(p.rows.bit_length()),
-            "cols": unsigned(p.cols.bit_length()),
+            "cols": unsigned(p.tile_cols.bit_length()),
             "last": 1,
+            **(dict.fromkeys(("opening", "closing"), 1) if p.in_chunks else {}),
         }
     )
 
 
 def step(p: CoreParameters) -> data.StructLayout:
-    """What the sequencer issues in a clock, beside the addresses."""
+    """What the sequencer issues in a clock, beside the addresses: which lanes, of which turn."""
     return data.StructLayout(
         {
             "first": 1,
             "last": 1,
             "mask": unsigned(p.lanes),
+            "turn": unsigned((p.turns - 1).bit_length()),
             "mode_a": 1,
             "mode_b": 1,
             "tile": tile(p),

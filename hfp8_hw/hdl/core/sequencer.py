@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,9 +18,14 @@ from .records import SIZE_BITS, accepted, reading, step
 class Sequencer(wiring.Component):
     """Issues a block of each operand a clock: along k, then the next columns, then the next rows.
 
-    Nothing behind it can wait. So the last block of a tile is issued only when ``free`` results
-    have a place in the output queue, and not before the results of the tile ahead have left the
-    array, which takes ``slots`` clocks. A job follows another without a clock in between.
+    Nothing behind it can wait. So the last block of a tile is issued only when its results have a
+    place in the output queue, and not before the results of the tile ahead have left the array,
+    which takes ``slots`` clocks. With sums in chunks that holds for the last block of every chunk,
+    and `CoreParameters.chunk_interval` between two chunks of a tile. A job follows another without
+    a clock in between.
+
+    Where sums take turns, ``turns`` blocks of B follow each other for every one of A, and such
+    rounds begin every ``turns`` clocks only: an element's sums cannot wait, one for another.
 
     Members
     -------
@@ -28,6 +33,8 @@ class Sequencer(wiring.Component):
     room : 1 bit
         The results of a tile have a place.
     valid : 1 bit; with ``o`` (`step`), ``read_a`` and ``read_b`` (`reading`)
+    cols : of this block's columns those of C
+    tile_end : 1 bit, of the last block of a tile
     active : 1 bit, there is a job
     held : 1 bit, its next block has to wait
     done : 1 bit, for the clock of the last block of a job
@@ -43,6 +50,8 @@ class Sequencer(wiring.Component):
                 "i": In(stream.Signature(accepted(p))),
                 "room": In(1),
                 "valid": Out(1),
+                "cols": Out(p.cols.bit_length()),
+                "tile_end": Out(1),
                 "o": Out(step(p)),
                 "read_a": Out(reading(p.a_layout, p.pages)),
                 "read_b": Out(reading(p.b_layout, p.pages)),
@@ -70,27 +79,35 @@ class Sequencer(wiring.Component):
         mode_a, mode_b = register("mode_a", 1), register("mode_b", 1)
         pages = {side: register(f"page_{side}", len(self.page_a)) for side in ("a", "b")}
         first = register("first", 1)
-        wait = register("wait", (p.slots - 1).bit_length(), True)
+        wait = register("wait", (p.chunk_interval - 1).bit_length(), True)
 
         last_k = wire(m, k <= p.lanes, "loop_last_k")
-        last_n = wire(m, n <= p.cols, "loop_last_n")
+        last_n = wire(m, n <= p.tile_cols, "loop_last_n")
         last_m = wire(m, rows <= p.rows, "loop_last_m")
-        blocked = wire(m, last_k & ((wait != 0) | ~self.room), "loop_blocked")
-        go = wire(m, active & ~blocked, "loop_go")
-        tile_end = wire(m, go & last_k, "loop_tile_end")
+        left = register("chunk_left", (p.chunk_steps - 1).bit_length() if p.in_chunks else 0)
+        opening = register("opening", 1)
+        sum_end = wire(m, last_k | (left == 0), "loop_sum_end") if p.in_chunks else last_k
+        blocked = wire(m, sum_end & (wait != 0) | last_k & ~self.room, "loop_blocked")
+        turn, begin, go, step, round_end = self._turns(m, active & ~blocked)
+        tile_end = wire(m, step & last_k, "loop_tile_end")
         row_end = wire(m, tile_end & last_n, "loop_row_end")
         done = wire(m, row_end & last_m, "loop_done")
-        take = wire(m, i.valid & (done | ~active), "loop_take")
-        m.d.comb += i.ready.eq(done | ~active)
+        take = wire(m, i.valid & (done | ~active & round_end), "loop_take")
+        m.d.comb += i.ready.eq(done | ~active & round_end)
 
-        with m.If(tile_end):
-            m.d.sync += wait.eq(p.slots - 1)
-        with m.Elif(wait != 0):
+        with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
-        with m.If(go):
-            m.d.sync += [k.eq(k - p.lanes), first.eq(0)]
+        with m.If(begin & sum_end):
+            m.d.sync += wait.eq(Mux(last_k, p.slots, p.chunk_interval) - 1)
+        with m.If(step):
+            m.d.sync += [k.eq(k - p.lanes), first.eq(sum_end)]
+        if p.in_chunks:
+            with m.If(step):
+                m.d.sync += left.eq(left - 1)
+            with m.If((step & sum_end) | take):
+                m.d.sync += [left.eq(p.chunk_steps - 1), opening.eq(last_k | take)]
         with m.If(tile_end):
-            m.d.sync += [k.eq(depth), n.eq(n - p.cols), first.eq(1)]
+            m.d.sync += [k.eq(depth), n.eq(n - p.tile_cols)]
         with m.If(row_end):
             m.d.sync += [n.eq(columns), rows.eq(rows - p.rows)]
         with m.If(done):
@@ -111,29 +128,57 @@ class Sequencer(wiring.Component):
                 walk.size.eq(i.payload[side]),
                 walk.page.eq(job[f"page_{side}"]),
                 walk.deep.eq(deep),
-                walk.step.eq(go & ~last_k),
+                walk.step.eq(step & ~last_k),
                 walk.again.eq(aside if side == "a" else 0),
                 walk.ahead.eq(row_end if side == "a" else aside),
                 walk.restart.eq(0 if side == "a" else row_end),
                 getattr(self, f"read_{side}").eq(walk.read),
                 getattr(self, f"page_{side}").eq(pages[side]),
             ]
+            if side == "b" and p.turns > 1:
+                m.d.comb += walk.across.eq(go & ~step)
 
         def at_most(left: Amaranth, most: int) -> Amaranth:
             return Mux(left < most, left, most)
 
         m.d.comb += [
             self.active.eq(active),
-            self.held.eq(active & blocked),
+            self.held.eq(active & ~go),
             self.done.eq(done),
             self.valid.eq(go),
+            self.tile_end.eq(tile_end),
             o.first.eq(first),
-            o.last.eq(last_k),
+            o.last.eq(sum_end),
             o.mask.eq(Cat(*(k > lane for lane in range(p.lanes)))),
             o.mode_a.eq(mode_a),
             o.mode_b.eq(mode_b),
             o.tile.rows.eq(at_most(rows, p.rows)),
-            o.tile.cols.eq(at_most(n, p.cols)),
+            o.turn.eq(turn),
+            o.tile.cols.eq(at_most(n, p.tile_cols)),
             o.tile.last.eq(last_n & last_m),
         ]
+        # The columns that are left for this turn and those after it.
+        there = n
+        if p.turns > 1:
+            later = register("cols_left", SIZE_BITS)
+            there = wire(m, Mux(begin, n, later), "loop_cols_there")
+            m.d.sync += later.eq(Mux(there < p.cols, 0, there - p.cols))
+        m.d.comb += self.cols.eq(at_most(there, p.cols))
+        if p.in_chunks:
+            m.d.comb += [o.tile.opening.eq(opening), o.tile.closing.eq(last_k)]
         return m
+
+    def _turns(self, m: Module, may: Amaranth) -> tuple[Amaranth, ...]:
+        """(turn, a round begins, a block is issued, a round's last one is, whether this clock is
+        the last of a round); a round begins if it ``may`` then."""
+        turns = self.parameters.turns
+        if turns == 1:
+            go = wire(m, may, "loop_go")
+            return Const(0, 0), go, go, go, Const(1, 1)
+        turn = Signal(range(turns), name="loop_turn", attrs={"stage": "loop"})
+        going = Signal(name="loop_going", attrs={"stage": "loop"})
+        end = wire(m, turn == turns - 1, "loop_round_end")
+        begin = wire(m, (turn == 0) & may, "loop_begin")
+        go = wire(m, begin | going, "loop_go")
+        m.d.sync += [turn.eq(Mux(end, 0, turn + 1)), going.eq(go & ~end)]
+        return turn, begin, go, wire(m, go & end, "loop_step"), end

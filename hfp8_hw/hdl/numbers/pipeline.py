@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 from amaranth.hdl import Module, Signal
 
@@ -10,6 +11,10 @@ from .raw import is_const
 from .shape import Amaranth
 
 Register = Callable[[str, Amaranth], Amaranth]
+
+OWN = {"keep": 1}
+"""Attributes of a register that stays one although others are equal to it: control that parts of a
+large unit have each for itself, next to it, so that its wires are short."""
 
 
 def prefixed(cut: Register, prefix: str) -> Register:
@@ -32,6 +37,9 @@ class Pipeline:
         Whether there is an item at the input.
     cuts : collection of str
         The cuts that get a register.
+    own : collection of str, optional
+        Which registers `OWN` holds for, by the names of what goes through them, ``valid`` being
+        one.
 
     Members
     -------
@@ -43,8 +51,10 @@ class Pipeline:
         What goes along by itself, where the pipeline has been built up to; the owner adds to it.
     """
 
-    def __init__(self, m: Module, valid: Amaranth, cuts: Collection[str]) -> None:
-        self.m, self.valid, self._cuts = m, valid, cuts
+    def __init__(
+        self, m: Module, valid: Amaranth, cuts: Collection[str], own: Collection[str] = ()
+    ) -> None:
+        self.m, self.valid, self._cuts, self._own = m, valid, cuts, own
         self.ready = Signal(name="pipe_ready")
         self.carried: dict[str, Amaranth] = {}
         self._crossed: dict[str, Register] = {}
@@ -61,7 +71,10 @@ class Pipeline:
         return self._crossed[name]
 
     def _cross(self, name: str) -> Register:
-        valid = Signal(name=f"{name}_valid", attrs={"stage": name})
+        def marks(label: str) -> dict[str, Any]:
+            return {"stage": name, **(OWN if label in self._own else {})}
+
+        valid = Signal(name=f"{name}_valid", attrs=marks("valid"))
         with self.m.If(self.ready):
             self.m.d.sync += valid.eq(self.valid)
         self.valid = valid
@@ -70,7 +83,7 @@ class Pipeline:
             if is_const(value):
                 return value
             held = Signal(
-                value.shape(), name=f"{name}_{label}", reset_less=True, attrs={"stage": name}
+                value.shape(), name=f"{name}_{label}", reset_less=True, attrs=marks(label)
             )
             with self.m.If(self.ready):
                 self.m.d.sync += held.eq(value)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
 from ...formats import FloatFormat
@@ -12,7 +10,7 @@ from ..numbers.exponent import ExponentField
 from ..numbers.raw import Raw, any_of, choose, is_const, select, wire
 from ..numbers.round import Rounded
 from ..numbers.shape import Amaranth, at_least, zero_extended
-from ..numbers.unpack import unpack
+from .held_code import held_number, held_widths, nothing_unless, zero_if
 
 CONTROL = (
     "partial", "full", "closing", "flushed", "total_set", "dirty", "final", "taken",
@@ -43,11 +41,7 @@ class Slot:
         fmt = p.acc_format
         names = {"seen": 4, "partial": 1, "final": 1}
         for code in ("code", "total") if self.chunked else ("code",):
-            names[code] = fmt.width
-            if fmt.has_nan:
-                names[f"{code}_nan"] = 1
-            if fmt.zero_exp != "gradual":
-                names[f"{code}_zero"] = 1
+            names |= held_widths(fmt, code)
         if self.chunked:
             names |= dict.fromkeys(("full", "closing", "flushed", "total_set", "dirty"), 1)
             if p.chunk > 1:
@@ -64,13 +58,8 @@ class Slot:
         self.carried: dict[str, Amaranth] = {}
 
     def _number(self, m: Module, name: str) -> Raw:
-        """A code of the state; what is known of it need not wait for its bits to be compared."""
-        state = self.state
-        raw = unpack(m, state[name], (self.parameters.acc_format,), name=name)
-        zero = state.get(f"{name}_zero")
-        if zero is not None:
-            raw = replace(raw, zero=zero, sig=Cat(raw.sig[:-1], ~zero))
-        return replace(raw, nan=state.get(f"{name}_nan", raw.nan))
+        """A code of the state."""
+        return held_number(m, self.state, name, self.parameters.acc_format)
 
     def next(
         self,
@@ -86,8 +75,8 @@ class Slot:
             return self._next_chunked(m, offered, first, last, product, invalid)
         state = self.state
         fresh = wire(m, (offered & first) | ~state["partial"], "fresh")
-        x = _zero_if(m, fresh, self._number(m, "code"), "x")
-        y = _nothing_unless(m, offered, product, x.sign, "y")
+        x = zero_if(m, fresh, self._number(m, "code"), "x")
+        y = nothing_unless(m, offered, product, x.sign, "y")
         self.carried = {
             "seen": Mux(fresh, 0, state["seen"]),
             "partial": Mux(offered, ~last, state["partial"]),
@@ -114,9 +103,9 @@ class Slot:
         taken = wire(m, Mux(full, ~last if waits else 0, ~(first & partial)), "can_take")
         have = wire(m, offered & taken, "got")
 
-        x = _zero_if(m, ~partial, self._number(m, "code"), "x")
-        total = _zero_if(m, ~state["total_set"], self._number(m, "total"), "augend")
-        item = _nothing_unless(m, have, product, x.sign, "item")
+        x = zero_if(m, ~partial, self._number(m, "code"), "x")
+        total = zero_if(m, ~state["total_set"], self._number(m, "total"), "augend")
+        item = nothing_unless(m, have, product, x.sign, "item")
         y = select(m, full, total, item, "y")
 
         # A sum may also be given up between two chunks, where there is nothing to clear.
@@ -210,25 +199,3 @@ def _too_large(m: Module, raw: Raw, fmt: FloatFormat) -> Amaranth:
     if field.high > last:
         over = over | field.reaches(last + 1)
     return wire(m, over & ~any_of(raw.nan, raw.inf, raw.zero), "product_over")
-
-
-def _zero_if(m: Module, condition: Amaranth, raw: Raw, name: str) -> Raw:
-    """+0 under a condition."""
-    return replace(
-        raw,
-        nan=raw.nan if is_const(raw.nan) else wire(m, raw.nan & ~condition, f"{name}_nan"),
-        inf=raw.inf if is_const(raw.inf) else wire(m, raw.inf & ~condition, f"{name}_inf"),
-        zero=wire(m, raw.zero | condition, f"{name}_zero"),
-        sign=wire(m, raw.sign & ~condition, f"{name}_sign"),
-    )
-
-
-def _nothing_unless(m: Module, condition: Amaranth, raw: Raw, sign: Amaranth, name: str) -> Raw:
-    """A number, or what leaves every number of that sign as it is."""
-    return replace(
-        raw,
-        nan=raw.nan if is_const(raw.nan) else wire(m, raw.nan & condition, f"{name}_nan"),
-        inf=raw.inf if is_const(raw.inf) else wire(m, raw.inf & condition, f"{name}_inf"),
-        zero=wire(m, raw.zero | ~condition, f"{name}_zero"),
-        sign=wire(m, Mux(condition, raw.sign, sign), f"{name}_sign"),
-    )

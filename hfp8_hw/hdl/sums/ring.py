@@ -10,6 +10,11 @@ from ..numbers.pipeline import Register
 from ..numbers.raw import is_const
 from ..numbers.shape import Amaranth
 
+RING_CUTS = (
+    "sum", "operands", "normalised", "coarse", "align", "aligned", "ordered",
+)  # fmt: skip
+"""Where a loop through an adder and a rounder is cut besides its end: most valuable first."""
+
 
 class Ring:
     """Builds a loop through named cuts, some of which are registered.

@@ -15,13 +15,8 @@ from ..numbers.round import Rounded, Rounder
 from ..numbers.shape import Amaranth
 from ..numbers.stream_unit import StreamUnit, result_fields, two_operand_fields
 from ..sums.interleaved_sum import CONTROL, Slot
-from ..sums.ring import Ring, turns
+from ..sums.ring import RING_CUTS, Ring, turns
 from .mul import product_stages
-
-RING_CUTS = (
-    "sum", "operands", "normalised", "coarse", "align", "aligned", "ordered",
-)  # fmt: skip
-"""Where the loop is cut besides its end: most valuable first."""
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,7 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m hfp8_hw.nn.distributed.traffic", description=__doc__
     )
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, nargs="+", default=[2], help="how many")
     parser.add_argument("--rates", type=int, nargs="+", default=[100, 400], help="Mbit/s")
     parser.add_argument("--size", type=int, default=4_000_000, help="weights")
     parser.add_argument("--repeats", type=int, default=3)
@@ -189,10 +189,15 @@ def main(words: list[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         if given.rank is not None:
-            with connected(given.rank, given.workers, "10.87.0.1:29500", 600, "gloo") as exchange:
+            (workers,) = given.workers
+            with connected(given.rank, workers, "10.87.0.1:29500", 600, "gloo") as exchange:
                 print(json.dumps(timed(exchange, given.size, given.repeats)))
             return 0
-        found = rows(given.workers, given.rates, given.size, given.repeats)
+        found = [
+            row
+            for workers in given.workers
+            for row in rows(workers, given.rates, given.size, given.repeats)
+        ]
     except (RunError, ToolMissing) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

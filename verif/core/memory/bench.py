@@ -13,9 +13,10 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from hfp8_hw.registers import COUNTERS, unpacked
+from hfp8_hw.registers import unpacked
 
 from ..bench import PATIENCE, Ports, _pauses, _reset, _start
+from ..program import reads
 from .placed import BASE
 from .ram import Ram
 from .rules import Rules
@@ -31,7 +32,7 @@ class MemoryPorts(Ports):
         self.control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
         self.memory = Ram(dut, SIZE)
         self.rules = Rules(dut)
-        self.shy = False
+        self.shy, self.started = False, 0
         cocotb.start_soon(self.rules.watch())
         cocotb.start_soon(self._shy())
 
@@ -75,16 +76,16 @@ async def _run(ports: MemoryPorts, given: dict[str, Any]) -> dict[str, Any]:
     """Start all jobs and wait until the core is at rest; ``registers``, ``clocks``, ``error``."""
     rules = ports.rules
     begun = ports.memory.clock
-    starting = cocotb.start_soon(_start(ports, given["tasks"]))
-    error = None
+    starting = cocotb.start_soon(_start(ports, given["tasks"], 0))
+    error, started = None, ports.started
     try:
         while error is None:
             await ClockCycles(ports.dut.clk, 20)
             if rules.broken:
                 error = rules.broken[0]
-            elif not starting.done():
-                rules.quiet = min(rules.quiet, PATIENCE // 2)
-            elif not unpacked("STATUS", await ports.read("STATUS"))["busy"]:
+            elif ports.started != started:
+                rules.quiet, started = 0, ports.started
+            elif starting.done() and not unpacked("STATUS", await ports.read("STATUS"))["busy"]:
                 break
             elif rules.quiet > PATIENCE:
                 error = f"the bus was quiet for {rules.quiet} clocks, and the core busy"
@@ -92,8 +93,7 @@ async def _run(ports: MemoryPorts, given: dict[str, Any]) -> dict[str, Any]:
         starting.cancel()
     clocks = ports.memory.clock - begun
     ports.stall(0, 0)
-    names = ["ERROR", "REFUSED", "DONE", "FLAGS", "AMAX", "INTERRUPT_PENDING"]
-    names += [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
+    names = [*reads(), "INTERRUPT_PENDING"]
     registers = {name: 0 if error else await ports.read(name) for name in names}
     if error is None and rules.open:
         error = f"{rules.open} bursts are open at the end"

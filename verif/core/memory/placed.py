@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hfp8_hw.jobs import Addresses, GemmJob, JobError
 from hfp8_hw.registers import BUS_READ, BUS_WRITE
 
-from ..program import Program, Task, addends, beats, in_order
+from ..program import Program, Task, frames, in_order, result_bytes
 
 Bytes = NDArray[np.uint8]
 PAGE = 4096
@@ -78,16 +78,10 @@ class Placed:
 
 def contents(program: Program, task: Task) -> dict[str, bytes]:
     """What a job finds in memory, by the member of `Addresses`."""
-    p = program.parameters
-    found = {}
-    for side, codes, layout, formats in (
-        ("a", task.a, p.a_layout, p.a_formats),
-        ("b", task.b, p.b_layout, p.b_formats),
-    ):
-        if codes is not None:
-            found[side] = beats(codes, layout, formats[0].width)
+    given = frames(program.parameters, task)
     names = [name for name, codes in (("bias", task.bias), ("c", task.c)) if codes is not None]
-    return found | dict(zip(names, addends(p, task), strict=True))
+    found = {side: given[side][0] for side in ("a", "b") if given[side]}
+    return found | dict(zip(names, given["c"], strict=True))
 
 
 def place(
@@ -142,7 +136,7 @@ def place(
         result = next(results) if error is JobError.NONE else None
         if result is not None and not task.job.silent:
             values, keep = in_order(p, result.codes)
-            size = -(-max(f.width for f in (p.acc_format, *p.y_formats)) // 8)
+            size = result_bytes(p)
             data = np.frombuffer(values.astype(f"<u{size}").tobytes(), np.uint8)
             given["y"] = free(len(data))
             outputs.append((given["y"], data, np.repeat(keep.reshape(-1), size)))

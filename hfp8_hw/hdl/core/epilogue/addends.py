@@ -71,19 +71,19 @@ class Addends(wiring.Component):
         p = self.parameters
 
         def register(name: str, shape: Any) -> Signal:
-            return Signal(shape, name=f"addends_{name}", attrs={"stage": "addends"})
+            return Signal(shape, name=name, attrs={"stage": "addends"})
 
         bias, accumulate = register("bias", 1), register("accumulate", 1)
         rows, columns = register("rows", SIZE_BITS), register("columns", SIZE_BITS)
         left, word = register("left", SIZE_BITS), register("word", range(p.bias_words))
-        column = register("column", range(p.cols))
+        column = register("column", range(p.tile_cols))
         i: Any = self.i
-        write = wire(m, i.valid & bias & self.vacant, "addends_write")
-        push = wire(m, i.valid & ~bias & accumulate & self.room, "addends_push")
-        walk = Walk(m, p, "addends_walk", rows, columns, push)
-        bias_end = wire(m, left <= p.drains, "addends_bias_end")
-        full_tile = column == p.cols - 1 if p.cols > 1 else Const(1, 1)
-        tile_end = wire(m, walk.column_end & (full_tile | walk.row_end), "addends_tile_end")
+        write = wire(m, i.valid & bias & self.vacant, "write")
+        push = wire(m, i.valid & ~bias & accumulate & self.room, "push")
+        walk = Walk(m, p, "walk", rows, columns, push)
+        bias_end = wire(m, left <= p.drains, "bias_end")
+        full_tile = column == p.tile_cols - 1 if p.tile_cols > 1 else Const(1, 1)
+        tile_end = wire(m, walk.column_end & (full_tile | walk.row_end), "tile_end")
         with m.If(self.start):
             m.d.sync += [
                 bias.eq(self.bias), accumulate.eq(self.accumulate), rows.eq(self.rows),

@@ -66,11 +66,11 @@ class Bias(wiring.Component):
         given: Any = self.job
         end = wire(m, self.valid & i.last, "end")
         asked = {name: given[name] for name in ("bias", "m", "n")}
-        job = job_ahead(m, "bias", self.depth, self.take, asked, end)
-        walk = Walk(m, p, "bias_walk", job.m, job.n, self.valid)
+        job = job_ahead(m, "ahead", self.depth, self.take, asked, end)
+        walk = Walk(m, p, "walk", job.m, job.n, self.valid)
 
         def register(name: str, shape: Any) -> Signal:
-            return Signal(shape, name=f"bias_{name}", attrs={"stage": "bias"})
+            return Signal(shape, name=name, attrs={"stage": "bias"})
 
         word, lane = register("column_word", range(p.bias_words)), register("lane", range(p.drains))
         wraps: Amaranth = lane == p.drains - 1 if p.drains > 1 else Const(1, 1)
@@ -84,7 +84,7 @@ class Bias(wiring.Component):
         # Biases take the places in turn.
         filled, used = register("filled", range(BIASES)), register("used", range(BIASES))
         held = register("held", range(BIASES + 1))
-        leaves = wire(m, end & job.bias, "bias_leaves")
+        leaves = wire(m, end & job.bias, "leaves")
         m.d.sync += [
             filled.eq(filled + self.written),
             used.eq(used + leaves),
@@ -105,7 +105,7 @@ class Bias(wiring.Component):
             read.addr.eq(Cat(word, used)),
             read.en.eq(1),
         ]
-        found = Signal(p.drains * width, name="bias_found", attrs={"stage": "bias_read"})
+        found = Signal(p.drains * width, name="found", attrs={"stage": "bias_read"})
         m.d.comb += found.eq(read.data)
         pipe = Pipeline(m, self.valid, ("bias_read",))
         m.d.comb += pipe.ready.eq(1)

@@ -71,11 +71,11 @@ class Keep(wiring.Component):
             "store": given.job.store, "m": given.job.m, "n": given.job.n, "page": page,
             "row_words": given.y.row_words,
         }  # fmt: skip
-        job = job_ahead(m, "keep", self.depth, self.take, asked, end)
-        walk = Walk(m, p, "keep_walk", job.m, job.n, self.valid)
+        job = job_ahead(m, "ahead", self.depth, self.take, asked, end)
+        walk = Walk(m, p, "walk", job.m, job.n, self.valid)
 
         def register(name: str, shape: Any) -> Signal:
-            return Signal(shape, name=f"keep_{name}", attrs={"stage": "keep"})
+            return Signal(shape, name=name, attrs={"stage": "keep"})
 
         word, first = register("word", word_bits(layout)), register("first", word_bits(layout))
         row, turn = register("row", len(o.row)), register("turn", range(layout.groups))
@@ -93,7 +93,7 @@ class Keep(wiring.Component):
         row_after, square_end = next_of(row, layout.short)
         part_after, word_end = next_of(part, parts)
         turn_after, _ = next_of(turn, layout.groups)
-        further = wire(m, (first + word_end)[: len(first)], "keep_further")
+        further = wire(m, (first + word_end)[: len(first)], "further")
         with m.If(self.valid):
             m.d.sync += row.eq(row_after)
             with m.If(square_end):

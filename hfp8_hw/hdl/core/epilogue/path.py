@@ -176,14 +176,14 @@ class Epilogue(wiring.Component):
         wiring.connect(m, wiring.flipped(self.c), addends.i)
 
         def register(name: str, shape: Any) -> Signal:
-            return Signal(shape, name=f"addends_{name}", attrs={"stage": "addends"})
+            return Signal(shape, name=name, attrs={"stage": "addends"})
 
         started, with_bias, with_before = (
             register(name, 1) for name in ("started", "with_bias", "with_before")
         )
         wanted = given.job.bias | given.job.accumulate
         # The job at work has all its addends before it ends. So one that is taken has started.
-        start = wire(m, self.there & wanted & ~started & ~addends.busy, "addends_start")
+        start = wire(m, self.there & wanted & ~started & ~addends.busy, "start_addends")
         with m.If(self.take):
             m.d.sync += [
                 started.eq(0),

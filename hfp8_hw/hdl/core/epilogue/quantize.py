@@ -61,7 +61,7 @@ class Quantize(wiring.Component):
         given: Any = self.job
         end = wire(m, self.valid & i.last, "end")
         job = job_ahead(
-            m, "quantize", self.depth, self.take, {name: given[name] for name in _ASKED}, end
+            m, "ahead", self.depth, self.take, {name: given[name] for name in _ASKED}, end
         )
         fresh = Signal(init=1, name="fresh", attrs={"stage": "track"})
         with m.If(self.valid):

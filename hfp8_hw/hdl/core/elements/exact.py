@@ -1,55 +1,27 @@
-"""An element of the array: a sum of products, and the register in which it leaves."""
+"""An element that sums in fixed point."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...parameters import CoreParameters
-from ...parameters.mac import MacParameters
-from ..numbers.pipeline import Pipeline, registered_cuts
-from ..numbers.raw import any_of
-from ..numbers.shape import Amaranth
-from ..sums.exact_products import summed_products
-from ..sums.fixed_sum import Item, fixed_sum, sum_cuts
-from ..sums.scaled import Scaled
+from ....parameters import CoreParameters
+from ....parameters.mac import MacParameters
+from ...numbers.pipeline import Pipeline, registered_cuts
+from ...numbers.raw import any_of
+from ...numbers.shape import Amaranth
+from ...sums.exact_products import summed_products
+from ...sums.fixed_sum import Item, fixed_sum, sum_cuts
+from ...sums.scaled import Scaled
+from .operands import finished, operand_in, operand_layout
 
-_FIELDS = ("nan", "inf", "zero", "sign", "sig", "shift")
 _NOTES = ("nan", "invalid", "plus_inf", "minus_inf", "zero_sign")
 
 
-def operand_layout(x: Scaled) -> data.StructLayout:
-    """A register's layout for an operand: the fields that are not constant."""
-    live = {n: getattr(x, n) for n in _FIELDS}
-    return data.StructLayout({n: len(v) for n, v in live.items() if not isinstance(v, Const)})
-
-
-def as_scaled(template: Scaled, view: Any) -> Scaled:
-    """The operand in a register, with ``template``'s constants."""
-    fields = {
-        n: value if isinstance(value, Const) else Value.cast(view[n])
-        for n in _FIELDS
-        for value in [getattr(template, n)]
-    }
-    return Scaled(**fields, unit=template.unit)
-
-
-def finished(p: CoreParameters) -> data.StructLayout:
-    """A finished sum on its way to the rounder: ``total``, and what it cannot hold."""
-    formats = (*p.a_formats, *p.b_formats)
-    names = ["nan"] if any(f.has_nan for f in formats) else []
-    if any(f.inf_code is not None for f in formats):
-        names = ["nan", "invalid", "plus_inf", "minus_inf"]
-    if p.element.rounding_mode.mode == "RDN":
-        names += ["zero_sign"]
-    fixed = p.element.fixed
-    return data.StructLayout({"total": fixed.width, **dict.fromkeys(names, 1)})
-
-
-def element_cuts(p: CoreParameters) -> tuple[str, ...]:
+def exact_cuts(p: CoreParameters) -> tuple[str, ...]:
     """The cuts between an element's operands and its sum."""
     levels = (p.lanes - 1).bit_length()
     return (
@@ -59,7 +31,7 @@ def element_cuts(p: CoreParameters) -> tuple[str, ...]:
     )
 
 
-class Element(wiring.Component):
+class ExactElement(wiring.Component):
     """Sums ``lanes`` products a clock; no clock ever stops it.
 
     Members
@@ -68,7 +40,7 @@ class Element(wiring.Component):
     a, b : ``lanes`` operands, as `operand_layout` says
     beside : `finished`, of the element whose results leave behind this one's
     o : `finished`
-        The sum, ``len(element_cuts(p)) + 1`` clocks after the last products; ``beside`` as it was
+        The sum, ``len(exact_cuts(p)) + 1`` clocks after the last products; ``beside`` as it was
         a clock ago in every other clock.
     """
 
@@ -93,9 +65,9 @@ class Element(wiring.Component):
         unit: MacParameters = p.element
         a, b = self._templates
         pairs = [
-            (as_scaled(a, self.a[lane]), as_scaled(b, self.b[lane])) for lane in range(p.lanes)
+            (operand_in(a, self.a[lane]), operand_in(b, self.b[lane])) for lane in range(p.lanes)
         ]
-        pipe = Pipeline(m, self.valid, element_cuts(p))
+        pipe = Pipeline(m, self.valid, exact_cuts(p), own=("valid", "first", "last"))
         pipe.carried = {"first": self.first, "last": self.last}
         m.d.comb += pipe.ready.eq(1)
         addend = summed_products(m, pipe, pairs, unit, self._notes)
@@ -124,10 +96,3 @@ def notes_of(view: Any) -> dict[str, Amaranth]:
     """The notes of a `finished` sum by name, those that it does not have as constants."""
     members = view.shape().members
     return {name: Value.cast(view[name]) if name in members else Const(0, 1) for name in _NOTES}
-
-
-def joined(parts: list[Scaled]) -> Amaranth:
-    """Operands as the bits of an array of `operand_layout`."""
-    return Cat(
-        *(getattr(x, n) for x in parts for n in _FIELDS if not isinstance(getattr(x, n), Const))
-    )

@@ -1,0 +1,126 @@
+"""The cycle model of the core against the generated core's clocks and counters."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hfp8_hw import ParameterError
+from hfp8_hw.hdl.core import gemm_core
+from hfp8_hw.jobs import GemmJob, JobError
+from hfp8_hw.parameters import CoreParameters, core_cycles
+from hfp8_hw.parameters.core_cycles import issue_to_result, sequence_cycles
+from rtl_gen.package import generate
+from verif.core import native
+from verif.core.native_run import NativeRan, run_natively
+from verif.core.program import Program, counters
+
+from .conftest import later
+
+SMALL = {"rows": 2, "cols": 2, "lanes": 2}
+GEOMETRIES = [
+    SMALL,
+    later({"rows": 4, "cols": 2, "lanes": 1, "drains": 1, "stages": 2}),
+    later({"rows": 1, "cols": 2, "lanes": 4, "acc": "E5M2", "pages": 4}),
+    later({"rows": 2, "cols": 4, "lanes": 2, "drains": 1, "stages": 3, "pages": 8}),
+    later({"rows": 6, "cols": 3, "lanes": 1, "drains": 2}),
+]
+
+
+@cache
+def compiled(**given: Any) -> tuple[CoreParameters, native.Model]:
+    p = CoreParameters(**given)
+    return p, native.model(generate(p))
+
+
+def random_jobs(p: CoreParameters, rng: np.random.Generator, count: int, most: int) -> Program:
+    """Jobs of all kinds, of which some take an operand that a page already has."""
+    program = Program(p)
+    held: dict[tuple[str, int], tuple[int, int]] = {}
+    while len(program.tasks) < count:
+        size = [int(n) for n in rng.integers(1, most, 3)]
+        ways: dict[str, Any] = {}
+        for side in "ab":
+            ways[f"transpose_{side}"] = bool(rng.integers(2))
+            ways[f"page_{side}"] = int(rng.integers(p.pages))
+        job = GemmJob(*size, **ways)
+        for side in "ab":
+            if held.get((side, ways[f"page_{side}"])) == getattr(job, f"{side}_shape"):
+                ways[f"load_{side}"] = bool(rng.integers(2))
+        job = GemmJob(*size, **ways)
+        if p.refusal(job) is JobError.NONE:
+            held |= {(s, ways[f"page_{s}"]): getattr(job, f"{s}_shape") for s in "ab"}
+            program.random(rng, job)
+    return program
+
+
+def ran(model: native.Model, program: Program) -> NativeRan:
+    found = run_natively(model, program)
+    assert found.error is None
+    return found
+
+
+@pytest.mark.parametrize("given", GEOMETRIES)
+def test_every_clock_of_random_sequences(given: dict[str, Any]) -> None:
+    """Equal, not only near: when each job's last result comes, and how many clocks are busy."""
+    p, model = compiled(**given)
+    rng = np.random.default_rng(6)
+    for _ in range(60):
+        count, most = int(rng.choice([1, 2, 5, 12])), int(rng.choice([4, 12, 40]))
+        program = random_jobs(p, rng, count, most)
+        found = ran(model, program)
+        jobs = [task.job for task in program.tasks]
+        # A start is acknowledged a clock after it is written.
+        times = sequence_cycles(p, jobs, [int(n) - 1 for n in found.started])
+        assert [t.finished for t in times] == found.finished.tolist()
+        counts = counters(found.registers)
+        assert counts["BUSY"] == sum(t.done - t.begun for t in times)
+        steps = [core_cycles(p, job).tiles * -(-job.k // p.lanes) for job in jobs]
+        assert counts["STALL_OUT"] == counts["BUSY"] - sum(steps)
+        assert counts["MACS"] == sum(job.m * job.n * job.k for job in jobs)
+
+
+@pytest.mark.parametrize("given", GEOMETRIES)
+def test_one_job_alone_and_among_others_like_it(given: dict[str, Any]) -> None:
+    p, model = compiled(**given)
+    rng = np.random.default_rng(7)
+    for size in ((5, 9, 31), (16, 3, 8), (3, 16, 2), (12, 12, 12), (1, 1, 60)):
+        job = GemmJob(*size)
+        cycles = core_cycles(p, job)
+        one = Program(p)
+        one.random(rng, job)
+        found = ran(model, one)
+        assert int(found.finished[0] - (found.started[0] - 1)) == cycles.alone
+        assert counters(found.registers)["BUSY"] == cycles.busy
+        assert len(found.frames[0].codes) == cycles.results
+        many = Program(p)
+        for k in range(16):
+            many.random(rng, GemmJob(*size, page_a=k % 2, page_b=k % 2))
+        finished = ran(model, many).finished
+        assert int(finished[-1] - finished[7]) == 8 * cycles.steady
+        assert cycles.utilisation == cycles.macs / (cycles.steady * p.macs) <= 1
+
+
+def test_by_hand() -> None:
+    """Tiles of 16 clocks, whose results leave in 8: the 32 products of 4 x 8 sums in 8 lanes."""
+    p = CoreParameters(rows=4, cols=8, lanes=8, a_size=65536, b_size=65536)
+    found = core_cycles(p, GemmJob(64, 64, 128))
+    assert (found.macs, found.tiles, found.load) == (64 * 64 * 128, 16 * 8, 64 * 16)
+    assert found.busy == found.steady == 128 * 16 and found.utilisation == 1
+    assert found.results == 16 * 64
+    # Sums of 8 products are done before the results of the tile ahead have left.
+    assert core_cycles(p, GemmJob(8, 8, 8)).busy == 1 + 8
+
+
+def test_the_way_out_is_that_of_the_hardware() -> None:
+    for given in ({}, {"stages": 2, "lanes": 1}, {"stages": 3, "lanes": 8, "rows": 8}, SMALL):
+        p = CoreParameters(**given)
+        assert issue_to_result(p) == gemm_core.issue_to_result(p)
+
+
+def test_a_job_that_is_refused_has_no_clocks() -> None:
+    with pytest.raises(ParameterError, match=r"job=GemmJob\(m=0, .* the core refuses it \(EMPTY\)"):
+        core_cycles(CoreParameters(), GemmJob(0, 1, 1))

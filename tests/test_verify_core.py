@@ -1,0 +1,67 @@
+"""`hfp8 verify core`."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hfp8_hw.cli.checks.verify import plan
+from hfp8_hw.parameters import GENERATED, UNITS
+from rtl_gen.package import Package, generate
+from verif.core import verify_core
+from verif.core.configurations import CORES
+from verif.report import load
+from verif.simulation.verify import Task, explain
+
+from .conftest import Cli
+
+SMALL = CORES[0]
+WORDS = [word for name, value in SMALL.items() for word in (f"--{name}", value)]
+
+
+def test_a_run_is_reported_as_a_units_is(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "v.json"
+    status, out, err = cli("verify", "core", *WORDS, "--sim", "native", "--json", path)
+    assert (status, err) == (0, "") and "1 of 1 runs good" in out
+    (found,) = json.loads(path.read_text())["runs"]
+    assert (found["unit"], found["simulator"], found["mismatches"]) == ("core", "native", 0)
+    assert found["vectors"] > 1000 and found["parameters"] == {k: str(v) for k, v in SMALL.items()}
+    (check,) = load([path]).checks
+    assert (check.unit, check.method, check.what) == ("core", "verilator", "compiled model")
+    assert check.replay.startswith("hfp8 verify core --") and "--sim native" in check.replay
+
+
+def test_a_fault_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(p: Any) -> Package:
+        package = generate(p)
+        text = re.sub(r"(core_array_a0_1_there = .*) & \{8\{.*", r"\1;", package.verilog, count=1)
+        assert text != package.verilog
+        return replace(package, verilog=text)
+
+    monkeypatch.setattr(verify_core, "generate_once", broken)
+    given = {"rows": 1, "cols": 1, "lanes": 2}
+    result = verify_core.run_task(Task("core", tuple(given.items()), "native", 1))
+    assert not result.good and result.outcome is not None and result.outcome.mismatches > 0
+    lines = explain(result)
+    assert re.match(r"  program 0, result \d+: \d+ differ; place .* code 0x", lines[1]), lines
+    assert lines[-1].endswith("--rows 1 --cols 1 --lanes 2 --sim native --seed 1")
+
+
+def test_all_means_the_core_too() -> None:
+    """Every configuration of every unit; by default without the core, for the other commands."""
+    assert [given for unit, given in plan((), {}, GENERATED) if unit == "core"] == CORES
+    assert {unit for unit, _ in plan((), {})} == set(UNITS)
+
+
+def test_what_is_refused(cli: Cli) -> None:
+    line = cli.refused("verify", "mac", "--sim", "native")
+    assert "sim='native' is not allowed for mac: only for core" in line
+    assert "one or more of icarus, verilator, native, separated" in cli.refused(
+        "verify", "core", "--sim", "vcs"
+    )
+    assert "terms=0 is not allowed" in cli.refused("verify", "core", "--terms", "0")

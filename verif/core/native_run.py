@@ -1,0 +1,92 @@
+"""A program on a compiled core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hfp8_hw.parameters import CoreParameters
+from hfp8_hw.registers import job_words
+
+from .native import Model
+from .program import Frame, Program, Ran, frames, reads, result_bytes
+
+
+@dataclass
+class NativeRan(Ran):
+    """What came of a program, and when.
+
+    Members
+    -------
+    started, finished : ndarray of int64
+        In which clock after the reset each job's start was acknowledged, and the last result of
+        each that was not refused was taken.
+    clocks : int
+        Of the whole run, until its registers were read.
+    """
+
+    started: NDArray[np.int64]
+    finished: NDArray[np.int64]
+    clocks: int
+
+
+def run_natively(
+    model: Model, program: Program, seed: int = 0, progress: Callable[[int], None] | None = None
+) -> NativeRan:
+    """Run a program from a reset on; ``progress`` is told how many more jobs are done.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        In between, as anywhere; the model can be used again.
+    """
+    p = program.parameters
+    streams: dict[str, list[NDArray[np.uint8]]] = {}
+    writes: list[tuple[str, int]] = []
+    held: dict[str, int] = {}
+    for task in program.tasks:
+        for name, value in job_words(task.job).items():
+            if name == "START" or held.get(name) != value:
+                writes.append((name, value))
+            held[name] = value
+        for side, contents in frames(p, task).items():
+            stream = streams.setdefault(f"s_axis_{side}", [])
+            stream += [np.frombuffer(content, np.uint8) for content in contents]
+    lengths = [result_beats(p, job.m, job.n) for job in program.sent()]
+    names = reads()
+    # A tile's results are as far apart as its sums are long.
+    patience = 4000 + 2 * -(-p.terms // p.lanes) + p.slots
+    taken = model.run(
+        writes, streams, names, sum(lengths), len(lengths), stall=program.stall, seed=seed,
+        reset_at=program.reset_at, patience=patience, progress=progress,
+    )  # fmt: skip
+    found: list[Frame] = []
+    if taken.error is None:
+        ends = [0, *(np.flatnonzero(taken.last) + 1)]
+        found = [_frame(p, *(part[first:end] for part in (taken.data, taken.keep, taken.user)))
+                 for first, end in pairwise(ends)]  # fmt: skip
+    return NativeRan(
+        found, dict(zip(names, taken.values.tolist(), strict=True)), taken.error,
+        taken.started, taken.finished, taken.clocks,
+    )  # fmt: skip
+
+
+def result_beats(p: CoreParameters, m: int, n: int) -> int:
+    """Beats of the output stream for C of this shape."""
+    whole, rest = divmod(m, p.rows)
+    return n * (whole * (p.rows // p.drains) + -(-rest // p.drains))
+
+
+def _frame(p: CoreParameters, data: Any, keep: Any, user: Any) -> Frame:
+    """A frame from the bytes of its beats."""
+    size = result_bytes(p)
+    there, flags = (np.unpackbits(bits, axis=1, bitorder="little") for bits in (keep, user))
+    codes = np.ascontiguousarray(data).view(f"<u{size}")
+    there = there[:, : p.drains * size].reshape(-1, p.drains, size)
+    flags = flags[:, : p.drains * 4].reshape(-1, p.drains, 4)
+    return Frame(codes, there.min(axis=2) != 0, flags @ (1 << np.arange(4)))

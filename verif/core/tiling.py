@@ -1,0 +1,127 @@
+"""Matrices of any size as jobs that a core can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hfp8_hw.errors import ParameterError
+from hfp8_hw.jobs import MAX_SIZE, GemmJob
+from hfp8_hw.parameters import CoreParameters
+
+from .program import Codes, Task
+
+_LONGEST = 16
+"""Jobs in a list, at the most."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A job, and the part of C that it computes."""
+
+    task: Task
+    rows: slice
+    columns: slice
+
+    @property
+    def elements(self) -> int:
+        """Elements of C in it."""
+        return self.task.job.m * self.task.job.n
+
+
+def sizes(p: CoreParameters, m: int, n: int, k: int) -> tuple[int, int]:
+    """Rows and columns of C in a job: what pages hold for sums of k products.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such job.
+    """
+    if k > p.terms:
+        raise ParameterError(
+            f"sums of {k} products are not allowed for terms={p.terms!r}: "
+            f"matrices with K of at most {p.terms}" + (f", or terms={k}" if k <= MAX_SIZE else "")
+        )
+    a, b = p.a_layout, p.b_layout
+    # A is stored by rows, along k; B across it.
+    rows = a.words // a.row_words(k) * a.short
+    columns = b.words // -(-k // b.short) * b.long
+    for name, most, block, layout in (
+        ("a_size", rows, min(m, p.rows), a), ("b_size", columns, min(n, p.cols), b),
+    ):  # fmt: skip
+        if most == 0:
+            shape = (block, k) if name == "a_size" else (k, block)
+            size = layout.outer * layout.lanes
+            while size < layout.matrix_words(shape) * layout.outer * layout.lanes:
+                size *= 2
+            raise ParameterError(
+                f"sums of {k} products are not allowed for {name}={getattr(p, name)!r}: a page "
+                f"is too small; for whole tiles, at least {name}={size}"
+            )
+    return _whole(rows, p.rows, m), _whole(columns, p.cols, n)
+
+
+def _whole(most: int, tile: int, size: int) -> int:
+    """Whole tiles, where there is more than one, in parts that are about as large as each other."""
+    most = min(most, MAX_SIZE)
+    if size <= most:
+        return size
+    most = most // tile * tile or most
+    parts = -(-size // most)
+    return min(most, -(-size // (parts * tile)) * tile)
+
+
+def parts(
+    p: CoreParameters, a: Codes, b: Codes, mode_a: int = 0, mode_b: int = 0
+) -> Iterator[list[Part]]:
+    """C = A B as jobs, in lists that can each start from a reset.
+
+    In a list, one operand stays where it is, and the other comes in part by part.
+
+    Parameters
+    ----------
+    a, b : ndarray
+        Codes, (M, K) and (K, N).
+
+    Raises
+    ------
+    ParameterError
+        As `sizes`.
+    """
+    (m, k), n = a.shape, b.shape[1]
+    height, width = sizes(p, m, n, k)
+    rows = [slice(i, min(i + height, m)) for i in range(0, m, height)]
+    columns = [slice(j, min(j + width, n)) for j in range(0, n, width)]
+    # The beats of all loads if A stays, and if B does.
+    per_a = m * p.a_layout.row_words(k)
+    per_b = k * sum(p.b_layout.row_words(c.stop - c.start) for c in columns)
+    keep_a = per_b * len(rows) <= per_a * len(columns)
+    for kept in rows if keep_a else columns:
+        found: list[Part] = []
+        for page, moving in enumerate(columns if keep_a else rows):
+            at = (kept, moving) if keep_a else (moving, kept)
+            first = not found
+            job = GemmJob(
+                at[0].stop - at[0].start,
+                at[1].stop - at[1].start,
+                k,
+                mode_a=mode_a,
+                mode_b=mode_b,
+                load_a=first or not keep_a,
+                load_b=first or keep_a,
+                page_a=0 if keep_a else page % 2,
+                page_b=page % 2 if keep_a else 0,
+            )
+            operands: list[NDArray[np.uint32] | None] = [
+                x if loaded else None
+                for x, loaded in ((a[at[0]], job.load_a), (b[:, at[1]], job.load_b))
+            ]
+            found.append(Part(Task(job, *operands), *at))
+            if len(found) == _LONGEST:
+                yield found
+                found = []
+        if found:
+            yield found

@@ -1,0 +1,31 @@
+"""Verification runs of the core, as `verif.simulation.verify` has them for units."""
+
+from __future__ import annotations
+
+import time
+
+from hfp8_hw.parameters import CoreParameters, unit_parameters
+from rtl_gen.kept import generate_once
+from rtl_gen.tools import ToolError
+
+from ..errors import SimulationError, ToolMissing
+from ..simulation import verify
+from ..simulation.simulate import Outcome
+from ..simulation.verify import Result, Task
+from .configurations import programs
+from .run_core import run
+
+
+def run_task(task: Task) -> Result:
+    """Run a task of the core, or of a unit; failures of tools become a Result."""
+    if task.unit != CoreParameters.unit:
+        return verify.run_task(task)
+    p = unit_parameters(task.unit, dict(task.parameters))
+    try:
+        package = generate_once(p)
+        start = time.monotonic()
+        found = run(package, task.simulator, programs(p, task.seed), seed=task.seed)
+    except (ToolMissing, ToolError, SimulationError) as error:
+        return Result(task, None, str(error))
+    seconds = time.monotonic() - start
+    return Result(task, Outcome(found.results, found.mismatches, seconds, error=found.first))
