@@ -17,11 +17,9 @@ from hfp8_hw.registers import unpacked
 
 from ..bench import PATIENCE, Ports, _pauses, _reset, _start
 from ..program import reads
-from .placed import BASE
+from .placed import BASE, SIZE
 from .ram import Ram
 from .rules import Rules
-
-SIZE = 1 << 20
 
 
 class MemoryPorts(Ports):

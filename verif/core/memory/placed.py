@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw.jobs import Addresses, GemmJob, JobError
+from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import BUS_READ, BUS_WRITE
 
+from ..configurations import programs
 from ..program import Program, Task, frames, in_order, result_bytes
 
 Bytes = NDArray[np.uint8]
 PAGE = 4096
-BASE = 0xA5B0_0000
-"""Where the memory begins in the space of addresses."""
+BASE, SIZE = 0xA5C0_0000, 1 << 22
+"""Where the memory begins in the space of addresses, and how large it is at the most."""
 
 
 @dataclass
@@ -84,6 +86,16 @@ def contents(program: Program, task: Task) -> dict[str, bytes]:
     return found | dict(zip(names, given["c"], strict=True))
 
 
+def placed_programs(p: CoreParameters, seed: int) -> list[Placed]:
+    """The programs of `verif.core.configurations`, with memories that are late and others."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for number, program in enumerate(programs(p, seed)):
+        shy = program.stall == 0 and number % 2 == 0
+        found.append(place(program, rng, latency=(0, 7, 50)[number % 3], shy=shy))
+    return found
+
+
 def place(
     program: Program,
     rng: np.random.Generator,
@@ -109,7 +121,7 @@ def place(
     def free(size: int) -> int:
         nonlocal end
         start = end + step * int(rng.integers(1, 9))
-        if rng.integers(2) and size > step:
+        if rng.integers(8) == 0 and size > step:
             # The next page begins somewhere within.
             border = -(-start // PAGE) * PAGE
             start = max(start, border - step * int(rng.integers(1, -(-size // step))))
@@ -143,6 +155,7 @@ def place(
             found.writes.append((given["y"], given["y"] + len(data)))
         found.jobs.append((task.job, Addresses(**given), error))
 
+    assert end - BASE < SIZE, "there is no room for all matrices"
     found.image = rng.integers(0, 256, end - BASE + 64, np.uint8)
     for start, content in parts:
         found.image[start - BASE :][: len(content)] = np.frombuffer(content, np.uint8)

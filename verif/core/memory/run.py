@@ -31,8 +31,8 @@ class MemoryOutcome:
     -------
     jobs : int
         Jobs that were done.
-    written : int
-        Bytes of results that were compared.
+    results : int
+        Elements of C that were compared.
     first : str or None
         The first thing that was wrong, in words.
     ran : list of dict
@@ -40,7 +40,7 @@ class MemoryOutcome:
     """
 
     jobs: int = 0
-    written: int = 0
+    results: int = 0
     first: str | None = None
     ran: list[dict[str, Any]] = field(default_factory=list)
 
@@ -125,4 +125,4 @@ def _check(
             found = unpacked(name, registers[name])
             outcome.wrong(f"{where}: register {name} is {found}, due {unpacked(name, word)}")
     outcome.jobs += len(expected)
-    outcome.written += sum(high - low for low, high in placed.writes)
+    outcome.results += sum(one.codes.size for one in expected if not one.job.silent)
