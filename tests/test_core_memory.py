@@ -15,7 +15,10 @@ from hfp8_hw.errors import ParameterError
 from hfp8_hw.jobs import Addresses, GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import BUS_READ, BUS_WRITE, unpacked
-from rtl_gen.package import Package, generate
+from rtl_gen.kept import generate_once
+from rtl_gen.package import Package
+from rtl_gen.software.c_header import c_header
+from rtl_gen.software.systemrdl import systemrdl
 from verif.core.configurations import MEMORY_CORES
 from verif.core.memory.placed import place, placed_programs
 from verif.core.memory.run import run
@@ -24,7 +27,7 @@ from verif.errors import SimulationError
 
 from .conftest import check_lint, later
 
-SMALL: dict[str, Any] = {"rows": 2, "cols": 2, "lanes": 2, "ports": "memory", "bus": 32, "burst": 4}
+SMALL: dict[str, Any] = {"rows": 2, "cols": 2, "lanes": 2, "ports": "memory", "bus": 64, "burst": 4}
 SEED = 3
 
 
@@ -63,7 +66,7 @@ def test_jobs_back_to_back(simulator: str) -> None:
     for clocks in (60, 110, 200):
         program = some_jobs(p, rng, 3, stall=0.2, reset_at=clocks)
         placed.append(place(program, rng, latency=20))
-    found = run(generate(p), simulator, placed, seed=SEED)
+    found = run(generate_once(p), simulator, placed, seed=SEED)
     assert (found.first, found.jobs) == (None, 4 * 8 + 3 + 3 * 3)
     assert found.ran[2]["most_reads"] >= 4
 
@@ -74,7 +77,7 @@ def test_jobs_back_to_back(simulator: str) -> None:
 def test_every_program_from_memory(given: dict[str, Any], simulator: str) -> None:
     """What `hfp8 verify core` runs: every small size, all options, refused jobs, resets."""
     p = CoreParameters(**given)
-    found = run(generate(p), simulator, placed_programs(p, SEED), seed=SEED)
+    found = run(generate_once(p), simulator, placed_programs(p, SEED), seed=SEED)
     assert found.first is None and found.jobs > 100
 
 
@@ -91,7 +94,7 @@ def test_errors_of_the_bus_are_reported() -> None:
             program.tasks[2] = replace(task, **{name: zeros})
         placed.append(place(program, rng))
         placed[-1].fail(2, name)
-    found = run(generate(p), "icarus", placed, seed=SEED)
+    found = run(generate_once(p), "icarus", placed, seed=SEED)
     assert (found.first, found.jobs) == (None, 15)
     codes = [unpacked("ERROR", ran["registers"]["ERROR"])["code"] for ran in found.ran]
     assert codes == [BUS_READ, BUS_READ, BUS_WRITE]
@@ -106,7 +109,7 @@ def broken(package: Package, pattern: str, new: str) -> Package:
 
 FAULTS = {
     "a burst that is longer than what is left of 4 KiB": (
-        r"(wire \[3:0\] fetch_a_more = ).*", r"\1fetch_a_left > 15 ? 4'd15 : fetch_a_left[3:0];"),
+        r"(wire \[1:0\] fetch_a_more = ).*", r"\1fetch_a_left > 3 ? 2'd3 : fetch_a_left[1:0];"),
     "bursts without an end": (r"(assign m_axi_wlast = ).*", r"\g<1>1'b0;"),
     "an end that comes early": (r"(assign m_axi_wlast = ).*", r"\g<1>1'b1;"),
     "bytes beyond the results": (r"(assign m_axi_wstrb = ).*", r"\g<1>8'hff;"),
@@ -120,14 +123,13 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", [*list(FAULTS)[:2], *map(later, list(FAULTS)[2:])])
 def test_faults_are_found(fault: str) -> None:
-    p = CoreParameters(**{**SMALL, "bus": 64, "burst": 16})
-    rng = np.random.default_rng(SEED)
+    p, rng = CoreParameters(**SMALL), np.random.default_rng(SEED)
     program = Program(p, stall=0.3)
     for m, n, k in ((3, 3, 90), (13, 4, 20), (5, 3, 5), (5, 5, 100), (20, 20, 30), (3, 3, 3)):
         program.random(rng, GemmJob(m, n, k))
     at_full_speed = replace(program, stall=0.0)
     placed = [place(program, rng, latency=20), place(at_full_speed, rng, shy=True)]
-    package = broken(generate(p), *FAULTS[fault])
+    package = broken(generate_once(p), *FAULTS[fault])
     try:
         found = run(package, "icarus", placed, seed=SEED).first
     except SimulationError as error:
@@ -135,14 +137,15 @@ def test_faults_are_found(fault: str) -> None:
     assert found is not None
 
 
+@pytest.mark.slow
 def test_a_late_memory_does_not_hold_up_the_core() -> None:
     """Several bursts are on their way at once: with 40 clocks to a burst's first word, jobs take
     hardly longer than without."""
-    p, rng = CoreParameters(**{**SMALL, "bus": 64, "burst": 16}), np.random.default_rng(SEED)
+    p, rng = CoreParameters(**SMALL), np.random.default_rng(SEED)
     program = Program(p)
     for _ in range(3):
         program.random(rng, GemmJob(8, 8, 96))
-    found = run(generate(p), "icarus", [place(program, rng, latency=t) for t in (0, 40)])
+    found = run(generate_once(p), "icarus", [place(program, rng, latency=t) for t in (0, 40)])
     assert found.first is None
     at_once, late = (ran["clocks"] for ran in found.ran)
     # The first operands and the last results wait for memory; nothing else does.
@@ -150,18 +153,24 @@ def test_a_late_memory_does_not_hold_up_the_core() -> None:
 
 
 def test_the_package_reads_without_a_warning(tmp_path: Path) -> None:
-    package = check_lint("core", {**SMALL, "epilogue": "full", "bus": 128}, tmp_path)
+    package = check_lint("core", SMALL, tmp_path)
     widths = {port["name"]: port["width"] for port in package.manifest["ports"]}
-    assert (widths["m_axi_wdata"], widths["m_axi_wstrb"], widths["m_axi_araddr"]) == (128, 16, 32)
+    assert (widths["m_axi_wdata"], widths["m_axi_wstrb"], widths["m_axi_araddr"]) == (64, 8, 32)
     assert not [name for name in widths if "axis" in name]
-    header = package.files()[f"{package.name}_regs.h"]
-    assert "_ADDRESS_BIAS 0x70u" in header and "uint32_t address_y;" in header
 
 
-def test_streams_have_no_registers_of_addresses() -> None:
-    package = generate(CoreParameters(rows=2, cols=2, lanes=2))
-    assert "ADDRESS_" not in package.files()[f"{package.name}_regs.h"]
-    assert "ADDRESS_" not in package.files()[f"{package.name}.rdl"]
+@pytest.mark.slow
+@pytest.mark.parametrize("given", MEMORY_CORES)
+def test_all_packages_read_without_a_warning(given: dict[str, Any], tmp_path: Path) -> None:
+    check_lint("core", given, tmp_path)
+
+
+def test_only_cores_with_a_port_to_memory_have_registers_of_addresses() -> None:
+    streams, memory = CoreParameters(), CoreParameters(ports="memory")
+    header = c_header(memory, "x")
+    assert "X_ADDRESS_BIAS 0x70u" in header and "uint32_t address_y;" in header
+    assert "ADDRESS_A @ 0x68" in systemrdl(memory, "x")
+    assert "ADDRESS_" not in c_header(streams, "x") + systemrdl(streams, "x")
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ class Ram:
     def _delay_answers(self, channel: Any) -> None:
         """What is sent on a channel goes out ``latency`` clocks later."""
         send, late = channel.send, Queue[tuple[int, Any]]()
+        # Sending never waits: what waited through a reset would come after it.
+        channel.queue_occupancy_limit = -1
 
         async def give() -> None:
             while True:

@@ -47,10 +47,10 @@ class Gearbox(wiring.Component):
         size = most + self.i_units
         bits = 8 * self.unit
 
-        def register(label: str, shape: Any, **facts: Any) -> Signal:
-            return Signal(shape, name=label, attrs={"stage": self.name}, **facts)
+        def register(label: str, shape: Any) -> Signal:
+            return Signal(shape, name=label, attrs={"stage": self.name})
 
-        held = register("held", size * bits, reset_less=True)
+        held = register("held", size * bits)
         count, ended = register("count", range(size + 1)), register("ended", 1)
         full = wire(m, count >= self.o_units, "full")
         final = wire(m, ended & (count <= self.o_units), "final")
