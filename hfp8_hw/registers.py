@@ -172,7 +172,7 @@ REGISTERS = (
     *(
         Register(
             f"ADDRESS_{name.upper()}", 0x68 + 4 * k, "rw", "Of the next job, with ports=memory.",
-            (Field(f"address_{name}", 0, BUS_ADDRESS_BITS, f"Where {what} in memory."),), True,
+            (Field("value", 0, BUS_ADDRESS_BITS, f"Where {what} in memory."),), True,
         )
         for k, (name, what) in enumerate(_PLACES.items())
     ),

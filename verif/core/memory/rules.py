@@ -61,6 +61,7 @@ class Rules:
             await RisingEdge(self.dut.clk)
             await ReadOnly()
             if int(self.dut.rst.value):
+                self.held = dict.fromkeys(CHANNELS)
                 continue
             self.quiet += 1
             for channel, names in CHANNELS.items():

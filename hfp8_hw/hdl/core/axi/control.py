@@ -135,16 +135,14 @@ class Control(wiring.Component):
         """(the queue is full, a job came that found it so)."""
         layout = queued_job(self.parameters)
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=layout.size, depth=QUEUE)
-        names: tuple[str, ...] = JOB_REGISTERS
-        if self.parameters.ports == "memory":
-            names += ADDRESS_REGISTERS
-        words = {name: getattr(axi, f"value_{name}") for name in names}
+        words = {name: getattr(axi, f"value_{name}") for name in JOB_REGISTERS}
         fields: dict[str, Amaranth] = {
             field.name: words[name][field.low :][: field.width]
-            for name in names
+            for name in JOB_REGISTERS
             for field in register(name).fields
         }
-        fields |= {name.lower(): getattr(axi, f"value_{name}") for name in ("M", "N", "K")}
+        others = ("M", "N", "K", *(ADDRESS_REGISTERS if self.parameters.ports == "memory" else ()))
+        fields |= {name.lower(): getattr(axi, f"value_{name}") for name in others}
         fields["asks"] = words["RESULT"].any()
         start = wire(m, axi.wrote_START & axi.wdata[0] & axi.wstrb[0], "job_start")
         job: Any = self.job
