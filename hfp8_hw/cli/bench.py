@@ -251,8 +251,10 @@ def core_command(sizes: tuple[str, ...], path: Path | None, **options: Any) -> i
     from rtl_gen.package import write_whole
     from verif.core.compiled.native import model
     from verif.core.compiled.utilisation import utilisation
+    from verif.core.program import check_streams
 
     p = unit_parameters(CoreParameters.unit, {**_CORE, **given(options)})
+    check_streams(p)
     products = [_product(size) for size in sizes or _PRODUCTS]
     for size in products:
         core_cycles(p, GemmJob(*size))

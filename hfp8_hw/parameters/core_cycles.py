@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from ..errors import ParameterError
+from ..fixed import PIPELINED_CLOCKS
 from ..jobs import GemmJob, JobError
 from .core import CoreParameters
 
@@ -14,8 +15,8 @@ QUEUE_CLOCKS = 2
 """From the write of a start to the job's arrival at the queue's other end."""
 RESULT_CLOCKS = 2
 """From a result's entry into the queue of results to the output stream."""
-READ_CLOCKS, ROUND_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 2, 6, 19, 4
-"""Of the scratchpads, the rounders, the adders of C and bias, the quantizers."""
+READ_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 3, 19, 4
+"""Of the scratchpads, the adders of C and bias, the quantizers."""
 BIAS_CLOCKS = 1 + ADD_CLOCKS // 2 + QUANTIZE_CLOCKS
 """From the read of a bias to the queue of results."""
 
@@ -319,7 +320,7 @@ def _place(p: CoreParameters, job: GemmJob) -> int:
 def issue_to_result(p: CoreParameters) -> int:
     """Clocks from a tile's last products to its first results' entry into the queue of results."""
     if p.element.is_exact:
-        summed = (p.stages - 2) + (p.lanes - 1).bit_length() + 1 + ROUND_CLOCKS
+        summed = (p.stages - 2) + (p.lanes - 1).bit_length() + 1 + PIPELINED_CLOCKS
     else:
         summed = p.turns + 3
     summed += p.total_registers + 2 if p.in_chunks else 0
