@@ -92,8 +92,8 @@ def verify_command(
     """Simulate units and compare every result with the golden model.
 
     Without parameters, every unit named (all, and the core, if none is) is checked in a matrix of
-    configurations. The core also runs as compiled code (--sim native), if it has streams. Exit status 1 if anything
-    differs or a simulator cannot run.
+    configurations. The core also runs as compiled code (--sim native), if it has streams. Exit
+    status 1 if anything differs or a simulator cannot run.
     """
     from verif.errors import ToolMissing
     from verif.simulation.simulators import find
