@@ -14,6 +14,9 @@ MAX_SIZE = 65535
 
 MAX_PAGES = 16
 
+BUS_ADDRESS_BITS = 32
+"""Of the port to memory: byte addresses."""
+
 
 class JobError(IntEnum):
     """Why the core refused a job; the error code that it shows; `REASONS` has the words."""
@@ -30,8 +33,10 @@ class JobError(IntEnum):
     BIAS = 9
     STORE = 10
     LARGE_Y = 11
-    CONVOLUTION = 13
-    SHAPE = 14
+    ADDRESS = 12
+    # 13 and 14 are errors of the bus, in `hfp8_hw.registers.OTHER_ERRORS`.
+    CONVOLUTION = 15
+    SHAPE = 16
 
 
 REASONS = {
@@ -49,6 +54,7 @@ REASONS = {
     JobError.CONVOLUTION: "the parameter convolution leaves out what the job asks for",
     JobError.SHAPE: "the convolution's stride, dilation or a size is 0, B is not stored as N x K, "
     "its channels are not in the map, or n or k does not belong to it",
+    JobError.ADDRESS: "an address is no multiple of the bytes of the bus",
 }
 """What each error means."""
 
@@ -193,6 +199,34 @@ class Convolution:
 
 
 @dataclass(frozen=True)
+class Addresses:
+    """Where a job of a core with ``ports=memory`` finds its matrices, and puts its results.
+
+    An address of which the job makes no use may be any.
+
+    Members
+    -------
+    a, b, bias, c, y : int
+        Byte addresses, 0 to 2**32-1: of the operands, the bias, what C held before, the results.
+
+    Raises
+    ------
+    ParameterError
+        For an address out of range.
+    """
+
+    a: int = 0
+    b: int = 0
+    bias: int = 0
+    c: int = 0
+    y: int = 0
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            check_int(f.name, getattr(self, f.name), 0, (1 << BUS_ADDRESS_BITS) - 1)
+
+
+@dataclass(frozen=True)
 class GemmJob:
     """C = op(A) op(B): m x k times k x n, and what becomes of it.
 
@@ -316,6 +350,13 @@ class GemmJob:
             and self.transpose_b
             and (self.n, self.k) == (c.positions, replace(c, lanes=lanes).depth)
         )
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The members of `Addresses` of which it makes use."""
+        used = {"a": self.load_a, "b": self.load_b, "bias": self.bias, "c": self.accumulate,
+                "y": not self.silent}  # fmt: skip
+        return tuple(name for name, use in used.items() if use)
 
     @property
     def asks(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@ rationals."""
 
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from verif.core.program import Program, in_order
 from verif.core.run_core import run
 from verif.simulation.simulate import SimulationError
 
-from .conftest import later
+from .conftest import check_lint, later
 from .test_core import broken
 
 SMALL = {"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full"}
@@ -60,8 +61,8 @@ def test_every_two_options_together(given: dict[str, Any], simulator: str) -> No
         later(r"(wire core_hold =).*", r"\1 1'b0;"),
         later(r"(wire core_start_a_or =).*", r"\1 1'b0;"),
         later(r"(wire core_start_a_and_2 =).*", r"\1 1'b0;"),
-        later(r"(wire core_epilogue_room_or =).*", r"\1 1'b1;"),
-        later(r"(wire core_epilogue_room_or_2 =).*", r"\1 1'b1;"),
+        later(r"(wire core_epilogue_room_and =).*", r"\1 1'b0;"),
+        later(r"(wire core_epilogue_room_and_2 =).*", r"\1 1'b0;"),
         later(r"(wire core_epilogue_addends_vacant\w* =).*", r"\1 1'b1;"),
         later(r"(wire core_epilogue_skipped =).*", r"\1 1'b0;"),
         later(r"(wire core_epilogue_bias_walk_row_end\w* =).*", r"\1 1'b0;"),
@@ -138,6 +139,21 @@ def test_refusals_between_good_jobs(given: dict[str, Any]) -> None:
     assert {JobError.NONE} != {error for program in programs for error in program.refusals()}
     found = run(generate(p), "icarus", programs, seed=SEED)
     assert (found.mismatches, found.first) == (0, None) and found.jobs > 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        later({**SMALL, "y_rounding": "SR(8)"}),
+        later({"rows": 4, "cols": 3, "lanes": 1, "drains": 2, "epilogue": "full"}),
+        later({"rows": 1, "cols": 1, "lanes": 4, "epilogue": "full", "bias_size": 1, "a_size": 4}),
+        later({"rows": 1, "cols": 2, "lanes": 2, "epilogue": "quantize", "acc": "FP9",
+               "y": "E2M1:none"}),
+    ],
+)  # fmt: skip
+def test_the_package_reads_without_a_warning(given: dict[str, Any], tmp_path: Path) -> None:
+    names = {port["name"] for port in check_lint("core", given, tmp_path).manifest["ports"]}
+    assert ("s_axis_c_tdata" in names) == (given["epilogue"] == "full")
 
 
 @pytest.mark.parametrize("acc", ["DLFLOAT16", "E5M2", "E4M3FNUZ"])

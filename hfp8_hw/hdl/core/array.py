@@ -73,6 +73,8 @@ class Array(wiring.Component):
             pipe.cut(name)
         mask = pipe.carried.pop("mask")
         columns = pipe.carried.pop("columns", None)
+        if p.lanes == 1:
+            mask = Const(1, 1)
         modes = {side: pipe.carried.pop(f"mode_{side}") for side in ("a", "b")}
         sides: dict[str, list[list[Any]]] = {}
         for side, count in (("a", p.rows), ("b", p.cols)):
@@ -173,8 +175,7 @@ class Array(wiring.Component):
     ) -> Any:
         """A code unpacked, for all elements of a row or column; what is not there adds nothing."""
         p = self.parameters
-        fixed, formats = p.element.fixed, p.a_formats if side == "a" else p.b_formats
-        scale = fixed.a if side == "a" else fixed.b
+        formats = p.a_formats if side == "a" else p.b_formats
         width, codes = self._width[side], self.a if side == "a" else self.b
         name = f"{side}{number}_{lane}"
         code = codes[(number * p.lanes + lane) * width :][:width]
@@ -182,6 +183,7 @@ class Array(wiring.Component):
         # hold: their product is +0, which no sum and no flag sees.
         code = wire(m, code & there.replicate(width), f"{name}_there")
         if p.element.is_exact:
+            scale = p.element.fixed.a if side == "a" else p.element.fixed.b
             x: Any = unpack_scaled(m, code, formats, scale, name=name, mode=mode)
         else:
             # Such that the product's exponent has the accumulator's offset.

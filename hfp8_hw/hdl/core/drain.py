@@ -133,7 +133,9 @@ class Drain(wiring.Component):
                 cols.eq(Mux(group_end & (have_cols != 0), have_cols - 1, have_cols)),
             ]
         keep = Cat(*((have_cols != 0) & (have_rows > path) for path in range(p.drains)))
-        final = is_last & (have_cols == 1) & (have_rows <= p.drains)
+        final = is_last & (have_cols == 1)
+        if groups > 1:
+            final &= have_rows <= p.drains
         chunk: dict[str, Any] = {}
         if p.in_chunks:
             chunk["place"] = slot

@@ -25,6 +25,8 @@ class Intake(wiring.Component):
     -------
     i : stream of jobs
     o : stream of `accepted` jobs
+    accepted : 1 bit
+        ``o`` begins to offer a job in the next clock; it has its payload already.
     refused : 1 bit, for one clock
     error : code of `JobError` under ``refused``
     busy : 1 bit, a job is being looked at
@@ -36,8 +38,9 @@ class Intake(wiring.Component):
             {
                 "i": In(stream.Signature(job_record(parameters))),
                 "o": Out(stream.Signature(accepted(parameters))),
+                "accepted": Out(1),
                 "refused": Out(1),
-                "error": Out(4),
+                "error": Out(5),
                 "busy": Out(1),
             }
         )
@@ -87,7 +90,7 @@ class Intake(wiring.Component):
                 plan.sized.eq(counts["b"].done),
                 plan.row_words.eq(counts["b"].row_words),
             ]
-        error: Amaranth = Const(JobError.NONE, 4)
+        error: Amaranth = Const(JobError.NONE, 5)
         for code, wrong in reversed(early + late):
             error = Mux(wrong, int(code), error)
         error = wire(m, error, "intake_error")
@@ -99,6 +102,7 @@ class Intake(wiring.Component):
         good = wire(m, busy & ~offered & counted & (error == 0), "intake_good")
         m.d.comb += [
             self.error.eq(error),
+            self.accepted.eq(good),
             self.refused.eq(busy & ~offered & (at_once | (counted & (error != 0)))),
         ]
         o: Any = self.o

@@ -13,8 +13,9 @@ from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
 from .records import address_bits, operand_codes, reading, word_bits
 
-READ_CLOCKS = 2
-"""From what says where to read to the codes: the memory's own clock, and one to sort them."""
+READ_CLOCKS = 3
+"""From what says where to read to the codes: the memory's own clock, which is nearly over when it
+puts out a word, one that begins with that, and one to sort codes."""
 
 
 class Scratchpad(wiring.Component):
@@ -105,19 +106,27 @@ class Scratchpad(wiring.Component):
                     port.en.eq(1),
                 ]
                 row = Signal(
-                    short * self.width, name=f"{side}_bank{s}_{i}", attrs={"stage": f"{side}_bank"}
+                    short * self.width,
+                    name=f"{side}_word{s}_{i}",
+                    reset_less=True,
+                    attrs={"stage": f"{side}_word"},
                 )
-                m.d.comb += row.eq(port.data)
+                m.d.sync += row.eq(port.data)
                 squares[s].append([row[j * self.width :][: self.width] for j in range(short)])
 
-        stage = f"{side}_read"
-        along, turn = (
-            Signal(len(value), name=f"{stage}_{name}", reset_less=True, attrs={"stage": stage})
-            for name, value in (("along", read.along), ("turn", read.turn))
-        )
-        m.d.sync += [along.eq(read.along), turn.eq(read.turn)]
+        along, turn = read.along, read.turn
+        first = read.row if self.shifts else Const(0, 0)
+        for stage in (f"{side}_read", f"{side}_word"):
+            before = {"along": along, "turn": turn, "row": first}
+            along, turn, first = (
+                Signal(len(value), name=f"{stage}_{name}", reset_less=True, attrs={"stage": stage})
+                for name, value in before.items()
+            )
+            m.d.sync += [along.eq(before["along"]), turn.eq(before["turn"])]
+            if self.shifts:
+                m.d.sync += first.eq(before["row"])
         if self.shifts:
-            squares = self._shifted(m, squares, read.row)
+            squares = self._shifted(squares, first)
         block: dict[tuple[int, int], Amaranth] = {}
         for u in range(groups):
             for i in range(short):
@@ -149,19 +158,17 @@ class Scratchpad(wiring.Component):
         return Cat((address[:bits] + step)[:bits], address[bits:])
 
     def _shifted(
-        self, m: Module, squares: list[list[list[Amaranth]]], first: Amaranth
+        self, squares: list[list[list[Amaranth]]], first: Amaranth
     ) -> list[list[list[Amaranth]]]:
-        """The squares that begin in row ``first`` of what was read a clock ago."""
+        """The squares that begin in row ``first`` of those that were read."""
         short, groups = self.layout.short, self.layout.groups
-        row = Signal(len(first), name="b_read_row", reset_less=True, attrs={"stage": "b_read"})
-        m.d.sync += row.eq(first)
 
         def one(s: int, i: int) -> list[Amaranth]:
             found = squares[s][i]
             for k in range(1, short):
                 down, at = divmod(i + k, short)
                 there = squares[(s + down) % groups][at]
-                found = [Mux(row == k, x, y) for x, y in zip(there, found, strict=True)]
+                found = [Mux(first == k, x, y) for x, y in zip(there, found, strict=True)]
             return found
 
         return [[one(s, i) for i in range(short)] for s in range(groups)]
