@@ -180,6 +180,8 @@ class _Core:
         error = p.refusal(job)
         if error is not JobError.NONE:
             raise ParameterError(f"job={job!r} is not allowed: the core refuses it ({error.name})")
+        if job.convolve:
+            raise ParameterError(f"job={job!r} is not allowed: a convolution's clocks are unknown")
         ahead = self.times[-1] if self.times else JobTimes(*[-QUEUE_CLOCKS - 1] * 5)
         taken = max(start + QUEUE_CLOCKS, ahead.accepted + 1)
         accepted = max(taken + 2 + _intake(p, job), ahead.loaded)
