@@ -5,5 +5,6 @@ out. `run_core` runs it and holds the results against golden: on a simulator, wh
 cocotb side with AXI masters, or by `native_run` on the compiled model that `native` builds and
 drives. `compare_core` does so with a user's `matrices`, cut into jobs by `tiling`, in `threads`.
 `verify_core` runs all `configurations`, each with every kind of program; `mixture` makes programs
-that use all options. May import `verif.simulation` and `verif.sweep`.
+that use all options. Cores with a port to memory have a room of their own, `memory`. May import
+`verif.simulation` and `verif.sweep`.
 """

@@ -42,14 +42,14 @@ def plan(
 ) -> list[tuple[str, dict[str, Any]]]:
     """The configurations to verify: the one given, else the matrix of each unit, by default of all
     that the command knows."""
-    from verif.core.configurations import CORES
+    from verif.core.configurations import CORES, MEMORY_CORES
     from verif.simulation.configurations import MATRIX
 
     chosen = given_to_one(units, options, known)
     if chosen:
         unit_parameters(units[0], chosen)
         return [(units[0], chosen)]
-    every = {**MATRIX, CORE: CORES}
+    every = {**MATRIX, CORE: [*CORES, *MEMORY_CORES]}
     return [(unit, dict(p)) for unit in (units or tuple(known)) for p in every[unit]]
 
 
@@ -110,7 +110,10 @@ def verify_command(
         Task(unit, tuple(parameters.items()), name, seed)
         for unit, parameters in chosen
         for name in (of_core if unit == CORE else names)
+        if name != NATIVE or parameters.get("ports", "streams") == "streams"
     ]
+    if not tasks:
+        raise ParameterError(f"sim={sim!r} is not allowed for ports='memory': only for streams")
     results = _run(tasks, jobs or cores(), console)
     failed = [result for result in results if not result.good]
     if waves:
