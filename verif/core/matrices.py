@@ -60,8 +60,8 @@ def prepare_matrices(p: CoreParameters, arrays: Mapping[str, NDArray[Any]]) -> M
     Raises
     ------
     ParameterError
-        For a core without streams; for missing and unknown arrays, dtypes, values and shapes that are not allowed; for more
-        products in a sum than the core's ``terms`` or its pages hold.
+        For a core without streams; for missing and unknown arrays, dtypes, values and shapes that
+        are not allowed; for more products in a sum than the core's ``terms`` or its pages hold.
     """
     check_streams(p)
     operands = {"a": p.a_formats, "b": p.b_formats}
