@@ -108,7 +108,6 @@ def verify_command(
         for unit, parameters in chosen
         for name in (of_core if unit == CORE else names)
         if name != NATIVE or parameters.get("ports") != "memory"
-        if name != NATIVE or parameters.get("ports", "streams") == "streams"
     ]
     if not tasks:
         raise ParameterError(f"sim={sim!r} is not allowed for ports='memory': only for streams")
