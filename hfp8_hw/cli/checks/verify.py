@@ -103,9 +103,6 @@ def verify_command(
     names, of_core = _ways(sim, {unit for unit, _ in chosen})
     if waves:
         OutputFolder().check("waves", Path())
-    console = Console()
-    used = of_core if CORE in (unit for unit, _ in chosen) else names
-    console.print(f"seed {seed}; {_versions(used)}", highlight=False)
     tasks = [
         Task(unit, tuple(parameters.items()), name, seed)
         for unit, parameters in chosen
@@ -114,6 +111,9 @@ def verify_command(
     ]
     if not tasks:
         raise ParameterError(f"sim={sim!r} is not allowed for ports='memory': only for streams")
+    console = Console()
+    used = of_core if CORE in (unit for unit, _ in chosen) else names
+    console.print(f"seed {seed}; {_versions(used)}", highlight=False)
     results = _run(tasks, jobs or cores(), console)
     failed = [result for result in results if not result.good]
     if waves:
