@@ -91,8 +91,8 @@ def convert(
     Raises
     ------
     ParameterError
-        For something that is no module, or no model in ``float32``, an unknown arithmetic, or a name
-        that the model lacks.
+        For something that is no module, or a layer that is not in ``float32``, an unknown
+        arithmetic, or a name that the model lacks.
     """
     how = arithmetic(arith)
     if not isinstance(model, nn.Module):
