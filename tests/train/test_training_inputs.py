@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import struct
@@ -21,7 +22,7 @@ from hfp8_hw.nn.deployment import batch as deployment
 from hfp8_hw.nn.deployment import scores
 from hfp8_hw.nn.distributed import traffic
 from hfp8_hw.nn.distributed.exchange import Exchange
-from hfp8_hw.nn.tasks import fashion
+from hfp8_hw.nn.tasks import fashion, recordings
 from hfp8_hw.nn.tasks.models.convnets import ResNet
 from hfp8_hw.nn.tasks.sources import pack
 from hfp8_hw.nn.training import batch, checkpoint, loop, results
@@ -247,3 +248,39 @@ def test_a_file_of_results_that_breaks_ends_the_batch(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="no rows of this kind"):
         ended.run(1)
     assert path.read_text() == "not JSON any more" and ended.done == 0
+
+
+def idx(array: np.ndarray[Any, Any]) -> bytes:
+    """A compressed file of the kind that MNIST's are."""
+    head = struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape)
+    return gzip.compress(head + array.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"train_labels": np.zeros(7, np.uint8)}, r"shapes \(6, 28, 28\) and \(7,\)"),
+     ({"test_images": np.zeros((6, 27, 28), np.uint8)}, r"its test files have shapes"),
+     ({"train_labels": np.zeros((6, 28, 28), np.uint8)}, r"\(n, 28, 28\) and \(n,\)"),
+     ({"train_labels": np.full(6, 200, np.uint8)}, r"the label 200, and labels are 0 to 9"),
+     ({"train_labels": np.zeros(0, np.uint8), "train_images": np.zeros((0, 28, 28), np.uint8)},
+      r"shapes \(0, 28, 28\)")],
+)  # fmt: skip
+def test_files_that_do_not_belong_together(
+    change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    data = clothes(6, 6)
+    for key, array in data.items():
+        (tmp_path / fashion.FILES[key]).write_bytes(idx(array))
+    found = fashion.SOURCE.load(tmp_path)
+    assert all(np.array_equal(found[key], data[key]) for key in data)
+    for key, array in change.items():
+        (tmp_path / fashion.FILES[key]).write_bytes(idx(array))
+    with pytest.raises(ParameterError, match=said):
+        fashion.SOURCE.load(tmp_path)
+
+
+def test_folders_without_sounds(tmp_path: Path) -> None:
+    for language in recordings.LANGUAGES:
+        (tmp_path / f"{language}_x").mkdir()
+    with pytest.raises(ParameterError, match=r"en_x/\*\.wav is missing"):
+        recordings.PROMPT_SOURCE.load(tmp_path)
