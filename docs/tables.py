@@ -22,7 +22,7 @@ from fpga.rows import ROWS
 from hfp8_hw.formats import CATALOGUE
 from hfp8_hw.jobs import REASONS
 from hfp8_hw.parameters import UNITS, unit_parameters
-from hfp8_hw.registers import ACCESS, QUEUE_FULL, REGISTERS
+from hfp8_hw.registers import ACCESS, OTHER_ERRORS, REGISTERS
 from rtl_gen.package import generate
 from verif.coverage.cover import bins, code
 
@@ -336,7 +336,7 @@ def registers() -> str:
 def job_errors() -> str:
     """docs/core.md: the error codes."""
     lines = [[str(int(error)), text] for error, text in REASONS.items()]
-    lines.append([str(QUEUE_FULL), "the queue was full when `START` was written"])
+    lines += [[str(code), text] for code, text in OTHER_ERRORS.values()]
     return table(["code", "why"], sorted(lines, key=lambda line: int(line[0])), 2)
 
 

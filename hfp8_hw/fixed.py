@@ -118,6 +118,10 @@ def fixed_point(
     return FixedPoint(x, y, x.lowest + y.lowest + drop, width, drop)
 
 
+PIPELINED_CLOCKS = 7
+"""From a finished sum to its result, where sums are rounded one a clock."""
+
+
 def serial_clocks(fixed: FixedPoint, rate: int) -> int:
     """Clocks for which a sum occupies a bit-serial normaliser of ``rate`` bits a clock."""
     return -(-(fixed.width - 1) // rate) + 2

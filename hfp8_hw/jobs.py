@@ -13,6 +13,9 @@ MAX_SIZE = 65535
 
 MAX_PAGES = 16
 
+BUS_ADDRESS_BITS = 32
+"""Of the port to memory: byte addresses."""
+
 
 class JobError(IntEnum):
     """Why the core refused a job; the error code that it shows; `REASONS` has the words."""
@@ -29,6 +32,8 @@ class JobError(IntEnum):
     BIAS = 9
     STORE = 10
     LARGE_Y = 11
+    ADDRESS = 12
+    # 13 and 14 are errors of the bus, in `hfp8_hw.registers.OTHER_ERRORS`.
 
 
 REASONS = {
@@ -43,8 +48,37 @@ REASONS = {
     JobError.STORE: "the result cannot be kept: it is not quantized, its page is A's, y is no "
     "format of a, or drains is not rows",
     JobError.LARGE_Y: "the result does not fit a page",
+    JobError.ADDRESS: "an address is no multiple of the bytes of the bus",
 }
 """What each error means."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a job of a core with ``ports=memory`` finds its matrices, and puts its results.
+
+    An address of which the job makes no use may be any.
+
+    Members
+    -------
+    a, b, bias, c, y : int
+        Byte addresses, 0 to 2**32-1: of the operands, the bias, what C held before, the results.
+
+    Raises
+    ------
+    ParameterError
+        For an address out of range.
+    """
+
+    a: int = 0
+    b: int = 0
+    bias: int = 0
+    c: int = 0
+    y: int = 0
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            check_int(f.name, getattr(self, f.name), 0, (1 << BUS_ADDRESS_BITS) - 1)
 
 
 @dataclass(frozen=True)
@@ -139,6 +173,13 @@ class GemmJob:
     def b_shape(self) -> tuple[int, int]:
         """The shape of B as it is stored."""
         return (self.n, self.k) if self.transpose_b else (self.k, self.n)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The members of `Addresses` of which it makes use."""
+        used = {"a": self.load_a, "b": self.load_b, "bias": self.bias, "c": self.accumulate,
+                "y": not self.silent}  # fmt: skip
+        return tuple(name for name, use in used.items() if use)
 
     @property
     def asks(self) -> tuple[str, ...]:

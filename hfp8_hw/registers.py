@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from .errors import ParameterError, check_choice
 from .formats import SCALE_WIDTH
-from .jobs import GemmJob
+from .jobs import BUS_ADDRESS_BITS, Addresses, GemmJob
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ ACCESS = {
     "rw": "read and write",
     "wo": "write; reads as 0",
     "wc": "read; any write clears it",
+    "w1": "read; a 1 that is written clears its bit",
 }
 
 
@@ -44,6 +45,8 @@ class Register:
         One of `ACCESS`.
     fields : tuple of Field
         Bits in none of them read as 0 and keep nothing.
+    memory : bool
+        Only cores with ``ports=memory`` have it.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Register:
     access: str
     text: str
     fields: tuple[Field, ...]
+    memory: bool = False
 
 
 def _one(
@@ -69,6 +73,22 @@ COUNTERS = {
 """The counters of 48 bits, each two registers, from 0 at reset on."""
 
 COUNTER_BITS = 48
+
+_PLACES = {
+    "a": "A is",
+    "b": "B is",
+    "bias": "the bias is",
+    "c": "what C held before is",
+    "y": "results go",
+}
+"""What the members of `hfp8_hw.jobs.Addresses` are of."""
+
+_CAUSES = (
+    ("done", "A job is done, as DONE counts them."),
+    ("refused", "A job was refused, or lost, as REFUSED counts them."),
+    ("error", "Any other error of the register ERROR."),
+)
+"""What can interrupt, and its bit."""
 
 REGISTERS = (
     _one("ID", 0x00, "ro", "0x48465038, the letters HFP8."),
@@ -141,14 +161,50 @@ REGISTERS = (
                  "The upper bits that the last read of a lower half kept.", COUNTER_BITS - 32),
         )
     ),
+    Register("INTERRUPT_ENABLE", 0x60, "rw", "What raises the output irq.", tuple(
+        Field(name, k, 1, f"Interrupt while {name} is pending.")
+        for k, (name, _) in enumerate(_CAUSES)
+    )),
+    Register("INTERRUPT_PENDING", 0x64, "w1", "What has happened since it was cleared, whether it "
+             "interrupts or not.", tuple(
+        Field(name, k, 1, text) for k, (name, text) in enumerate(_CAUSES)
+    )),
+    *(
+        Register(
+            f"ADDRESS_{name.upper()}", 0x68 + 4 * k, "rw", "Of the next job, with ports=memory.",
+            (Field("value", 0, BUS_ADDRESS_BITS, f"Where {what} in memory."),), True,
+        )
+        for k, (name, what) in enumerate(_PLACES.items())
+    ),
 )  # fmt: skip
 
 JOB_REGISTERS = ("OPERANDS", "RESULT")
 """Those whose fields are a job's, by name; M, N and K are its sizes."""
 
+ADDRESS_REGISTERS = tuple(one.name for one in REGISTERS if one.memory)
+"""Where its matrices are, with ``ports=memory``."""
+
+JOB_WORDS = ("M", "N", "K", *JOB_REGISTERS, *ADDRESS_REGISTERS)
+"""All that a program writes to describe a job."""
+
 ID = 0x48465038
 QUEUE_FULL = 7
 """The error code of a start while the queue is full; the others are `hfp8_hw.jobs.JobError`."""
+BUS_READ, BUS_WRITE = 13, 14
+"""Those of a word that came from memory, or went there, with an error."""
+
+OTHER_ERRORS = {
+    "QUEUE_FULL": (QUEUE_FULL, "a job was started while the queue was full, and is lost"),
+    "BUS_READ": (BUS_READ, "memory gave an error to a read; a job went on with what came"),
+    "BUS_WRITE": (BUS_WRITE, "memory gave an error to a write; results are not all in memory"),
+}
+"""Error codes that no refusal has, by name, and what they mean."""
+
+
+def registers_of(parameters: CoreParameters) -> tuple[Register, ...]:
+    """The registers that a core has."""
+    memory = parameters.ports == "memory"
+    return tuple(one for one in REGISTERS if memory or not one.memory)
 
 
 def fixed_words(parameters: CoreParameters) -> dict[str, int]:
@@ -193,8 +249,11 @@ def unpacked(name: str, word: int) -> dict[str, int]:
     return {f.name: word >> f.low & ((1 << f.width) - 1) for f in register(name).fields}
 
 
-def job_words(job: GemmJob) -> dict[str, int]:
-    """The registers to write, by name and in this order, to start a job."""
+def job_words(job: GemmJob, addresses: Addresses | None = None) -> dict[str, int]:
+    """The registers to write, by name and in this order, to start a job.
+
+    ``addresses`` are for a core with ``ports=memory``.
+    """
     words = {"M": job.m, "N": job.n, "K": job.k}
     for name in JOB_REGISTERS:
         # Negative numbers in two's complement.
@@ -205,4 +264,7 @@ def job_words(job: GemmJob) -> dict[str, int]:
                 for field in register(name).fields
             },
         )
+    if addresses is not None:
+        for place in fields(addresses):
+            words[f"ADDRESS_{place.name.upper()}"] = getattr(addresses, place.name)
     return words | {"START": 1}

@@ -42,8 +42,14 @@ The licence: http://www.apache.org/licenses/LICENSE-2.0"""
 
 _CORE = """\
 Everything happens at the rising edge of clk. rst is synchronous and active high; it discards
-all jobs and results, and leaves the scratchpads as they are. s_axi is AXI4-Lite, the others are
-AXI4-Stream. docs/core.md of hfp8-hw has the registers, and how matrices lie on the streams."""
+all jobs and results, and leaves the scratchpads as they are. s_axi is AXI4-Lite, {others}
+docs/core.md of hfp8-hw has the registers, and how matrices lie {where}."""
+
+_CORE_PORTS = {
+    "streams": {"others": "the others are\nAXI4-Stream.", "where": "on the streams"},
+    "memory": {"others": "m_axi is\nAXI4: a reset in mid-burst has to reset what it talks to, too.",
+               "where": "in memory"},
+}  # fmt: skip
 
 _STREAMS = """\
 Everything happens at the rising edge of clk. rst is synchronous and active high; it discards
@@ -62,7 +68,7 @@ def header(parameters: Any, name: str, ports: list[Port]) -> str:
     lines += ["Parameters (the manifest has them too, with the ports and the golden function):"]
     lines += [f"  {line}" for line in wrap("  ".join(words), _WIDTH - 6, break_on_hyphens=False)]
     if parameters.unit == "core":
-        lines += ["", *_CORE.splitlines(), ""]
+        lines += ["", *_CORE.format(**_CORE_PORTS[parameters.ports]).splitlines(), ""]
     else:
         lines += ["", *_STREAMS.splitlines(), "", *_timing(parameters), ""]
     lines += [*_flags(parameters), ""]

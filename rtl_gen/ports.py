@@ -24,6 +24,7 @@ class Port:
 _NAMED = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high",
+    "irq": "interrupt, active high, until what is pending is cleared",
     "i_valid": "an input is there",
     "i_ready": "ready to take an input",
     "o_valid": "a result is there",
@@ -41,7 +42,9 @@ _AXI = {
     "s_axi": "AXI4-Lite, the registers",
     "s_axis_a": "AXI4-Stream, operand A",
     "s_axis_b": "AXI4-Stream, operand B",
+    "s_axis_c": "AXI4-Stream, biases and what C held before",
     "m_axis": "AXI4-Stream, results",
+    "m_axi": "AXI4, operands and results in memory",
 }
 
 _FIELDS = {

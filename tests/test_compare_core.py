@@ -189,6 +189,14 @@ def test_matrices_that_are_refused(arrays: dict[str, Any], said: str) -> None:
     assert said in str(raised.value) and "\n" not in str(raised.value)
 
 
+def test_a_core_without_streams_is_refused(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "in.npz"
+    np.savez(path, **matrices(2, 2, 2))
+    said = "ports='memory' is not allowed here: 'streams', with which results are the same"
+    assert said in cli.refused("compare", "core", "--ports", "memory", "--inputs", path)
+    assert said in cli.refused("bench", "core", "--ports", "memory")
+
+
 def test_values_follow_the_rules_for_units() -> None:
     """By hand, as for `mac`: HFP8_FWD ends at 30 and has no NaN, E5M2 codes are decoded first."""
     p = CoreParameters(**SMALL)

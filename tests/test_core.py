@@ -210,17 +210,24 @@ def test_registers_do_not_overlap() -> None:
 @pytest.mark.parametrize("across", [False, True])
 @pytest.mark.parametrize("down", [False, True])
 @pytest.mark.parametrize("acc", ["DLFLOAT16", "E5M2"])
-def test_golden_jobs_equal_exact_rationals(acc: str, across: bool, down: bool) -> None:
+@pytest.mark.parametrize("semantics", ["exact", "exact_chunk", "chunked"])
+def test_golden_jobs_equal_exact_rationals(
+    semantics: str, acc: str, across: bool, down: bool
+) -> None:
     rng = np.random.default_rng(5)
     job = GemmJob(3, 2, 7, across, down, 1, 0)
     a, b = rng.integers(0, 256, job.a_shape), rng.integers(0, 256, job.b_shape)
-    codes, flags = gemm_job(job, a, b, "HFP8", "E4M3", acc, rounding="RNE", flags=True)
+    codes, flags = gemm_job(
+        job, a, b, "HFP8", "E4M3", acc, semantics=semantics, chunk=3, rounding="RNE", flags=True
+    )
     rows, columns = (a.T if across else a), (b.T if down else b)
     formats = parse_format("HFP8_BWD"), parse_format("E4M3")
     for m, n in itertools.product(range(3), range(2)):
         x, y = ([scalar.decode(int(code), fmt) for code in row]
                 for row, fmt in zip((rows[m], columns[:, n]), formats, strict=True))  # fmt: skip
-        wanted = scalar.dot(x, y, parse_format(acc), parse_rounding("RNE"), "special", "exact")
+        wanted = scalar.dot(
+            x, y, parse_format(acc), parse_rounding("RNE"), "special", semantics, chunk=3
+        )
         assert (int(codes[m, n]), int(flags[m, n])) == wanted
 
 

@@ -14,13 +14,15 @@ from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters, core_cycles
 from hfp8_hw.parameters.core_cycles import issue_to_result, sequence_cycles
 from rtl_gen.package import generate
-from verif.core import native
-from verif.core.native_run import NativeRan, run_natively
+from verif.core.compiled import native
+from verif.core.compiled.native_run import NativeRan, run_natively
+from verif.core.configurations import CHUNK_CORES, CORES, EPILOGUE_CORES
+from verif.core.mixture import mixture
 from verif.core.program import Program, counters
 
 from .conftest import later
 
-SMALL = {"rows": 2, "cols": 2, "lanes": 2}
+SMALL = CORES[0]
 GEOMETRIES = [
     SMALL,
     later({"rows": 4, "cols": 2, "lanes": 1, "drains": 1, "stages": 2}),
@@ -57,6 +59,18 @@ def random_jobs(p: CoreParameters, rng: np.random.Generator, count: int, most: i
     return program
 
 
+def check(p: CoreParameters, program: Program, found: NativeRan) -> None:
+    """Every clock is what the model says."""
+    jobs = [task.job for task in program.tasks]
+    # A start is acknowledged a clock after it is written.
+    times = sequence_cycles(p, jobs, [int(n) - 1 for n in found.started])
+    sent = [t.finished for t, job in zip(times, jobs, strict=True) if not job.silent]
+    assert sent == found.finished.tolist()
+    counts = counters(found.registers)
+    assert counts["BUSY"] == sum(t.done - t.begun for t in times)
+    assert counts["MACS"] == sum(job.m * job.n * job.k for job in jobs)
+
+
 def ran(model: native.Model, program: Program) -> NativeRan:
     found = run_natively(model, program)
     assert found.error is None
@@ -72,22 +86,30 @@ def test_every_clock_of_random_sequences(given: dict[str, Any]) -> None:
         count, most = int(rng.choice([1, 2, 5, 12])), int(rng.choice([4, 12, 40]))
         program = random_jobs(p, rng, count, most)
         found = ran(model, program)
-        jobs = [task.job for task in program.tasks]
-        # A start is acknowledged a clock after it is written.
-        times = sequence_cycles(p, jobs, [int(n) - 1 for n in found.started])
-        assert [t.finished for t in times] == found.finished.tolist()
+        check(p, program, found)
         counts = counters(found.registers)
-        assert counts["BUSY"] == sum(t.done - t.begun for t in times)
+        jobs = [task.job for task in program.tasks]
         steps = [core_cycles(p, job).tiles * -(-job.k // p.lanes) for job in jobs]
         assert counts["STALL_OUT"] == counts["BUSY"] - sum(steps)
-        assert counts["MACS"] == sum(job.m * job.n * job.k for job in jobs)
+
+
+@pytest.mark.parametrize(
+    "given", [EPILOGUE_CORES[0], *map(later, [*EPILOGUE_CORES[1:], *CHUNK_CORES])]
+)
+def test_every_clock_of_all_options(given: dict[str, Any]) -> None:
+    """Biases, what C held before, results that are kept and then read; sums in chunks."""
+    p, model = compiled(**given)
+    rng = np.random.default_rng(8)
+    for _ in range(6):
+        program = mixture(p, rng)
+        check(p, program, ran(model, program))
 
 
 @pytest.mark.parametrize("given", GEOMETRIES)
 def test_one_job_alone_and_among_others_like_it(given: dict[str, Any]) -> None:
     p, model = compiled(**given)
     rng = np.random.default_rng(7)
-    for size in ((5, 9, 31), (16, 3, 8), (3, 16, 2), (12, 12, 12), (1, 1, 60)):
+    for size in ((5, 9, 31), (16, 3, 8), (3, 16, 2), (12, 12, 12), (1, 1, 40)):
         job = GemmJob(*size)
         cycles = core_cycles(p, job)
         one = Program(p)
@@ -116,7 +138,7 @@ def test_by_hand() -> None:
 
 
 def test_the_way_out_is_that_of_the_hardware() -> None:
-    for given in ({}, {"stages": 2, "lanes": 1}, {"stages": 3, "lanes": 8, "rows": 8}, SMALL):
+    for given in (*CORES, {}, {"stages": 2, "lanes": 1}, {"stages": 3, "lanes": 8, "rows": 8}):
         p = CoreParameters(**given)
         assert issue_to_result(p) == gemm_core.issue_to_result(p)
 

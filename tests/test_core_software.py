@@ -17,7 +17,7 @@ from hfp8_hw.errors import RunError
 from hfp8_hw.host import CoreRegisters, core_registers
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
-from hfp8_hw.registers import REGISTERS, fixed_words, job_words, register
+from hfp8_hw.registers import fixed_words, job_words, register, registers_of
 from rtl_gen.package import Package, generate
 from verif.core.run_core import TOP, build_simulation
 from verif.simulation import simulators
@@ -50,7 +50,7 @@ def compiled(folder: Path, package: Package, main: str, compiler: str = "gcc") -
 
 def test_the_header_has_every_register_and_field(package: Package, tmp_path: Path) -> None:
     names, due = [], []
-    for one in REGISTERS:
+    for one in registers_of(SMALL):
         names.append(one.name)
         due.append(one.address)
         for field in one.fields:
@@ -108,8 +108,8 @@ def test_systemrdl_has_the_same_table(package: Package, tmp_path: Path) -> None:
     top = compiler.elaborate().top
     assert top.inst_name == NAME
     found = {one.inst_name: one for one in top.children() if isinstance(one, RegNode)}
-    assert list(found) == [one.name for one in REGISTERS]
-    for one in REGISTERS:
+    assert list(found) == [one.name for one in registers_of(SMALL)]
+    for one in registers_of(SMALL):
         node = found[one.name]
         assert (node.absolute_address, node.size) == (one.address, 4)
         places = {field.name: (field.low, field.width) for field in one.fields}
@@ -129,11 +129,19 @@ def test_the_class_drives_the_hardware(simulator: str, tmp_path: Path) -> None:
     folder = build_simulation(generate(SMALL), tool)
     cocotb_test(tool, folder, tmp_path, TOP, "tests.core_driver_bench")
     found = json.loads((tmp_path / "result.json").read_text())
-    hashed, shape, refused = found["said"]
+    hashed, shape, refused, misplaced = found["said"]
     assert hashed.startswith("the core's register HASH reads 0x")
     assert hashed.endswith("this core was generated otherwise")
     assert "register HASH" in shape
     assert refused == "the core refused a job: error 1, m, n or k is 0"
+    assert misplaced == "TLAST of A was not at the end of a matrix"
+    assert found["interrupts"] == [
+        [], 0,
+        # Pending are a job done and one refused; enabled is an error, then a refusal.
+        0, 1, ["done", "refused"], 0,
+        # Enabled are a job done and an error, and both are pending; then the error alone.
+        1, 1, ["error"], 0,
+    ]  # fmt: skip
     assert found["done"] == 2 and found["counters"]["MACS"] == 3 * 2 * 3 + 4 * 2 * 3
 
 

@@ -39,6 +39,7 @@ SUMS = {
 
 PARAMETERS: list[tuple[UnitParameters, str]] = [
     *((unit_parameters(unit, {}), name) for unit, name in OWN.items()),
+    (unit_parameters("core", {"ports": "memory"}), "MemoryCore"),
     *(
         (unit_parameters(u, {"semantics": s} | ({"lanes": 2} if u == "dot" else {})), name)
         for (u, s), name in SUMS.items()

@@ -14,11 +14,11 @@ from rtl_gen.package import generate
 from .conftest import Cli
 
 EXACT = {"semantics": "exact", "a": "HFP8_FWD", "b": "HFP8_FWD"}
-FLOATING = ("segments", "drop", "align", "operands", "terms")
+FLOATING = ("segments", "drop", "align", "operands", "terms", "rounder")
 OTHER: dict[str, Any] = {
     "chunk": 64, "terms": 1024, "segments": 2, "drop": 1, "interleave": 2, "align": "dsp",
     "operands": "fixed", "rounding": "RNE", "overflow": "special", "random": "xorshift32",
-    "random_seed": 1,
+    "random_seed": 1, "rounder": "pipelined",
 }  # fmt: skip
 """A value that would be allowed elsewhere; of those that are always there, the default."""
 
@@ -26,13 +26,13 @@ IDLE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("mac", {}, FLOATING),
     ("mac", {"semantics": "fma"}, ("chunk", *FLOATING)),
     ("mac", EXACT, ("chunk", "interleave")),
-    ("mac", {"semantics": "exact_chunk"}, ("terms", "interleave")),
-    ("mac", {**EXACT, "acc": "fixed"}, ("chunk", "interleave", "rounding", "overflow")),
-    ("dot", {}, ("terms", "interleave")),
+    ("mac", {"semantics": "exact_chunk"}, ("terms", "interleave", "rounder")),
+    ("mac", {**EXACT, "acc": "fixed"}, ("chunk", "interleave", "rounding", "overflow", "rounder")),
+    ("dot", {}, ("terms", "interleave", "rounder")),
     ("dot", {"semantics": "exact"}, ("chunk", "interleave")),
     ("dot", {"semantics": "fmma", "lanes": 2}, ("chunk", *FLOATING)),
     ("dot", {"semantics": "dotN"}, ("chunk", *FLOATING)),
-    ("dot", {**EXACT, "acc": "fixed"}, ("chunk", "interleave", "rounding", "overflow")),
+    ("dot", {**EXACT, "acc": "fixed"}, ("chunk", "interleave", "rounding", "overflow", "rounder")),
     ("mul", {}, ("rounding",)),
     ("mul", {"out": "FP16"}, ()),
     ("quantizer", {}, ("random", "random_seed")),

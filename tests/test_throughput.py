@@ -129,3 +129,12 @@ def test_the_examples_on_the_page() -> None:
     for items in (0, -1, 1.5, "a", True):
         with pytest.raises(ParameterError, match=r"items=.* is not allowed: an integer from 1 to"):
             mac.sum_clocks(items)
+
+
+@pytest.mark.parametrize("unit", ["mac", "dot"])
+def test_short_sums_never_wait_for_a_pipelined_rounder(unit: str) -> None:
+    given = {"semantics": "exact", "rounder": "pipelined"}
+    clocks = Counted(unit_parameters(unit, given), [1, 2, 8]).clocks
+    assert clocks == {1: 1, 2: 2, 8: 8}
+    waits = Counted(unit_parameters(unit, {"semantics": "exact"}), [8]).clocks
+    assert waits[8] > 30

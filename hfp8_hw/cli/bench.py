@@ -1,4 +1,4 @@
-"""``hfp8 bench golden``: the golden model's speed against other packages, in one run."""
+"""``hfp8 bench``: speeds of the golden model, areas and clocks of units, the core's utilisation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ..cores import cores
-from ..errors import check_choice
+from ..errors import ParameterError, check_choice, integer
+from ..jobs import MAX_SIZE, GemmJob
+from ..parameters import CoreParameters, core_cycles, unit_parameters
+from .options import GeneratorCommand, given, parameter_options
 from .types import Integer, Output
 
 PEER_TYPES = {
@@ -39,6 +42,20 @@ NEXT_OF_KIN = {
     "P3109_8P3": "float8_e5m2fnuz",
 }
 """For 8-bit formats that ml_dtypes lacks, its type with the same fields."""
+
+
+_CORE: dict[str, Any] = {"rows": 4, "cols": 8, "lanes": 8, "a_size": 65536, "b_size": 65536}
+_PRODUCTS = ("256x256x256", "64x64x64", "16x16x512")
+"""What ``hfp8 bench core`` measures by default."""
+
+
+class CoreCommand(GeneratorCommand):
+    """A command for the core alone; its help shows the core's parameters."""
+
+    known = (CoreParameters.unit,)
+
+    def _named(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return list(self.known)
 
 
 def best(call: Callable[[], Any], repeats: int = 7) -> float:
@@ -175,7 +192,7 @@ def _row(
 
 @click.group("bench", short_help="Measure the golden model's speed, or area and clock.")
 def bench_command() -> None:
-    """Measure the golden model's speed, or the units' area and clock."""
+    """Measure the golden model's speed, the core's utilisation, or the units' area and clock."""
 
 
 @bench_command.command("golden")
@@ -215,6 +232,67 @@ def golden_command(path: Path | None) -> int:
 def _under(update: Callable[[str], None], head: str) -> Callable[[str], None]:
     """Progress of one row: its text under the row's head."""
     return lambda text: update(f"{head}: {text}")
+
+
+@bench_command.command("core", cls=CoreCommand)
+@click.option("--size", "sizes", multiple=True, metavar="MxNxK",
+              help=f"A product; may be repeated.  [default: {', '.join(_PRODUCTS)}]")  # fmt: skip
+@click.option("--json", "path", type=Output(),
+              help="Write the figures as JSON.")  # fmt: skip
+@parameter_options
+def core_command(sizes: tuple[str, ...], path: Path | None, **options: Any) -> int:
+    """How busy the core's array is, by its own counters, as compiled code.
+
+    Each product is a job; alone, and where many follow each other: then the operands of the next
+    one come while one is computed. The parameters are those of 'hfp8 gen core'; by default an
+    array of 4 x 8 with 8 lanes and pages of 65536 codes. It is compiled once, which takes minutes.
+    """
+    from rtl_gen.kept import generate_once
+    from rtl_gen.package import write_whole
+    from verif.core.compiled.native import model
+    from verif.core.compiled.utilisation import utilisation
+    from verif.core.program import check_streams
+
+    p = unit_parameters(CoreParameters.unit, {**_CORE, **given(options)})
+    check_streams(p)
+    products = [_product(size) for size in sizes or _PRODUCTS]
+    for size in products:
+        core_cycles(p, GemmJob(*size))
+    console = Console()
+    rows = []
+    with console.status(f"generating and compiling {p.top}") as status:
+        core = model(generate_once(p))
+        for size in products:
+            status.update("x".join(map(str, size)))
+            rows.append(utilisation(core, p, size))
+    table = Table(title=f"{p.rows} x {p.cols} x {p.lanes}", title_justify="left")
+    for column in ("MxNxK", "alone", "back to back", "model", "clocks", "load", "codes a beat"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            f"{row.m}x{row.n}x{row.k}",
+            *(f"{share:.1%}" for share in (row.alone, row.steady, row.modelled)),
+            f"{row.clocks:,}", f"{row.load:,}", str(row.beat),
+        )  # fmt: skip
+    console.print(table)
+    console.print("codes a beat: at least so many, for loading to take no longer than computing")
+    if path is not None:
+        data = {"unit": "core", "parameters": p.to_dict(), "rows": [row.to_dict() for row in rows]}
+        write_whole(path, (json.dumps(data, indent=2) + "\n").encode())
+    return 0
+
+
+def _product(text: str) -> tuple[int, int, int]:
+    """M, N and K."""
+    parts = text.split("x")
+    try:
+        m, n, k = (integer(part) for part in parts)
+        GemmJob(m, n, k)
+    except ValueError:
+        raise ParameterError(
+            f"size={text!r} is not allowed: MxNxK, each an integer from 1 to {MAX_SIZE}"
+        ) from None
+    return m, n, k
 
 
 @bench_command.command("units")

@@ -76,6 +76,10 @@ def of_core(
     from verif.core.compare_core import compare_core, golden_product, multiply
     from verif.core.matrices import prepare_matrices
 
+    if p.ports != "streams":
+        raise ParameterError(
+            f"ports={p.ports!r} is not allowed for compare: streams, with the same results"
+        )
     try:
         given = prepare_matrices(p, arrays)
     except MemoryError:
@@ -87,7 +91,7 @@ def of_core(
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
                TimeElapsedColumn())  # fmt: skip
     if "native" in ways:
-        from verif.core.native import model
+        from verif.core.compiled.native import model
 
         with console.status(f"verilator: compiling {package.name}, once"):
             model(package)

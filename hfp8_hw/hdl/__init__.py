@@ -33,6 +33,7 @@ from typing import Any
 from ..errors import ParameterError
 from ..parameters import UnitParameters
 from .core.axi.axi_core import AxiCore
+from .core.memory.memory_core import MemoryCore
 from .generated import class_for
 from .numbers.stream_unit import StreamUnit
 from .units.converters import Convert, Dequantizer, Quantizer
@@ -47,7 +48,7 @@ from .units.to_fixed import ToFixed
 from .units.weight_update import WeightUpdate
 
 
-def create(parameters: UnitParameters) -> StreamUnit | AxiCore:
+def create(parameters: UnitParameters) -> StreamUnit | AxiCore | MemoryCore:
     """The component that these parameters describe: a unit, or the core.
 
     Raises
@@ -62,7 +63,7 @@ def create(parameters: UnitParameters) -> StreamUnit | AxiCore:
             "MacParameters()"
         )
     make: Any = component
-    made: StreamUnit | AxiCore = make(parameters)
+    made: StreamUnit | AxiCore | MemoryCore = make(parameters)
     return made
 
 
@@ -75,6 +76,7 @@ __all__ = [
     "FpMax",
     "LossScale",
     "Mac",
+    "MemoryCore",
     "Mul",
     "PairDot",
     "Quantizer",

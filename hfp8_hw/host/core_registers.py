@@ -6,9 +6,17 @@ import time
 from collections.abc import Callable
 
 from ..errors import RunError
-from ..jobs import REASONS, GemmJob, JobError
+from ..jobs import REASONS, Addresses, GemmJob, JobError
 from ..parameters import CoreParameters
-from ..registers import COUNTERS, QUEUE_FULL, fixed_words, job_words, packed, register, unpacked
+from ..registers import (
+    COUNTERS,
+    OTHER_ERRORS,
+    fixed_words,
+    job_words,
+    packed,
+    register,
+    unpacked,
+)
 
 
 class CoreRegisters:
@@ -85,8 +93,10 @@ class CoreRegisters:
                     + ("this is no core" if name == "ID" else "this core was generated otherwise")
                 )
 
-    def start(self, job: GemmJob) -> None:
+    def start(self, job: GemmJob, addresses: Addresses | None = None) -> None:
         """Put a job into the queue, once there is room for it.
+
+        With ``ports=memory`` the core takes ``addresses``; those not given stay as they are.
 
         Raises
         ------
@@ -94,7 +104,7 @@ class CoreRegisters:
             If the queue stays full for ``patience`` seconds.
         """
         self._wait(lambda: not self.fields("STATUS")["full"], "the queue stayed full")
-        for name, word in job_words(job).items():
+        for name, word in job_words(job, addresses).items():
             self._write(register(name).address, word)
 
     def wait(self) -> None:
@@ -122,12 +132,29 @@ class CoreRegisters:
             return
         self.set("ERROR")
         code = error.pop("code")
-        if code == QUEUE_FULL:
-            raise RunError("a job was started while the queue was full, and is lost")
+        others = dict(OTHER_ERRORS.values())
+        if code in others:
+            raise RunError(others[code])
         if code:
             raise RunError(f"the core refused a job: error {code}, {REASONS[JobError(code)]}")
         streams = " and ".join(name[-1].upper() for name, value in error.items() if value)
         raise RunError(f"TLAST of {streams} was not at the end of a matrix")
+
+    def enable_interrupts(self, **causes: int) -> None:
+        """Choose what raises the output ``irq``: the fields of INTERRUPT_ENABLE, 1 or 0.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such cause.
+        """
+        self.set("INTERRUPT_ENABLE", **causes)
+
+    def interrupts(self) -> tuple[str, ...]:
+        """The causes that are pending, enabled or not; they are cleared, no later ones."""
+        pending = self.fields("INTERRUPT_PENDING")
+        self.set("INTERRUPT_PENDING", **pending)
+        return tuple(name for name, value in pending.items() if value)
 
     def counters(self) -> dict[str, int]:
         """The counters of `hfp8_hw.registers.COUNTERS`, each read whole."""

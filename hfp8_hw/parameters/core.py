@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
 from ..formats import HFP8, FloatFormat, parse_format, parse_operand
-from ..jobs import MAX_PAGES, MAX_SIZE, GemmJob, JobError
+from ..jobs import MAX_PAGES, MAX_SIZE, Addresses, GemmJob, JobError
 from ..rounding import (
     Rounding,
     check_overflow,
@@ -17,6 +17,17 @@ from ..rounding import (
     parse_rounding,
 )
 from .base import DETERMINISTIC, OVERFLOW, ROUNDED, SPECIAL, Ports, parameter
+from .core_fields import (
+    CORE_PORTS,
+    USUAL_SIZE,
+    burst_field,
+    bus_field,
+    bus_idle,
+    check_bus,
+    operand_field,
+    ports_field,
+    size_field,
+)
 from .dot import LANES, DotParameters
 from .layout import Layout
 from .mac import MAX_INTERLEAVE, MacParameters
@@ -25,26 +36,6 @@ from .product import TwoOperandParameters
 CORE_SEMANTICS = ("exact", "exact_chunk", "chunked")
 EPILOGUES = ("none", "quantize", "full")
 CORE_LANES = (1, *LANES)
-USUAL_SIZE = 4096
-"""Codes of a page, at the least, by default."""
-
-
-def _operand(name: str) -> Any:
-    return parameter(
-        HFP8,
-        f"Format of the operand {name}. With HFP8, each job says which of its two formats {name} "
-        "is in.",
-        values="any format",
-    )
-
-
-def _size(name: str, side: str) -> Any:
-    return parameter(
-        0,
-        f"Number of codes in a page of the scratchpad of operand {name}.",
-        values=f"0 for the default, or {side} times lanes times a power of two, up to 2**24",
-        shown=f"the least that holds {USUAL_SIZE}",
-    )
 
 
 @dataclass(frozen=True)
@@ -79,8 +70,8 @@ class CoreParameters(TwoOperandParameters):
         "1 with semantics=chunked",
         shown="4, with semantics=chunked 1",
     )
-    a: str = _operand("A")
-    b: str = _operand("B")
+    a: str = operand_field("A")
+    b: str = operand_field("B")
     acc: str = parameter("DLFLOAT16", "Format of the result C.", values="any format")
     semantics: str = parameter(
         "exact",
@@ -123,8 +114,8 @@ class CoreParameters(TwoOperandParameters):
         "Number of pages in each scratchpad. While a job reads one, another may be loaded.",
         values="2, 4, 8 or 16",
     )
-    a_size: int = _size("A", "rows")
-    b_size: int = _size("B", "cols")
+    a_size: int = size_field("A", "rows")
+    b_size: int = size_field("B", "cols")
     epilogue: str = parameter(
         "none",
         "What a job may ask for beyond its sums: nothing; scale, ReLU, quantization, and to keep "
@@ -152,6 +143,9 @@ class CoreParameters(TwoOperandParameters):
         "Largest number of columns that a bias can have.",
         values="1 to 65535, with epilogue=full only",
     )
+    ports: str = ports_field()
+    bus: int = bus_field()
+    burst: int = burst_field()
 
     @property
     def idle(self) -> dict[str, str]:
@@ -165,6 +159,7 @@ class CoreParameters(TwoOperandParameters):
             found["random_seed"] = f"{how_rounded}: only SR(n) needs random bits"
         if self.epilogue != "full":
             found["bias_size"] = f"{how}: only full has a bias"
+        found |= bus_idle(self.ports)
         how = f"semantics={self.semantics!r}"
         if self.in_chunks:
             found["terms"] = f"{how}: only an exact sum has a largest length"
@@ -177,6 +172,7 @@ class CoreParameters(TwoOperandParameters):
     def _check_choices(self) -> None:
         check_choice("semantics", self.semantics, CORE_SEMANTICS)
         check_choice("epilogue", self.epilogue, EPILOGUES)
+        check_choice("ports", self.ports, CORE_PORTS)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -225,6 +221,8 @@ class CoreParameters(TwoOperandParameters):
         self._check_size("b_size", "cols")
         if self.epilogue != "none":
             self._check_epilogue()
+        if self.ports == "memory":
+            check_bus(self.bus, self.burst)
 
     def _check_epilogue(self) -> None:
         for fmt in self.y_formats:
@@ -284,6 +282,11 @@ class CoreParameters(TwoOperandParameters):
         return self.epilogue != "none" and same and self.drains == self.rows
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """What jobs have in memory: of the members of `hfp8_hw.jobs.Addresses`."""
+        return ("a", "b", "y", *(("bias", "c") if self.epilogue == "full" else ()))
+
+    @property
     def bias_words(self) -> int:
         """Beats of the largest bias."""
         return -(-self.bias_size // self.drains)
@@ -332,7 +335,7 @@ class CoreParameters(TwoOperandParameters):
     def total_registers(self) -> int:
         """Registers in the adder of chunk sums: as many as the clocks between two chunk sums of the
         same element allow, up to all."""
-        return min(max(self.slots, self.chunk_steps * self.turns, 6), 9) - 2
+        return min(max(self.slots, self.chunk_steps * self.turns, 6), 10) - 2
 
     @property
     def chunk_interval(self) -> int:
@@ -340,8 +343,12 @@ class CoreParameters(TwoOperandParameters):
         least: its sums leave the array, and are added to the ones before."""
         return max(self.slots, self.total_registers + 2) if self.in_chunks else self.slots
 
-    def refusal(self, job: GemmJob) -> JobError:
-        """Why the core refuses a job; `JobError.NONE` if it does not."""
+    def refusal(self, job: GemmJob, addresses: Addresses | None = None) -> JobError:
+        """Why the core refuses a job, for its ``addresses`` first; `JobError.NONE`: it does not."""
+        if addresses is not None and self.ports == "memory":
+            used = [name for name in job.addresses if name in self.places]
+            if any(getattr(addresses, name) % (self.bus // 8) for name in used):
+                return JobError.ADDRESS
         modes = [(job.mode_a, self.a_formats), (job.mode_b, self.b_formats)]
         pages = [job.page_a, job.page_b]
         if self.epilogue == "none":

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from ..errors import ParameterError
+from ..fixed import PIPELINED_CLOCKS
 from ..jobs import GemmJob, JobError
 from .core import CoreParameters
 
 QUEUE_CLOCKS = 2
 """From the write of a start to the job's arrival at the queue's other end."""
-RESULT_CLOCKS = 1
+RESULT_CLOCKS = 2
 """From a result's entry into the queue of results to the output stream."""
-READ_CLOCKS, ROUND_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 2, 6, 19, 4
-"""Of the scratchpads, the rounders, the adders of C and bias, the quantizers."""
+READ_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 3, 19, 4
+"""Of the scratchpads, the adders of C and bias, the quantizers."""
+BIAS_CLOCKS = 1 + ADD_CLOCKS // 2 + QUANTIZE_CLOCKS
+"""From the read of a bias to the queue of results."""
+
+
+_MANY = 12
+"""Jobs after which nothing is left of the start."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ class CoreCycles:
         From the clock of the write to START to that of the last result, with nothing else to do.
     steady : int
         Clocks from the end of one to the end of the next where many such jobs follow each other,
-        each with its operands in the other pages: while one computes, the next one's are loaded.
+        each with its operands in the other page, 0 or 1: while one computes, the next one's are
+        loaded. A job that keeps its results has the pages that it says.
     utilisation : float
         Of the array, then: ``macs`` to what it could do in ``steady`` clocks.
     """
@@ -93,8 +101,12 @@ def core_cycles(p: CoreParameters, job: GemmJob) -> CoreCycles:
     tiles = _tiles(p, job)
     loads = [_beats(p, side, job) for side in ("a", "b") if getattr(job, f"load_{side}")]
     load = max(loads, default=0)
-    every = tiles * _tile(p, job)
-    steady = max(every, load + 2 if loads else 1, _intake(p, job) + 3)
+    many = [job] * _MANY
+    if not job.store:
+        many = [replace(job, page_a=k % 2, page_b=k % 2) for k in range(_MANY)]
+    # The first ones have the start to themselves.
+    *_, before, _, last = sequence_cycles(p, many)
+    steady = -(-(last.finished - before.finished) // 2)
     macs = job.m * job.n * job.k
     rows, rest = divmod(job.m, p.rows)
     beats = job.n * (rows * (p.rows // p.drains) + -(-rest // p.drains))
@@ -143,6 +155,8 @@ class _Core:
         The clock of the last products of the last tile.
     addends_end : int
         That of the last beat of biases and of what C held before.
+    biases : list
+        For each job with a bias, when its last results get it.
     read : dict
         By side and page, when its last reader is done.
     kept : dict
@@ -155,6 +169,7 @@ class _Core:
     times: list[JobTimes] = field(default_factory=list)
     tile_end: int = -(1 << 16)
     addends_end: int = -1
+    biases: list[int] = field(default_factory=list)
     read: dict[tuple[str, int], int] = field(default_factory=dict)
     kept: dict[int, int] = field(default_factory=dict)
     writes: list[tuple[int, int]] = field(default_factory=list)
@@ -175,11 +190,16 @@ class _Core:
             begun = max(begun, self.kept.get(job.page_a, begun))
         if job.store:
             begun = max(begun, self.kept.get(job.page_y, begun))
+        # A job is taken in the last clock of a round.
+        begun = _whole(p, begun + 1) - 1
         ends = self._tile_ends(job, begun, self._addends(job, loaded))
-        done = self.tile_end = ends[-1]
-        pushed = done + issue_to_result(p) + _place(p, job)
+        self.tile_end = ends[-1]
+        done = self.tile_end + p.turns - 1
+        pushed = self.tile_end + issue_to_result(p) + _place(p, job)
         self.times.append(JobTimes(accepted, loaded, begun, done, pushed + RESULT_CLOCKS))
         self.read["a", job.page_a] = self.read["b", job.page_b] = done
+        if job.bias:
+            self.biases.append(pushed - BIAS_CLOCKS)
         if job.store:
             self.kept[job.page_y] = pushed + 1
             self.writes = [one for one in self.writes if sum(one) > loaded]
@@ -211,7 +231,9 @@ class _Core:
             return None
         p = self.p
         beat = max(loaded + 1, self.addends_end + 1)
-        beat += -(-job.n // p.drains) if job.bias else 0
+        if job.bias:
+            # Two biases are held, each until the last results of its job have it.
+            beat = max([beat, *self.biases[-2:-1]]) + -(-job.n // p.drains)
         found = []
         for rows, cols in _tile_shapes(p, job):
             beat += cols * -(-rows // p.drains) if job.accumulate else 0
@@ -220,33 +242,54 @@ class _Core:
         return found
 
     def _tile_ends(self, job: GemmJob, begun: int, there: list[int] | None) -> list[int]:
-        """The clock of each tile's last products; only that of the last, if no other is asked
-        for."""
+        """For each tile the clock in which its last products are begun; only for the last, if no
+        other is asked for."""
         p = self.p
-        end = max(begun + -(-job.k // p.lanes), self.tile_end + p.slots)
-        tiles, every = _tiles(p, job), _tile(p, job)
+        first, every = _tile(p, job)
+        end = max(begun + 1 + first, _whole(p, self.tile_end + p.slots)) + every - _apart(p, job)
+        tiles = _tiles(p, job)
         if there is None and not job.store:
             return [end + (tiles - 1) * every]
         found: list[int] = []
         for k in range(tiles):
             end = found[-1] + every if found else end
-            found.append(end if there is None else max(end, there[k]))
+            found.append(end if there is None else max(end, _whole(p, there[k])))
         return found
 
 
 def _tiles(p: CoreParameters, job: GemmJob) -> int:
-    return -(-job.m // p.rows) * -(-job.n // p.cols)
+    return -(-job.m // p.rows) * -(-job.n // p.tile_cols)
 
 
-def _tile(p: CoreParameters, job: GemmJob) -> int:
-    """From the end of a tile to that of the next."""
-    return max(-(-job.k // p.lanes), p.slots)
+def _whole(p: CoreParameters, clock: int) -> int:
+    """The first clock from this one on in which a round of turns can begin."""
+    return -(-clock // p.turns) * p.turns
+
+
+def _apart(p: CoreParameters, job: GemmJob) -> int:
+    """From the end of a tile to that of the first chunk of the next, at the least."""
+    steps = -(-job.k // p.lanes)
+    first = min(steps, p.chunk_steps) if p.in_chunks else steps
+    return max(first * p.turns, _whole(p, p.slots))
+
+
+def _tile(p: CoreParameters, job: GemmJob) -> tuple[int, int]:
+    """Clocks of the first chunk's products, its last ones aside; and from the end of a tile to that
+    of the next."""
+    steps = -(-job.k // p.lanes)
+    full = p.chunk_steps if p.in_chunks else steps
+    first, every = min(steps, full), _apart(p, job)
+    if steps > full:
+        wait = _whole(p, p.chunk_interval)
+        chunks, last = divmod(steps - 1, full)
+        every += (chunks - 1) * max(full * p.turns, wait) + max((last + 1) * p.turns, wait)
+    return (first - 1) * p.turns, every
 
 
 def _tile_shapes(p: CoreParameters, job: GemmJob) -> list[tuple[int, int]]:
     """Rows and columns of C in each tile."""
     rows = [min(p.rows, job.m - i) for i in range(0, job.m, p.rows)]
-    cols = [min(p.cols, job.n - j) for j in range(0, job.n, p.cols)]
+    cols = [min(p.tile_cols, job.n - j) for j in range(0, job.n, p.tile_cols)]
     return list(product(rows, cols))
 
 
@@ -257,30 +300,30 @@ def _beats(p: CoreParameters, side: str, job: GemmJob) -> int:
 
 
 def _intake(p: CoreParameters, job: GemmJob) -> int:
-    """Clocks in which a job's matrices are measured: the words of a row, then the rows of squares,
-    up to where they no longer fit a page."""
+    """Clocks in which a job's matrices are measured: the words of a row, then the rows of
+    squares."""
     shapes = [(p.a_layout, job.a_shape), (p.b_layout, job.b_shape)]
-    if p.keeps:
+    if job.store:
         shapes.append((p.a_layout, (job.n, job.m)))
-    found = []
-    for layout, (rows, columns) in shapes:
-        words = layout.row_words(columns)
-        squares = min(-(-rows // layout.short), layout.words // words + 1)
-        found.append(layout.words if words > layout.words else words + squares)
-    return max(found)
+    return max(
+        layout.row_words(columns) + -(-rows // layout.short) for layout, (rows, columns) in shapes
+    )
 
 
 def _place(p: CoreParameters, job: GemmJob) -> int:
     """Beats of the last tile ahead of its last one."""
     rows = (job.m - 1) % p.rows + 1
-    cols = (job.n - 1) % p.cols + 1
+    cols = (job.n - 1) % p.tile_cols + 1
     return (cols - 1) * (p.rows // p.drains) + -(-rows // p.drains) - 1
 
 
 def issue_to_result(p: CoreParameters) -> int:
     """Clocks from a tile's last products to its first results' entry into the queue of results."""
-    adders = (p.lanes - 1).bit_length()
-    summed = READ_CLOCKS + 1 + (p.stages - 2) + adders + 1
+    if p.element.is_exact:
+        summed = (p.stages - 2) + (p.lanes - 1).bit_length() + 1 + PIPELINED_CLOCKS
+    else:
+        summed = p.turns + 3
+    summed += p.total_registers + 2 if p.in_chunks else 0
     epilogue = 0 if p.epilogue == "none" else QUANTIZE_CLOCKS
     epilogue += ADD_CLOCKS if p.epilogue == "full" else 0
-    return summed + 1 + ROUND_CLOCKS + epilogue
+    return READ_CLOCKS + 2 + summed + epilogue

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..errors import ParameterError, check_choice, check_int
-from ..fixed import FixedPoint, add_clocks, fixed_point, serial_clocks
+from ..fixed import PIPELINED_CLOCKS, FixedPoint, add_clocks, fixed_point, serial_clocks
 from ..formats import FloatFormat, parse_format
 from ..products import exponent_range
 from ..rounding import (
@@ -24,6 +24,7 @@ from .product import TwoOperandParameters, biases, operand
 
 MAC_SEMANTICS = ("fma", "chunked", "exact", "exact_chunk")
 ALIGNERS = ("lut", "dsp")
+ROUNDERS = ("serial", "pipelined")
 OPERANDS = ("codes", "fixed")
 MAX_INTERLEAVE = 8
 MAX_FIXED = 62
@@ -117,6 +118,13 @@ class MacParameters(TwoOperandParameters):
         values="lut, or dsp with exact sums",
         off="lut",
     )
+    rounder: str = parameter(
+        "serial",
+        "What rounds an exact sum: a small rounder that takes some clocks for each bit, so that "
+        "short sums wait for it, or a larger one that takes a sum every clock.",
+        values="serial, or pipelined with semantics=exact; not with acc=fixed",
+        off="serial",
+    )
     operands: str = parameter(
         "codes",
         "Whether a and b are codes, or fixed-point numbers from the unit to_fixed.",
@@ -148,7 +156,10 @@ class MacParameters(TwoOperandParameters):
                 "align": f"{how}: only exact sums have a grid to put products on",
                 "operands": f"{how}: only exact sums take fixed-point operands",
             }
+        if self.semantics != "exact":
+            found["rounder"] = f"{how}: only an exact sum is rounded once"
         if self.is_fixed:
+            found["rounder"] = "acc='fixed': it is never rounded"
             found["rounding"] = "acc='fixed': it is never rounded"
             found["overflow"] = "acc='fixed': it holds every sum"
         return found
@@ -169,6 +180,7 @@ class MacParameters(TwoOperandParameters):
             if name not in idle:
                 check_int(name, getattr(self, name), low, high)
         self._check_align()
+        check_choice("rounder", self.rounder, ROUNDERS)
         if self.is_fixed:
             self._check_fixed()
             return
@@ -246,6 +258,11 @@ class MacParameters(TwoOperandParameters):
         """Whether the fixed-point sum itself is the result."""
         return self.acc == "fixed"
 
+    @property
+    def is_pipelined(self) -> bool:
+        """Whether exact sums are rounded one a clock."""
+        return self.rounder == "pipelined"
+
     @cached_property
     def fixed(self) -> FixedPoint:
         """The fixed-point accumulator of an exact sum."""
@@ -286,7 +303,9 @@ class MacParameters(TwoOperandParameters):
             Unless ``items`` is an integer from 1 to 2**53.
         """
         check_int("items", items, 1, 1 << 53)
-        if self.is_fixed or self.semantics not in ("chunked", "exact", "exact_chunk"):
+        if self.is_fixed or self.is_pipelined:
+            return items
+        if self.semantics not in ("chunked", "exact", "exact_chunk"):
             return items
         if self.semantics == "exact":
             # The rounder's input is held until the result is out.
@@ -351,7 +370,9 @@ class MacParameters(TwoOperandParameters):
     def latency(self) -> int | None:
         if self.is_exact:
             back = 0
-            if not self.is_fixed:
+            if self.is_pipelined:
+                back = PIPELINED_CLOCKS
+            elif not self.is_fixed:
                 serial = serial_clocks(self.fixed, self.rate)
                 chunked = self.semantics == "exact_chunk"
                 back = serial + (add_clocks(self.acc_format) - 1 if chunked else 2)

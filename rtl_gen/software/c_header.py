@@ -7,7 +7,14 @@ from typing import Any
 
 from hfp8_hw import __version__
 from hfp8_hw.jobs import JobError
-from hfp8_hw.registers import ACCESS, QUEUE_FULL, REGISTERS, Register, fixed_words
+from hfp8_hw.registers import (
+    ACCESS,
+    JOB_WORDS,
+    OTHER_ERRORS,
+    Register,
+    fixed_words,
+    registers_of,
+)
 
 _FORM = """\
 /* SPDX-License-Identifier: Apache-2.0
@@ -69,14 +76,16 @@ def c_header(parameters: Any, name: str) -> str:
     It is C99, and C++ too.
     """
     upper = name.upper()
-    job = [register for register in REGISTERS if register.access == "rw"]
+    own = registers_of(parameters)
+    job = [register for register in own if register.name in JOB_WORDS]
     words = fixed_words(parameters)
-    errors = [*((error.name, int(error)) for error in JobError), ("QUEUE_FULL", QUEUE_FULL)]
+    errors = [(error.name, int(error)) for error in JobError]
+    errors += [(name, code) for name, (code, _) in OTHER_ERRORS.items()]
     return _FORM.format(
         name=name,
         upper=upper,
         version=__version__,
-        registers="\n\n".join(_register(register, upper) for register in REGISTERS),
+        registers="\n\n".join(_register(register, upper) for register in own),
         words="\n".join(f"#define {upper}_{key}_WORD {word:#010x}u" for key, word in words.items()),
         errors="\n".join(f"#define {upper}_ERROR_IS_{key} {value}u" for key, value in errors),
         members="\n".join(f"    uint32_t {register.name.lower()};" for register in job),

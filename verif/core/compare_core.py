@@ -20,9 +20,10 @@ from rtl_gen.package import Package
 
 from ..errors import SimulationError
 from ..simulation.compare import Comparison, errors
-from . import native, run_core
+from . import run_core
+from .compiled import native
+from .compiled.native_run import run_natively
 from .matrices import Matrices
-from .native_run import run_natively
 from .program import Program, Ran, in_order
 from .threads import Progress, in_threads
 from .tiling import Part, parts

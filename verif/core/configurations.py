@@ -61,6 +61,23 @@ EPILOGUE_CORES: list[dict[str, Any]] = [
 ]  # fmt: skip
 """Such with one."""
 
+MEMORY_CORES: list[dict[str, Any]] = [
+    {"rows": 2, "cols": 2, "lanes": 2, "ports": "memory", "bus": 64, "burst": 256,
+     "epilogue": "full"},
+    {"rows": 4, "cols": 2, "lanes": 2, "ports": "memory", "bus": 128, "burst": 2,
+     "epilogue": "full", "pages": 4},
+    {"rows": 3, "cols": 5, "lanes": 1, "ports": "memory", "bus": 32, "burst": 8,
+     "epilogue": "full", "a": "E4M3FN", "y": "E4M3FN"},
+    {"rows": 6, "cols": 3, "lanes": 1, "drains": 3, "ports": "memory", "epilogue": "full",
+     "acc": "FP32"},
+    {"rows": 2, "cols": 8, "lanes": 2, "ports": "memory", "bus": 32, "burst": 4, "a": "FP16",
+     "b": "E5M2", "acc": "FP9"},
+    {"rows": 2, "cols": 2, "ports": "memory", "semantics": "chunked", "chunk": 3, "interleave": 2,
+     "epilogue": "quantize"},
+]  # fmt: skip
+"""Such with a port to memory: a bus narrower and wider than the beats, and others of which neither
+width divides the other."""
+
 CORES = [*PLAIN_CORES, *CHUNK_CORES, *EPILOGUE_CORES]
 
 _STALL = 0.3

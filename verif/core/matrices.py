@@ -14,7 +14,7 @@ from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.rounding import FLAGS
 
 from ..simulation.user_arrays import codes_of, format_named, integers_of
-from .program import Codes
+from .program import Codes, check_streams
 from .tiling import sizes
 
 
@@ -60,9 +60,10 @@ def prepare_matrices(p: CoreParameters, arrays: Mapping[str, NDArray[Any]]) -> M
     Raises
     ------
     ParameterError
-        For missing and unknown arrays, dtypes, values and shapes that are not allowed; for more
-        products in a sum than the core's ``terms`` or its pages hold.
+        For a core without streams; for missing and unknown arrays, dtypes, values and shapes that
+        are not allowed; for more products in a sum than the core's ``terms`` or its pages hold.
     """
+    check_streams(p)
     operands = {"a": p.a_formats, "b": p.b_formats}
     modes = [f"mode_{name}" for name, formats in operands.items() if len(formats) > 1]
     allowed = [*operands, *modes, *(f"{name}_format" for name in operands)]

@@ -65,6 +65,17 @@ def pairwise(
     return rows
 
 
+def _in_each_others_way(p: CoreParameters) -> list[GemmJob]:
+    """While a long job is at work, a result for a page of A; that page loaded again; and read."""
+    m, n, k = 4 * p.rows, 4 * p.tile_cols, 4 * p.lanes
+    return [
+        GemmJob(m, n, k),
+        GemmJob(m, n, k, load_a=False, page_b=1, quantize=True, store=True, page_y=1),
+        GemmJob(m, 1, k, page_a=1),
+        GemmJob(m, 1, k, load_a=False, load_b=False, page_a=1),
+    ]
+
+
 def _pairs(row: Row) -> set[Any]:
     return set(combinations(row.items(), 2))
 
@@ -82,6 +93,9 @@ def mixture(
 
     program = Program(p, stall=stall, burst=burst)
     pages: dict[tuple[str, int], tuple[int, int]] = {}
+    if p.keeps and burst:
+        for job in _in_each_others_way(p):
+            program.random(rng, job)
     rows = pairwise(options(p), rng, possible)
     deep = p.chunk if p.in_chunks else p.lanes
     for number in rng.permutation(len(rows)):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw import golden
+from hfp8_hw.errors import ParameterError
 from hfp8_hw.formats import FloatFormat
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
@@ -155,6 +156,14 @@ class Ran:
     frames: list[Frame]
     registers: dict[str, int]
     error: str | None
+
+
+def check_streams(p: CoreParameters) -> None:
+    """Raise ParameterError unless a core's operands come as streams."""
+    if p.ports != "streams":
+        raise ParameterError(
+            f"ports={p.ports!r} is not allowed here: 'streams', with which results are the same"
+        )
 
 
 def reads() -> list[str]:

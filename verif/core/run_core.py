@@ -21,8 +21,8 @@ from rtl_gen.package import Package
 from verif.simulation import simulators
 from verif.simulation.simulate import cocotb_build, cocotb_test
 
-from . import native
-from .native_run import run_natively
+from .compiled import native
+from .compiled.native_run import run_natively
 from .program import Frame, Program, Ran, counters, frames, in_order, result_bytes
 
 TOP = "hfp8_core_harness"

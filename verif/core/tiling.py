@@ -40,7 +40,7 @@ def sizes(p: CoreParameters, m: int, n: int, k: int) -> tuple[int, int]:
     ParameterError
         If there is no such job.
     """
-    if k > p.terms:
+    if not p.in_chunks and k > p.terms:
         raise ParameterError(
             f"sums of {k} products are not allowed for terms={p.terms!r}: "
             f"matrices with K of at most {p.terms}" + (f", or terms={k}" if k <= MAX_SIZE else "")
@@ -50,7 +50,7 @@ def sizes(p: CoreParameters, m: int, n: int, k: int) -> tuple[int, int]:
     rows = a.words // a.row_words(k) * a.short
     columns = b.words // -(-k // b.short) * b.long
     for name, most, block, layout in (
-        ("a_size", rows, min(m, p.rows), a), ("b_size", columns, min(n, p.cols), b),
+        ("a_size", rows, min(m, p.rows), a), ("b_size", columns, min(n, p.tile_cols), b),
     ):  # fmt: skip
         if most == 0:
             shape = (block, k) if name == "a_size" else (k, block)
@@ -61,7 +61,7 @@ def sizes(p: CoreParameters, m: int, n: int, k: int) -> tuple[int, int]:
                 f"sums of {k} products are not allowed for {name}={getattr(p, name)!r}: a page "
                 f"is too small; for whole tiles, at least {name}={size}"
             )
-    return _whole(rows, p.rows, m), _whole(columns, p.cols, n)
+    return _whole(rows, p.rows, m), _whole(columns, p.tile_cols, n)
 
 
 def _whole(most: int, tile: int, size: int) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from hfp8_hw.parameters import CoreParameters, unit_parameters
 from rtl_gen.kept import generate_once
+from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
 
 from ..errors import SimulationError, ToolMissing
@@ -13,7 +15,16 @@ from ..simulation import verify
 from ..simulation.simulate import Outcome
 from ..simulation.verify import Result, Task
 from .configurations import programs
-from .run_core import run
+from .memory.placed import placed_programs
+from .memory.run import run as run_in_memory
+from .run_core import CoreOutcome, run
+
+
+def _run(p: Any, package: Package, task: Task) -> CoreOutcome:
+    if p.ports == "streams":
+        return run(package, task.simulator, programs(p, task.seed), seed=task.seed)
+    memory = run_in_memory(package, task.simulator, placed_programs(p, task.seed), seed=task.seed)
+    return CoreOutcome(memory.jobs, memory.results, int(memory.first is not None), memory.first)
 
 
 def run_task(task: Task) -> Result:
@@ -24,7 +35,7 @@ def run_task(task: Task) -> Result:
     try:
         package = generate_once(p)
         start = time.monotonic()
-        found = run(package, task.simulator, programs(p, task.seed), seed=task.seed)
+        found = _run(p, package, task)
     except (ToolMissing, ToolError, SimulationError) as error:
         return Result(task, None, str(error))
     seconds = time.monotonic() - start

@@ -42,14 +42,14 @@ def plan(
 ) -> list[tuple[str, dict[str, Any]]]:
     """The configurations to verify: the one given, else the matrix of each unit, by default of all
     that the command knows."""
-    from verif.core.configurations import CORES
+    from verif.core.configurations import CORES, MEMORY_CORES
     from verif.simulation.configurations import MATRIX
 
     chosen = given_to_one(units, options, known)
     if chosen:
         unit_parameters(units[0], chosen)
         return [(units[0], chosen)]
-    every = {**MATRIX, CORE: CORES}
+    every = {**MATRIX, CORE: [*CORES, *MEMORY_CORES]}
     return [(unit, dict(p)) for unit in (units or tuple(known)) for p in every[unit]]
 
 
@@ -92,8 +92,8 @@ def verify_command(
     """Simulate units and compare every result with the golden model.
 
     Without parameters, every unit named (all, and the core, if none is) is checked in a matrix of
-    configurations. The core also runs as compiled code (--sim native). Exit status 1 if anything
-    differs or a simulator cannot run.
+    configurations. The core also runs as compiled code (--sim native), if it has streams. Exit
+    status 1 if anything differs or a simulator cannot run.
     """
     from verif.errors import ToolMissing
     from verif.simulation.simulators import find
@@ -110,7 +110,11 @@ def verify_command(
         Task(unit, tuple(parameters.items()), name, seed)
         for unit, parameters in chosen
         for name in (of_core if unit == CORE else names)
+        if name != NATIVE or parameters.get("ports") != "memory"
+        if name != NATIVE or parameters.get("ports", "streams") == "streams"
     ]
+    if not tasks:
+        raise ParameterError(f"sim={sim!r} is not allowed for ports='memory': only for streams")
     results = _run(tasks, jobs or cores(), console)
     failed = [result for result in results if not result.good]
     if waves:

@@ -6,6 +6,6 @@ an `address` for each operand). What these issue goes down the `array`, which no
 each of its `elements` sums products, and finished sums leave it through `drain`s with a rounder
 each and, where there is one, an `epilogue`, into the queue of `results`, where a place was kept for
 them when they were issued. On their way `totals` adds up the sums of chunks. `records` are the
-bundles of signals in between, `gemm_core` puts all together. `axi` is what stands around it. May
-import `numbers` and `sums`.
+bundles of signals in between, `gemm_core` puts all together. `axi` is what stands around it, or
+`memory`. May import `numbers` and `sums`.
 """

@@ -17,7 +17,7 @@ from .elements import element_cuts
 from .epilogue.path import Epilogue, epilogue_latency
 from .intake import Intake
 from .loader import Loader
-from .records import accepted, addend_beat, beat, job_record, result_beat, summary
+from .records import SIZE_BITS, accepted, addend_beat, beat, job_record, result_beat, summary
 from .results import Results
 from .scratchpad import Scratchpad
 from .sequencer import Sequencer
@@ -38,7 +38,7 @@ EVENTS = data.StructLayout(
         "idle": 1,
     }
 )
-"""What happens in a clock: a job is taken in, refused (with ``error``), its last products are
+"""What happens in a clock: a job is found allowed, refused (with ``error``), its last products are
 issued (``done``), its last results taken (``sent``); ``last`` of an input stream is misplaced;
 ``busy``: a job has all its operands and is at work; of these clocks, ``stall_out``: it has to wait
 for results to leave; ``stall_in``: jobs wait for operands and none is at work, or that one waits
@@ -71,6 +71,8 @@ class GemmCore(wiring.Component):
     step_rows, step_cols, step_mask
         What is issued in this clock: so many rows and columns of C, and in which lanes.
     summary : `summary`, under ``events.sent``; with an epilogue
+    row_words_a, row_words_b
+        Beats of a stored row, under ``events.accepted``.
     """
 
     def __init__(self, parameters: CoreParameters) -> None:
@@ -85,6 +87,8 @@ class GemmCore(wiring.Component):
                 "step_rows": Out(p.rows.bit_length()),
                 "step_cols": Out(p.cols.bit_length()),
                 "step_mask": Out(p.lanes),
+                "row_words_a": Out(SIZE_BITS),
+                "row_words_b": Out(SIZE_BITS),
                 **({} if p.epilogue == "none" else {"summary": Out(summary(p))}),
                 **({"c": In(stream.Signature(addend_beat(p)))} if p.epilogue == "full" else {}),
             }
@@ -138,7 +142,7 @@ class GemmCore(wiring.Component):
         unsent = Signal(16, name="jobs_unsent", attrs={"stage": "events"})
         m.d.sync += unsent.eq(unsent + sequencer.done - results.sent)
         m.d.comb += [
-            events.accepted.eq(intake.o.valid & intake.o.ready),
+            events.accepted.eq(intake.accepted),
             events.refused.eq(intake.refused),
             events.error.eq(intake.error),
             events.done.eq(sequencer.done),
@@ -152,6 +156,8 @@ class GemmCore(wiring.Component):
             events.idle.eq(
                 ~self.job.valid & ~intake.busy & ~waiting & ~sequencer.active & (unsent == 0)
             ),
+            self.row_words_a.eq(intake.o.payload.a.row_words),
+            self.row_words_b.eq(intake.o.payload.b.row_words),
             self.step_rows.eq(sequencer.o.tile.rows),
             self.step_cols.eq(sequencer.cols),
             self.step_mask.eq(Mux(sequencer.valid, sequencer.o.mask, 0)),

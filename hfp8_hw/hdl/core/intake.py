@@ -24,6 +24,8 @@ class Intake(wiring.Component):
     -------
     i : stream of jobs
     o : stream of `accepted` jobs
+    accepted : 1 bit
+        ``o`` begins to offer a job in the next clock; it has its payload already.
     refused : 1 bit, for one clock
     error : code of `JobError` under ``refused``
     busy : 1 bit, a job is being looked at
@@ -35,6 +37,7 @@ class Intake(wiring.Component):
             {
                 "i": In(stream.Signature(job_record(parameters))),
                 "o": Out(stream.Signature(accepted(parameters))),
+                "accepted": Out(1),
                 "refused": Out(1),
                 "error": Out(4),
                 "busy": Out(1),
@@ -82,6 +85,7 @@ class Intake(wiring.Component):
         good = wire(m, busy & ~offered & counted & (error == 0), "intake_good")
         m.d.comb += [
             self.error.eq(error),
+            self.accepted.eq(good),
             self.refused.eq(busy & ~offered & (at_once | (counted & (error != 0)))),
         ]
         o: Any = self.o

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ShapeLike, signed, unsigned
+from typing import Any
+
+from amaranth.hdl import Const, ShapeLike, signed, unsigned
 from amaranth.lib import data
 
 from ...formats import SCALE_WIDTH
-from ...jobs import MAX_PAGES, MAX_SIZE
+from ...jobs import BUS_ADDRESS_BITS, MAX_PAGES, MAX_SIZE
 from ...parameters import CoreParameters
 from ...parameters.layout import Layout
+from ..numbers.shape import Amaranth
 
 SIZE_BITS = MAX_SIZE.bit_length()
 PAGE_BITS = (MAX_PAGES - 1).bit_length()
@@ -39,12 +42,33 @@ _EPILOGUE: dict[str, ShapeLike] = {
 }
 
 
+def _fields(p: CoreParameters) -> dict[str, ShapeLike]:
+    return _SUMS | ({"asks": 1} if p.epilogue == "none" else _EPILOGUE)
+
+
 def job_record(p: CoreParameters) -> data.StructLayout:
     """A job as it is given: the fields of `hfp8_hw.jobs.GemmJob`.
 
     Without an epilogue ``asks`` stands for all that it would do: any of these fields is set.
     """
-    return data.StructLayout(_SUMS | ({"asks": 1} if p.epilogue == "none" else _EPILOGUE))
+    return data.StructLayout(_fields(p))
+
+
+def queued_job(p: CoreParameters) -> data.StructLayout:
+    """A job as it waits in the queue: with ``ports=memory`` also with its addresses."""
+    members = dict(_fields(p))
+    if p.ports == "memory":
+        members |= {f"address_{name}": unsigned(BUS_ADDRESS_BITS) for name in p.places}
+    return data.StructLayout(members)
+
+
+def uses(p: CoreParameters, job: Any) -> list[tuple[str, Amaranth]]:
+    """Of what a job may have in memory, whether it makes use of it."""
+    one = Const(1, 1)
+    used = {"a": job.load_a, "b": job.load_b, "y": one if p.epilogue == "none" else ~job.silent}
+    if p.epilogue == "full":
+        used |= {"bias": job.bias, "c": job.accumulate}
+    return [(name, used[name]) for name in p.places]
 
 
 def word_bits(layout: Layout) -> int:

@@ -59,22 +59,28 @@ class Results(wiring.Component):
         o: Any = self.o
         beat = Value.cast(self.beat)
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(beat), depth=self.depth)
-        head: Any = Signal(sent_beat(p), name="queue_head")
+        # The memory takes most of a clock to put out a beat.
+        head: Any = Signal(
+            sent_beat(p), name="queue_head", reset_less=True, attrs={"stage": "queue_head"}
+        )
+        there = Signal(name="queue_head_valid", attrs={"stage": "queue_head"})
         silent: Amaranth = Const(0, 1) if p.epilogue == "none" else head.silent
+        leaves = wire(m, there & (o.ready | silent), "queue_head_leaves")
         m.d.comb += [
             queue.w_data.eq(beat),
             queue.w_en.eq(self.push),
-            head.eq(queue.r_data),
+            queue.r_en.eq(~there | leaves),
             o.payload.eq(head.beat),
-            o.valid.eq(queue.r_rdy & ~silent),
-            queue.r_en.eq(o.ready | silent),
+            o.valid.eq(there & ~silent),
         ]
+        with m.If(queue.r_en):
+            m.d.sync += [there.eq(queue.r_rdy), head.eq(queue.r_data)]
         free = Signal(
             range(self.depth + 1), init=self.depth, name="places_free", attrs={"stage": "places"}
         )
         room = Signal(init=1, name="places_room", attrs={"stage": "places"})
         popped = wire(m, queue.r_rdy & queue.r_en, "popped")
-        m.d.comb += self.sent.eq(popped & head.beat.last)
+        m.d.comb += self.sent.eq(leaves & head.beat.last)
         if p.epilogue != "none":
             m.d.comb += self.summary.eq(head.summary)
         following = wire(

@@ -13,8 +13,9 @@ from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
 from .records import address_bits, operand_codes, reading
 
-READ_CLOCKS = 2
-"""From what says where to read to the codes: the memory's own clock, and one to sort them."""
+READ_CLOCKS = 3
+"""From what says where to read to the codes: the memory's own clock, which is nearly over when it
+puts out a word, one that begins with that, and one to sort codes."""
 
 
 class Scratchpad(wiring.Component):
@@ -92,17 +93,22 @@ class Scratchpad(wiring.Component):
                     port.en.eq(1),
                 ]
                 row = Signal(
-                    short * self.width, name=f"{side}_bank{s}_{i}", attrs={"stage": f"{side}_bank"}
+                    short * self.width,
+                    name=f"{side}_word{s}_{i}",
+                    reset_less=True,
+                    attrs={"stage": f"{side}_word"},
                 )
-                m.d.comb += row.eq(port.data)
+                m.d.sync += row.eq(port.data)
                 squares[s].append([row[j * self.width :][: self.width] for j in range(short)])
 
-        stage = f"{side}_read"
-        along, turn = (
-            Signal(len(value), name=f"{stage}_{name}", reset_less=True, attrs={"stage": stage})
-            for name, value in (("along", read.along), ("turn", read.turn))
-        )
-        m.d.sync += [along.eq(read.along), turn.eq(read.turn)]
+        along, turn = read.along, read.turn
+        for stage in (f"{side}_read", f"{side}_word"):
+            before = {"along": along, "turn": turn}
+            along, turn = (
+                Signal(len(value), name=f"{stage}_{name}", reset_less=True, attrs={"stage": stage})
+                for name, value in before.items()
+            )
+            m.d.sync += [along.eq(before["along"]), turn.eq(before["turn"])]
         block: dict[tuple[int, int], Amaranth] = {}
         for u in range(groups):
             for i in range(short):

@@ -19,7 +19,8 @@ from ..sums.ring import RING_CUTS
 
 def total_cuts(p: CoreParameters) -> tuple[str, ...]:
     """The cuts that `running_total` crosses."""
-    return ("read", *registered_cuts(p.total_registers, RING_CUTS), "total")
+    # A large memory takes most of a clock to put out a sum; one that large leaves time for that.
+    return ("read", *registered_cuts(p.total_registers, (*RING_CUTS, "held")), "total")
 
 
 def running_total(
@@ -44,6 +45,8 @@ def running_total(
     part, flags = cut("part", part), cut("flags", flags)
     opening = cut("opening", ahead.carried["opening"])
     held = wire(m, Mux(opening, 0, port.data)[: len(port.data)], "total_held")
+    cut = pipe.cut("held")
+    held, part, flags = cut("total", held), cut("part", part), cut("flags", flags)
     pipe.carried["seen"] = wire(m, held[fmt.width :] | flags, "total_seen")
     x = unpack(m, held[: fmt.width], (fmt,), name="total")
     y = unpack(m, part, (fmt,), name="part")

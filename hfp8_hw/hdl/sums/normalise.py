@@ -10,12 +10,17 @@ from ..numbers.raw import Raw, any_of, is_const, leading_zeros, wire
 from ..numbers.shape import Amaranth, add_with_carry, range_shape
 from .fixed_sum import Addend
 
-NORMALISE_CUTS = ("magnitude", "half", "normalised")
+NORMALISE_CUTS = ("magnitude", "coarse", "half", "normalised")
 """The cuts that `normalised` crosses."""
 
 
 def normalised(
-    m: Module, pipe: Pipeline, total: Addend, lsb: int, keep: int | None = None
+    m: Module,
+    pipe: Pipeline,
+    total: Addend,
+    lsb: int,
+    keep: int | None = None,
+    coarse: bool = False,
 ) -> tuple[Raw, Amaranth]:
     """(the sum as a number, whether infinities of both signs met), across `NORMALISE_CUTS`.
 
@@ -28,6 +33,8 @@ def normalised(
         subtracted.
     keep : int, optional
         So many bits matter each for itself: those below become one sticky bit.
+    coarse : bool
+        Whether the two largest shifts are cut off from the others, by the cut of that name.
 
     ``pipe.carried`` also has ``nan``, ``zero_sign`` (the sign of a sum that is zero) and, where
     there are infinities, ``plus_inf`` and ``minus_inf``.
@@ -40,10 +47,20 @@ def normalised(
     pipe.carried["negative"] = negative
     mag = pipe.cut("magnitude")("magnitude", mag)
     width = len(mag)
-    least = 1 << ((width - 1).bit_length() // 2 // 2 * 2)
-    high, mag = leading_zeros(m, mag, "coarse", least=least, keep=keep)
+    levels = (width - 1).bit_length()
+    least = 1 << (levels // 2 // 2 * 2)
+    high: Amaranth = Cat()
+    most = None
+    if coarse and levels > 4:
+        most, least = 1 << (levels - 3), 4
+        high, mag = leading_zeros(m, mag, "highest", least=2 * most, keep=keep)
+        cut = pipe.cut("coarse")
+        high, mag = cut("highest", high), cut("magnitude", mag)
+    elif coarse:
+        mag = pipe.cut("coarse")("magnitude", mag)
+    middle, mag = leading_zeros(m, mag, "coarse", most=most, least=least, keep=keep)
     cut = pipe.cut("half")
-    high, mag = cut("count", high), cut("magnitude", mag)
+    high, mag = cut("count", Cat(middle, high)), cut("magnitude", mag)
     low, sig = leading_zeros(m, mag, "fine", most=least >> 1, keep=keep)
     carried = pipe.carried
     top = lsb + width - 1

@@ -32,7 +32,7 @@ def round_sum(
     """
     # Two bits beyond the mantissa and the hidden bit, then the sticky one.
     keep = fmt.man_bits + 3
-    raw, clash = normalised(m, pipe, Addend(total, Const(0, 1)), lsb, keep)
+    raw, clash = normalised(m, pipe, Addend(total, Const(0, 1)), lsb, keep, coarse=True)
     raw = with_offset(m, raw, fmt.bias, "total")
     rounder = Rounder(fmt, rounding, overflow)
     invalid = any_of(pipe.carried["invalid"], clash)

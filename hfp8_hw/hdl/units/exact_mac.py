@@ -14,6 +14,7 @@ from ..numbers.shape import Amaranth
 from ..numbers.stream_unit import StreamUnit, result_fields, two_operand_fields
 from ..sums.exact_products import exact_products
 from ..sums.fixed_sum import Item, fixed_sum, sum_cuts
+from ..sums.pipelined_rounder import ROUND_CUTS, round_sum
 from ..sums.scaled import Scaled
 from ..sums.serial_rounder import FinishedSum, SerialTotal
 
@@ -34,7 +35,7 @@ class ExactMac(StreamUnit):
     ``acc=fixed`` outputs the sum itself, ``latency`` clocks after the ``last`` item. Else a
     bit-serial back end rounds the sums (``exact``) or the chunks' sums and adds those up
     (``exact_chunk``). Sums or chunks that end more often than it takes wait for it:
-    `MacParameters.sum_clocks` has the clocks.
+    `MacParameters.sum_clocks` has the clocks. With ``rounder=pipelined`` (``exact``) none waits.
 
     Members
     -------
@@ -94,6 +95,9 @@ class ExactMac(StreamUnit):
     ) -> None:
         """Hold finished sums, and output them or hand them to the back end."""
         p, o = self.parameters, self.o
+        if p.is_pipelined:
+            self._round(m, pipe, end, total, extra)
+            return
         valid = Signal(name="held_valid", attrs={"stage": "held"})
         taken = Signal(name="held_taken")
         # The back end takes its time anyway: there the stall need not wait for `taken`.
@@ -147,3 +151,29 @@ class ExactMac(StreamUnit):
             extra.get("opening", never), extra.get("last", never),
         )  # fmt: skip
         m.d.comb += taken.eq(back.build(m, finished, o))
+
+    def _round(
+        self,
+        m: Module,
+        pipe: Pipeline,
+        end: Amaranth,
+        total: Amaranth,
+        extra: dict[str, Amaranth],
+    ) -> None:
+        """Round finished sums in a pipeline of their own, which stalls only what ends a sum."""
+        p = self.parameters
+        back = Pipeline(m, wire(m, pipe.valid & end, "sum_ends"), ("held", *ROUND_CUTS))
+        pipe.finish(~end | back.ready)
+        # Of a sum that is zero: only rounding down gives -0, and a sum of +0 alone is +0.
+        zero_sign = extra.pop("minus_zero", Const(0, 1))
+        back.carried = {**extra, "zero_sign": zero_sign}
+        total = back.cut("held")("total", total)
+        code, flags = round_sum(
+            m, back, total, p.fixed.lsb, p.acc_format, p.rounding_mode, p.overflow
+        )
+        back.finish(self.o.ready)
+        m.d.comb += [
+            self.o.valid.eq(back.valid),
+            self.o.payload.y.eq(code),
+            self.o.payload.flags.eq(flags),
+        ]

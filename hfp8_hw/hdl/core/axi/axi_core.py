@@ -31,9 +31,15 @@ class AxiCore(Generated):
     m_axis_* : AXI4-Stream out
         Results: ``drains`` codes a beat; ``tkeep`` says which there are, ``tuser`` has four flags
         for each, ``tlast`` ends a job.
+    irq : 1 bit
+        Level: something that INTERRUPT_ENABLE names is pending.
     """
 
     units = ("core",)
+
+    @classmethod
+    def builds(cls, parameters: object) -> bool:
+        return super().builds(parameters) and getattr(parameters, "ports", None) == "streams"
 
     def __init__(self, parameters: CoreParameters) -> None:
         self.parameters = p = parameters
@@ -53,6 +59,7 @@ class AxiCore(Generated):
             "m_axis_tkeep": Out(p.drains * bits // 8),
             "m_axis_tuser": Out(p.drains * 4),
             "m_axis_tlast": Out(1),
+            "irq": Out(1),
         }
         super().__init__(ports)
 
@@ -84,6 +91,8 @@ class AxiCore(Generated):
             self.m_axis_tuser.eq(y.payload.flags),
             self.m_axis_tlast.eq(y.payload.last),
             control.events.eq(core.events),
+            control.ended.eq(core.events.sent),
+            self.irq.eq(control.interrupt),
             control.step_rows.eq(core.step_rows),
             control.step_cols.eq(core.step_cols),
             control.step_mask.eq(core.step_mask),

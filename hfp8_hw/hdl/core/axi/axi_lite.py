@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ....registers import ADDRESS_BITS, REGISTERS, Register
+from ....registers import ADDRESS_BITS, Register
 from ...numbers.raw import wire
 from ...numbers.shape import Amaranth
 
@@ -28,6 +28,11 @@ AXI_LITE: dict[str, Any] = {
 class AxiLite(wiring.Component):
     """One write and one read at a time; an address without a register gives SLVERR.
 
+    Parameters
+    ----------
+    registers : sequence of Register
+        The table.
+
     Members
     -------
     awvalid ... rresp
@@ -38,9 +43,10 @@ class AxiLite(wiring.Component):
         It is written to, or read, in this clock; ``wdata`` has the word, ``wstrb`` its bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, registers: Sequence[Register]) -> None:
+        self.registers = registers
         members = dict(AXI_LITE)
-        for one in REGISTERS:
+        for one in registers:
             members[f"value_{one.name}"] = (Out if one.access == "rw" else In)(32)
             members[f"wrote_{one.name}"] = Out(1)
             members[f"read_{one.name}"] = Out(1)
@@ -50,7 +56,7 @@ class AxiLite(wiring.Component):
         m = Module()
         held = {
             one.name: self._held(m, one) if one.access == "rw" else getattr(self, _value(one))
-            for one in REGISTERS
+            for one in self.registers
         }
 
         bvalid, rvalid = (
@@ -68,9 +74,9 @@ class AxiLite(wiring.Component):
             self.bvalid.eq(bvalid), self.bresp.eq(bresp),
             self.rvalid.eq(rvalid), self.rresp.eq(rresp), self.rdata.eq(rdata),
         ]  # fmt: skip
-        to = {one.name: self.awaddr[2:] == one.address >> 2 for one in REGISTERS}
-        at = {one.name: self.araddr[2:] == one.address >> 2 for one in REGISTERS}
-        for one in REGISTERS:
+        to = {one.name: self.awaddr[2:] == one.address >> 2 for one in self.registers}
+        at = {one.name: self.araddr[2:] == one.address >> 2 for one in self.registers}
+        for one in self.registers:
             m.d.comb += [
                 getattr(self, f"wrote_{one.name}").eq(writes & to[one.name]),
                 getattr(self, f"read_{one.name}").eq(reads & at[one.name]),
@@ -82,7 +88,7 @@ class AxiLite(wiring.Component):
         with m.If(self.rready):
             m.d.sync += rvalid.eq(0)
         word: Amaranth = Const(0, 32)
-        for one in REGISTERS:
+        for one in self.registers:
             if one.access != "wo":
                 word = word | Mux(at[one.name], held[one.name], 0)
         with m.If(reads):

@@ -10,17 +10,21 @@ from amaranth.lib.wiring import In, Out
 
 from ....parameters import CoreParameters
 from ....registers import (
+    ADDRESS_REGISTERS,
+    BUS_READ,
+    BUS_WRITE,
     COUNTER_BITS,
     COUNTERS,
     JOB_REGISTERS,
     QUEUE_FULL,
     fixed_words,
     register,
+    registers_of,
 )
-from ...numbers.raw import wire
+from ...numbers.raw import any_of, wire
 from ...numbers.shape import Amaranth
 from ..gemm_core import EVENTS
-from ..records import job_record, summary
+from ..records import queued_job, summary
 from .axi_lite import AXI_LITE, AxiLite, word
 
 QUEUE = 3
@@ -38,7 +42,13 @@ class Control(wiring.Component):
     step_rows, step_cols, step_mask
         As `GemmCore` has them.
     flags : 4 bits, of the results taken in this clock, ORed
-    summary : `summary`, under ``events.sent``; with an epilogue
+    summary : `summary`, with an epilogue
+    ended : 1 bit
+        It is that of a job of which all results have left.
+    read_fault, write_fault : 1 bit, with ``ports=memory``
+        The bus gave an error.
+    interrupt : 1 bit
+        Something is pending that is to interrupt.
     """
 
     def __init__(self, parameters: CoreParameters) -> None:
@@ -46,20 +56,23 @@ class Control(wiring.Component):
         super().__init__(
             {
                 **{f"axi_{name}": member for name, member in AXI_LITE.items()},
-                "job": Out(stream.Signature(job_record(p))),
+                "job": Out(stream.Signature(queued_job(p))),
                 "events": In(EVENTS),
                 "step_rows": In(p.rows.bit_length()),
                 "step_cols": In(p.cols.bit_length()),
                 "step_mask": In(p.lanes),
                 "flags": In(4),
+                "interrupt": Out(1),
+                "ended": In(1),
                 **({} if p.epilogue == "none" else {"summary": In(summary(p))}),
+                **({"read_fault": In(1), "write_fault": In(1)} if p.ports == "memory" else {}),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         p = self.parameters
-        m.submodules.axi = axi = AxiLite()
+        m.submodules.axi = axi = AxiLite(registers_of(p))
         for name, member in AXI_LITE.items():
             outer, inner = getattr(self, f"axi_{name}"), getattr(axi, name)
             m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
@@ -74,13 +87,15 @@ class Control(wiring.Component):
         show("STATUS", busy=~events.idle, full=full)
 
         code = Signal(4, name="error_code", attrs={"stage": "events"})
-        found = wire(m, (events.refused | overflow) & (code == 0), "error_found")
-        with m.If(axi.wrote_ERROR):
-            m.d.sync += code.eq(0)
-        with m.If(found | (axi.wrote_ERROR & (events.refused | overflow))):
-            m.d.sync += code.eq(QUEUE_FULL)
-            with m.If(events.refused):
-                m.d.sync += code.eq(events.error)
+        faults: dict[int, Amaranth] = {}
+        if p.ports == "memory":
+            faults = {BUS_READ: self.read_fault, BUS_WRITE: self.write_fault}
+        found: Amaranth = Const(0, 4)
+        for number, happens in reversed([*faults.items(), (QUEUE_FULL, overflow)]):
+            found = Mux(happens, number, found)
+        found = wire(m, Mux(events.refused, events.error, found)[:4], "error_found")
+        with m.If(axi.wrote_ERROR | (code == 0)):
+            m.d.sync += code.eq(found)
         misplaced = {
             name: self._seen(m, getattr(events, name), axi.wrote_ERROR, name)
             for name in ("misplaced_a", "misplaced_b", "misplaced_c")
@@ -90,23 +105,35 @@ class Control(wiring.Component):
         amax: dict[str, Amaranth] = {"value": Const(0, 31), "special": Const(0, 1)}
         if p.epilogue != "none":
             end: Any = self.summary
-            flags = flags | Mux(events.sent, end.flags, 0)
+            flags = flags | Mux(self.ended, end.flags, 0)
             amax = {
                 "value": Signal(len(end.amax), name="amax", attrs={"stage": "events"}),
                 "special": Signal(name="amax_special", attrs={"stage": "events"}),
             }
-            with m.If(events.sent):
+            with m.If(self.ended):
                 m.d.sync += [amax["value"].eq(end.amax), amax["special"].eq(end.special)]
         show("FLAGS", flags=self._seen(m, flags, axi.wrote_FLAGS, "sticky"))
         show("AMAX", **amax)
         show("REFUSED", value=self._count(m, events.refused | overflow, 32, "refused"))
         show("DONE", value=self._count(m, events.sent, 32, "sent"))
+        others = any_of(*(getattr(events, name) for name in misplaced), *faults.values())
+        self._interrupt(m, axi, Cat(events.sent, events.refused | overflow, others))
         self._counters(m, axi)
         return m
 
+    def _interrupt(self, m: Module, axi: AxiLite, causes: Amaranth) -> None:
+        """What happens, bit by bit as INTERRUPT_PENDING has it, stays there until it is cleared."""
+        pending = Signal(len(causes), name="interrupt_pending", attrs={"stage": "events"})
+        strobe = axi.wrote_INTERRUPT_PENDING & axi.wstrb[0]
+        m.d.sync += pending.eq((pending & ~Mux(strobe, axi.wdata[: len(causes)], 0)) | causes)
+        m.d.comb += [
+            axi.value_INTERRUPT_PENDING.eq(pending),
+            self.interrupt.eq((pending & axi.value_INTERRUPT_ENABLE).any()),
+        ]
+
     def _queue(self, m: Module, axi: AxiLite) -> tuple[Amaranth, Amaranth]:
         """(the queue is full, a job came that found it so)."""
-        layout = job_record(self.parameters)
+        layout = queued_job(self.parameters)
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=layout.size, depth=QUEUE)
         words = {name: getattr(axi, f"value_{name}") for name in JOB_REGISTERS}
         fields: dict[str, Amaranth] = {
@@ -114,7 +141,8 @@ class Control(wiring.Component):
             for name in JOB_REGISTERS
             for field in register(name).fields
         }
-        fields |= {name.lower(): getattr(axi, f"value_{name}") for name in ("M", "N", "K")}
+        others = ("M", "N", "K", *(ADDRESS_REGISTERS if self.parameters.ports == "memory" else ()))
+        fields |= {name.lower(): getattr(axi, f"value_{name}") for name in others}
         fields["asks"] = words["RESULT"].any()
         start = wire(m, axi.wrote_START & axi.wdata[0] & axi.wstrb[0], "job_start")
         job: Any = self.job

@@ -36,12 +36,12 @@ class RoundedElement(wiring.Component):
     valid, first : 1 bit, of the product
     a, b : an operand, as `operand_layout` says
     end : 1 bit; with ``turn``
-        ``turns`` clocks after that product's operands: it was the last of a chunk.
+        ``turns`` clocks after its operands: that product is the last of a chunk.
     load : 1 bit; with ``leave``
-        The sum of turn ``leave`` leaves: it was the last in the clock before at the latest.
+        A clock after that turn's ``end`` or later: its sum is to leave.
     beside : `finished`, of the element whose results leave behind this one's
     o : `finished`
-        The sum, 4 clocks after ``load``; ``beside`` as it was a clock ago in every other clock.
+        The sum, 3 clocks after ``load``; ``beside`` as it was a clock ago in every other clock.
     """
 
     def __init__(self, parameters: CoreParameters, a: Raw, b: Raw) -> None:

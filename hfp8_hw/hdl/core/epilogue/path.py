@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -185,19 +185,25 @@ class Epilogue(wiring.Component):
         # The job at work has all its addends before it ends. So one that is taken has started.
         start = wire(m, self.there & wanted & ~started & ~addends.busy, "start_addends")
         with m.If(self.take):
-            m.d.sync += [
-                started.eq(0),
-                with_bias.eq(given.job.bias),
-                with_before.eq(given.job.accumulate),
-            ]
+            m.d.sync += started.eq(0)
         with m.Elif(start):
             m.d.sync += started.eq(1)
+        needs_bias = wire(m, Mux(self.take, given.job.bias, with_bias), "needs_bias")
+        needs_before = wire(m, Mux(self.take, given.job.accumulate, with_before), "needs_before")
         # Biases and tiles that are there and not yet asked for.
         biases = register("biases", range(BIASES + 1))
         tiles = register("tiles", range(queue_depth(p, self.ahead) + 2))
+        biases_left = biases + addends.bias_end - (self.done & with_bias)
+        biases_left = wire(m, biases_left[: len(biases)], "biases_left")
+        tiles_left = tiles + addends.tile_end - (self.claim & with_before)
+        tiles_left = wire(m, tiles_left[: len(tiles)], "tiles_left")
+        room = Signal(init=1, name="addends_room", attrs={"stage": "addends"})
         m.d.sync += [
-            biases.eq(biases + addends.bias_end - (self.done & with_bias)),
-            tiles.eq(tiles + addends.tile_end - (self.claim & with_before)),
+            with_bias.eq(needs_bias),
+            with_before.eq(needs_before),
+            biases.eq(biases_left),
+            tiles.eq(tiles_left),
+            room.eq(~((needs_bias & (biases_left == 0)) | (needs_before & (tiles_left == 0)))),
         ]
         m.d.comb += [
             addends.start.eq(start),
@@ -205,7 +211,7 @@ class Epilogue(wiring.Component):
             addends.columns.eq(given.job.n),
             addends.bias.eq(given.job.bias),
             addends.accumulate.eq(given.job.accumulate),
-            self.room.eq((~with_bias | (biases != 0)) & (~with_before | (tiles != 0))),
+            self.room.eq(room),
             self.misplaced.eq(addends.misplaced),
         ]
         return addends

@@ -18,8 +18,8 @@ from rtl_gen.cache import built
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
 
-from ..simulation import simulators
-from ..sweep import cxx_compiler
+from ...simulation import simulators
+from ...sweep import cxx_compiler
 
 _TEMPLATE = Path(__file__).with_name("native.cc.in")
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert",

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import job_words
 
+from ..program import Frame, Program, Ran, frames, reads, result_bytes
 from .native import Model
-from .program import Frame, Program, Ran, frames, reads, result_bytes
 
 
 @dataclass
@@ -59,8 +59,9 @@ def run_natively(
             stream += [np.frombuffer(content, np.uint8) for content in contents]
     lengths = [result_beats(p, job.m, job.n) for job in program.sent()]
     names = reads()
-    # A tile's results are as far apart as its sums are long.
-    patience = 4000 + 2 * -(-p.terms // p.lanes) + p.slots
+    # Results are as far apart as sums are long.
+    longest = max((job.k for job in program.sent()), default=0)
+    patience = 4000 + 4 * p.turns * longest + p.slots
     taken = model.run(
         writes, streams, names, sum(lengths), len(lengths), stall=program.stall, seed=seed,
         reset_at=program.reset_at, patience=patience, progress=progress,

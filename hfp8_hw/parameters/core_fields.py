@@ -1,0 +1,80 @@
+"""Fields of a core's parameters: its operands, their scratchpads, its ports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ParameterError
+from ..formats import HFP8
+from .base import parameter
+
+CORE_PORTS = ("streams", "memory")
+BUSES = (32, 64, 128)
+BURSTS = (2, 4, 8, 16, 32, 64, 128, 256)
+USUAL_SIZE = 4096
+"""Codes of a page, at the least, by default."""
+
+
+def operand_field(name: str) -> Any:
+    """The field of an operand's format."""
+    return parameter(
+        HFP8,
+        f"Format of the operand {name}. With HFP8, each job says which of its two formats {name} "
+        "is in.",
+        values="any format",
+    )
+
+
+def size_field(name: str, side: str) -> Any:
+    """The field of a page's size; ``side`` is the array's."""
+    return parameter(
+        0,
+        f"Number of codes in a page of the scratchpad of operand {name}.",
+        values=f"0 for the default, or {side} times lanes times a power of two, up to 2**24",
+        shown=f"the least that holds {USUAL_SIZE}",
+    )
+
+
+def ports_field() -> Any:
+    """The field that chooses between them."""
+    return parameter(
+        "streams",
+        "How operands come and results leave: on AXI4-Streams, or the core is a master of AXI4 and "
+        "each job says where they are in memory.",
+        values=", ".join(CORE_PORTS),
+        off="streams",
+    )
+
+
+def bus_field() -> Any:
+    """The field of the bus' width."""
+    return parameter(
+        64,
+        "Width of the data on the bus to memory.",
+        values=f"{', '.join(map(str, BUSES))}, with ports=memory only",
+    )
+
+
+def burst_field() -> Any:
+    """The field of the longest burst."""
+    return parameter(
+        16,
+        "Longest burst on that bus, in words of its width.",
+        values="a power of two, 2 to 256, with ports=memory only",
+    )
+
+
+def bus_idle(ports: str) -> dict[str, str]:
+    """The parameters without a meaning for these ports, and why."""
+    if ports == "memory":
+        return {}
+    return dict.fromkeys(("bus", "burst"), f"ports={ports!r}: only memory has a bus")
+
+
+def check_bus(bus: int, burst: int) -> None:
+    """Raise ParameterError unless there is such a bus."""
+    for name, value, allowed in (("bus", bus, BUSES), ("burst", burst, BURSTS)):
+        if isinstance(value, bool) or value not in allowed:
+            raise ParameterError(
+                f"{name}={value!r} is not allowed: one of {', '.join(map(str, allowed))}"
+            )
