@@ -180,3 +180,8 @@ def test_names_that_are_none(given: Any) -> None:
     for parameter in ("keep", "first_last"):
         with pytest.raises(ParameterError, match=f"{parameter}=.* is not allowed"):
             convert(Twice(), "hfp8", **{parameter: given})
+
+
+def test_shapes_alone() -> None:
+    model = convert(nn.Linear(4, 3, device="meta"), "hfp8-fast", first_last=False).model
+    assert model(torch.ones(2, 4, device="meta")).shape == (2, 3)

@@ -51,7 +51,7 @@ def product(a: Operand, b: Operand, arith: Arithmetic) -> Tensor:
 def single(x: Tensor) -> AbstractContextManager[Any]:
     """Sums on the tensor's device in binary32, also where `torch.autocast` would have 16 bits."""
     kind = x.device.type
-    if not torch.is_autocast_enabled(kind):
+    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
         return nullcontext()
     return torch.autocast(kind, enabled=False)
 
