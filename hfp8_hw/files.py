@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from .errors import ParameterError
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -50,6 +55,48 @@ def check_writable(path: Path) -> None:
         return
     with tempfile.TemporaryFile(dir=target.parent):
         pass
+
+
+def check_output(name: str, path: Path) -> None:
+    """Refuse the path of a file to be written before the work that ends in it.
+
+    Raises
+    ------
+    ParameterError
+        If it could not be written; ``name`` is what the user calls it.
+    """
+    if not path.resolve().parent.is_dir():
+        raise ParameterError(f"{name}={str(path)!r} is not allowed: there is no such folder")
+    if path.is_dir():
+        raise ParameterError(f"{name}={str(path)!r} is not allowed: it is a folder")
+    try_output(name, path)
+
+
+def try_output(name: str, file: Path, told: Path | None = None) -> None:
+    """`check_output` of a file in a folder that is there; ``told`` is the path in the text."""
+    try:
+        check_writable(file)
+    except OSError as error:
+        raise ParameterError(
+            f"{name}={str(told or file)!r} is not allowed: it cannot be written "
+            f"({error.strerror or error})"
+        ) from None
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Wait until no other process is in this block for a file of the same folder.
+
+    It is the folder that is locked, as the file itself is replaced by another one. Where the file
+    system has no locks there is none.
+    """
+    folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _replace(target: Path, content: bytes) -> None:

@@ -149,9 +149,10 @@ REGISTERS = (
         Field("flags", 0, 4, "overflow, underflow, inexact, invalid."),
     )),
     Register("AMAX", 0x3C, "ro", "Of the results of the last job that is done.", (
-        Field("value", 0, 31, "Their largest finite magnitude before scale and quantization, a "
-              "code of the accumulator's format; 0 without an epilogue."),
-        Field("special", 31, 1, "There was a NaN or an infinity."),
+        Field("value", 0, 31, "Largest finite magnitude of the results of the last job that is "
+              "done, before scale and quantization: a code of the accumulator's format. 0 without "
+              "an epilogue."),
+        Field("special", 31, 1, "There was a NaN or an infinity among them."),
     )),
     *(
         register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from ..errors import ParameterError, check_choice, integer, shown
-from ..files import check_writable
+from ..files import check_output, try_output
 from ..parameters import UNITS
 
 
@@ -61,10 +62,25 @@ class _Path(click.ParamType):  # type: ignore[type-arg]
         if not text or "\0" in text:
             raise ParameterError(f"{name}={text!r} is not allowed: the path of {self.what}")
         self.check(name, Path(text))
+        if ctx is not None:
+            self.check_apart(name, Path(text), ctx.meta.setdefault(__name__, {}))
         return Path(text)
 
     def check(self, name: str, path: Path) -> None:
         """Raise ParameterError if the path cannot be what the option needs."""
+
+    def check_apart(self, name: str, path: Path, others: dict[str, tuple[str, bool]]) -> None:
+        """Raise ParameterError if one of a command's paths is to be written and another one is the
+        same file; ``others`` has those before, by the real path: the name, and whether it is
+        written."""
+        place, written = os.path.realpath(path), isinstance(self, Output)
+        if isinstance(self, OutputFolder) or (os.path.exists(place) and not os.path.isfile(place)):
+            return
+        other, also = others.setdefault(place, (name, written))
+        if other != name and (written or also):
+            raise ParameterError(
+                f"{name}={str(path)!r} is not allowed: another file than that of {other}"
+            )
 
 
 class Source(_Path):
@@ -76,11 +92,7 @@ class Output(_Path):
 
     def check(self, name: str, path: Path) -> None:
         """Raise ParameterError if the file could not be written."""
-        if not path.resolve().parent.is_dir():
-            raise ParameterError(f"{name}={str(path)!r} is not allowed: there is no such folder")
-        if path.is_dir():
-            raise ParameterError(f"{name}={str(path)!r} is not allowed: it is a folder")
-        _try(name, path)
+        check_output(name, path)
 
 
 class OutputFolder(_Path):
@@ -95,17 +107,7 @@ class OutputFolder(_Path):
         made = path.resolve()
         while not made.exists():
             made = made.parent
-        _try(name, made / "file", path)
-
-
-def _try(name: str, file: Path, told: Path | None = None) -> None:
-    try:
-        check_writable(file)
-    except OSError as error:
-        raise ParameterError(
-            f"{name}={str(told or file)!r} is not allowed: it cannot be written "
-            f"({error.strerror or error})"
-        ) from None
+        try_output(name, made / "file", path)
 
 
 class Unit(click.ParamType):  # type: ignore[type-arg]

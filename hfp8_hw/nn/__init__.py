@@ -4,9 +4,9 @@ Needs PyTorch (the extra ``train``). `codes` holds codes in tensors and `roundin
 them; `sums` is the accumulator's rounding, `limits` says where the quick ways of it are exact;
 `matmul` multiplies matrices of codes and `update` moves weights and the loss scale. `quick` rounds
 to nearest faster, `odd` sums for a second rounding. `kernels` has the GPU's programs, `bench`
-checks and times them. `scheme` trains networks with all that, `distributed` by several workers;
-`tasks` are the data and models of the results, `training` runs them, `deployment` has FP32 models
-compute in other arithmetics. May import `formats` and `golden`.
+checks and times them; `programs` has what programs share. `scheme` trains networks with all that,
+`distributed` by several workers; `tasks` are the data and models of the results, `training` runs
+them, `deployment` has FP32 models compute in other arithmetics. May import `formats` and `golden`.
 
 Codes of up to 8 bits are ``uint8`` tensors. Codes of up to 16 bits are ``int16`` tensors with the
 same bits, as PyTorch has next to no arithmetic on ``uint16``.

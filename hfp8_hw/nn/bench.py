@@ -6,7 +6,6 @@ the rest; the exit status is 1 then.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -21,11 +20,14 @@ import torch
 from torch import Tensor
 
 from .. import golden
+from ..errors import ParameterError
+from ..files import check_output, write_whole
 from ..formats import parse_format
 from ..version import __version__
 from . import codes
 from .kernels import gemm
 from .matmul import matmul
+from .programs import Options, choice, guarded, number
 
 FWD, BWD = "HFP8_FWD", "HFP8_BWD"
 PAIRS = ((FWD, FWD), (BWD, FWD), (FWD, BWD))
@@ -198,12 +200,12 @@ def line(row: Row) -> str:
 def run(jobs: list[Callable[[], Row]], rows: list[Row], show: bool) -> bool:
     """Run all; whether all went well. What fails is printed and kept."""
     good = True
-    for number, work in enumerate(jobs):
+    for count, work in enumerate(jobs):
         try:
             row = work()
         except Exception as error:
             traceback.print_exc(limit=-4)
-            row = {"what": f"job {number}", "error": f"{type(error).__name__}: {error}"}
+            row = {"what": f"job {count}", "error": f"{type(error).__name__}: {error}"}
         bad = "error" in row or bool(row.get("different"))
         good = good and not bad
         rows.append(row)
@@ -213,17 +215,22 @@ def run(jobs: list[Callable[[], Row]], rows: list[Row], show: bool) -> bool:
 
 
 def main(words: list[str] | None = None) -> int:
-    """The command: 0 if all is right, 1 if something is not, 2 if there is no such device."""
-    parser = argparse.ArgumentParser(prog="python -m hfp8_hw.nn.bench", description=__doc__)
+    """The command: 0 if all is right, 1 if something is not, 2 for bad input."""
+    return guarded(lambda: _main(words))
+
+
+def _main(words: list[str] | None) -> int:
+    parser = Options(prog="python -m hfp8_hw.nn.bench", description=__doc__)
     parser.add_argument("--json", type=Path, help="write the rows to this file")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda",
+    parser.add_argument("--device", type=choice("device", ("cuda", "cpu")), default="cuda",
                         help="cpu: the checks alone, with the loop")  # fmt: skip
-    parser.add_argument("--checks", type=int, default=None, help="only so many of the checks")
+    parser.add_argument("--checks", type=number("checks", 1, 1_000_000), default=None,
+                        help="only so many of the checks")  # fmt: skip
     given = parser.parse_args(words)
     if given.device == "cuda" and not torch.cuda.is_available():
-        print("device='cuda' is not allowed: PyTorch finds no GPU; use --device cpu",
-              file=sys.stderr)  # fmt: skip
-        return 2
+        raise ParameterError("device='cuda' is not allowed: PyTorch finds no GPU; use --device cpu")
+    if given.json:
+        check_output("json", given.json)
     gpu = given.device == "cuda"
     name = torch.cuda.get_device_name() if gpu else "cpu"
     print(f"{name}, PyTorch {torch.__version__}", flush=True)
@@ -248,7 +255,7 @@ def main(words: list[str] | None = None) -> int:
         if given.json:
             facts = {"device": name, "torch": torch.__version__, "cuda": torch.version.cuda,
                      "version": __version__, "good": good, "rows": rows}  # fmt: skip
-            given.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            write_whole(given.json, (json.dumps(facts, indent=1) + "\n").encode())
     return 0 if good else 1
 
 

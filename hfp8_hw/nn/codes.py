@@ -61,14 +61,46 @@ def broadcast(a: torch.Size, b: torch.Size) -> torch.Size:
     return a if a == b else torch.broadcast_shapes(a, b)
 
 
+def check_broadcast(**given: Tensor) -> None:
+    """Raise ParameterError unless tensors broadcast; their names are in the text."""
+    shapes = [one.shape for one in given.values()]
+    if all(shape == shapes[0] for shape in shapes):
+        return
+    try:
+        torch.broadcast_shapes(*shapes)
+    except RuntimeError:
+        said = ", ".join(f"{name} of shape {tuple(one.shape)!r}" for name, one in given.items())
+        raise ParameterError(f"{said} are not allowed: shapes that broadcast") from None
+
+
 def from_numpy(codes: NDArray[Any], device: torch.device | str = "cpu") -> Tensor:
-    """Golden's codes (uint8 or uint16) as a tensor of the same bits."""
-    array = np.ascontiguousarray(codes)
+    """Golden's codes (uint8 or uint16, of any shape) as a tensor of the same bits, with a memory of
+    its own if the array's is not to be written to or is not in order.
+
+    Raises
+    ------
+    ParameterError
+        For anything else.
+    """
+    dtype = codes.dtype.newbyteorder("=") if isinstance(codes, np.ndarray | np.generic) else None
+    if dtype is None or dtype not in (np.uint8, np.uint16):
+        got = f"of {dtype}" if isinstance(codes, np.ndarray) else shown(codes)
+        raise ParameterError(f"codes {got} are not allowed: an array of uint8 or uint16")
+    array = np.require(codes, dtype, ("C", "W"))
     return torch.from_numpy(array.view(np.int16) if array.dtype == np.uint16 else array).to(device)
 
 
 def to_numpy(codes: Tensor) -> NDArray[Any]:
-    """The inverse of `from_numpy`."""
+    """The inverse of `from_numpy`.
+
+    Raises
+    ------
+    ParameterError
+        For anything but a tensor of ``uint8`` or ``int16``.
+    """
+    if not isinstance(codes, Tensor) or codes.dtype not in (torch.uint8, torch.int16):
+        got = f"of {codes.dtype}" if isinstance(codes, Tensor) else shown(codes)
+        raise ParameterError(f"codes {got} are not allowed: a tensor of torch.uint8 or torch.int16")
     array: NDArray[Any] = codes.detach().cpu().numpy()
     return array.view(np.uint16) if array.dtype == np.int16 else array
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..errors import ParameterError
 from ..formats import CATALOGUE
 from .kernels import elementwise
 
@@ -50,7 +51,17 @@ def round_normal_(total: Tensor) -> Tensor:
 
 
 def round_any(total: Tensor) -> Tensor:
-    """Round sums, binary32 or binary64, to DLFLOAT16 values; NaN where they overflow or are NaN."""
+    """Round sums, binary32 or binary64, to DLFLOAT16 values; NaN where they overflow or are NaN.
+
+    Raises
+    ------
+    ParameterError
+        For another dtype, whose words would be read as those of binary64.
+    """
+    if total.dtype not in (torch.float32, torch.float64):
+        raise ParameterError(
+            f"sums of {total.dtype} are not allowed: torch.float32 or torch.float64"
+        )
     if elementwise.takes(total):
         return elementwise.to_sums(total, codes=False, values=True)[1]
     good = total.abs() < BEYOND

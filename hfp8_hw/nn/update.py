@@ -12,7 +12,7 @@ from ..errors import ParameterError, shown
 from ..formats import FloatFormat, check_loss_scale, parse_format
 from ..rounding import Rounding, parse_rounding
 from . import odd
-from .codes import check_codes, decode, parse_narrow
+from .codes import check_broadcast, check_codes, decode, parse_narrow
 from .kernels import elementwise
 from .rounding import quantize
 from .sums import ACC, encode_any, round_any
@@ -35,9 +35,10 @@ def add(a: Tensor, b: Tensor) -> Tensor:
     Raises
     ------
     ParameterError
-        For codes of another dtype.
+        For codes of another dtype, or shapes that do not broadcast.
     """
     x, y = (decode(check_codes(c, ACC, name), ACC) for c, name in ((a, "a"), (b, "b")))
+    check_broadcast(a=a, b=b)
     return encode_any(x + y)
 
 
@@ -84,6 +85,7 @@ def weight_update(
     w = decode(check_codes(weight, narrow, "weight"), narrow)
     r = decode(check_codes(residual, ACC, "residual"), ACC)
     u = decode(check_codes(update, ACC, "update"), ACC)
+    check_broadcast(weight=weight, residual=residual, update=update)
     target = _add(_add(round_any(w), r), -u)
     codes = quantize(target, narrow, rounding=how)
     return codes, encode_any(target - round_any(decode(codes, narrow)))
@@ -95,10 +97,11 @@ def fma(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     Raises
     ------
     ParameterError
-        For codes of another dtype.
+        For codes of another dtype, or shapes that do not broadcast.
     """
     for one, name in ((a, "a"), (b, "b"), (c, "c")):
         check_codes(one, ACC, name)
+    check_broadcast(a=a, b=b, c=c)
     found = elementwise.fma(a, b, c)
     if found is not None:
         return found
@@ -156,6 +159,7 @@ def sgd_update(
     w = decode(check_codes(weight, narrow, "weight"), narrow, dtype=torch.float64)
     given = ((rate, "rate"), (momentum, "momentum"), (gradient, "gradient"), (decay, "decay"))
     eta, *_ = (decode(check_codes(c, ACC, name), ACC, dtype=torch.float64) for c, name in given)
+    check_broadcast(weight=weight, **{name: one for one, name in given})
     moved = fma(decay, momentum, gradient)
     step = eta * decode(moved, ACC, dtype=torch.float64)
     target = odd.single(odd.add(*torch.broadcast_tensors(w, -step)))

@@ -141,7 +141,10 @@ def test_bad_input_is_one_line(cli: Cli, checkpoint: Path, tmp_path: Path) -> No
     assert "there is no such folder" in said(checkpoint, "--json", tmp_path / "no" / "d.json")
     content = torch.load(checkpoint, weights_only=True)
     for change, words in (
-        ({"done": 0}, "0 of 1 epochs are done; hfp8 train with --resume does the rest"),
+        (
+            {"done": 0, "curve": []},
+            "0 of 1 epochs are done; hfp8 train with --resume does the rest",
+        ),
         ({"job": {**content["job"], "arithmetic": "e5m2"}}, "of a run in e5m2, where fp32 is"),
     ):
         torch.save(content | change, other)

@@ -114,3 +114,36 @@ def test_refusals() -> None:
         nn.loss_scale(w)
     with pytest.raises(ParameterError, match="initial=30 is not allowed"):
         nn.loss_scale(w.bool(), initial=30)
+
+
+def test_shapes_that_do_not_broadcast_are_one_line() -> None:
+    four, three = torch.zeros(4, dtype=torch.int16), torch.zeros(3, dtype=torch.int16)
+    narrow, bits = torch.zeros(4, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64)
+    for wrong in (
+        lambda: nn.add(four, three),
+        lambda: nn.fma(four, three, four),
+        lambda: nn.weight_update(narrow, three, four),
+        lambda: nn.sgd_update(four, three, four, four, four, rbits=bits),
+    ):
+        with pytest.raises(ParameterError, match=r"of shape \(4,\), .* of shape \(3,\)") as caught:
+            wrong()
+        assert "\n" not in str(caught.value)
+
+
+def test_arrays_that_are_codes_and_those_that_are_not() -> None:
+    codes = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
+    fixed = codes.copy()
+    fixed.flags.writeable = False
+    swapped = codes.astype(codes.dtype.newbyteorder())
+    for array in (codes, codes.T, codes[::-1, ::2], fixed, swapped, codes[1, 2], codes[:0],
+                  np.array(7, np.uint8), codes.astype(np.uint8)):  # fmt: skip
+        tensor = nn.from_numpy(array)
+        assert tensor.shape == array.shape
+        back = nn.to_numpy(tensor)
+        np.testing.assert_array_equal(back, array)
+    for wrong in (codes.astype(np.int64), codes.astype(np.float32), [1, 2], 3, None):
+        with pytest.raises(ParameterError, match="an array of uint8 or uint16"):
+            nn.from_numpy(wrong)
+    for bad in (torch.ones(2), torch.ones(2, dtype=torch.int64), codes, [1]):
+        with pytest.raises(ParameterError, match=r"uint8 or torch\.int16"):
+            nn.to_numpy(bad)

@@ -254,3 +254,48 @@ def test_refusals() -> None:
         LossScaler().load_state_dict({})
     with pytest.raises(ParameterError, match="exponent=99 is not allowed"):
         LossScaler().load_state_dict({"exponent": 99, "clean": 0, "skipped": 0})
+
+
+@pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e30])
+def test_numbers_that_do_not_fit_move_nothing(name: str, number: float) -> None:
+    model = convert(net(), "hfp8-fast").model
+    optimizer = HFP8SGD(model.parameters(), 0.1, 0.9)
+    x, y = batch(1)
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.param_groups[0][name] = number
+    before = [p.detach().clone() for p in model.parameters()]
+    with pytest.raises(ParameterError, match=rf"{name}=.* is not allowed: a magnitude below 8577"):
+        optimizer.step()
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [(HFP8SGD, {"maximize": True}), (HFP8SGD, {"dampening": 0.5}), (HFP8Adam, {"maximize": True})],
+)
+def test_options_that_codes_do_not_have(kind: Any, option: dict[str, Any]) -> None:
+    model = convert(net(), "hfp8").model
+    with pytest.raises(ParameterError, match=f"{next(iter(option))}=.* is not allowed"):
+        kind([{"params": list(model.parameters()), **option}])
+    optimizer = kind(list(model[0].parameters()))
+    with pytest.raises(ParameterError, match=f"{next(iter(option))}=.* is not allowed"):
+        optimizer.add_param_group({"params": list(model[1].parameters()), **option})
+    plain = convert(net(), "ocp").model  # There it is PyTorch's own optimizer.
+    kind([{"params": list(plain.parameters()), **option}], arith="ocp")
+
+
+@pytest.mark.parametrize("ends", [("fp32", "hfp8"), ("hfp8", "fp32"), ("ocp", "hfp8-fast")])
+def test_the_state_of_another_arithmetic_is_refused(ends: tuple[str, str]) -> None:
+    made = []
+    for arith in ends:
+        model = convert(net(), arith).model
+        optimizer = HFP8SGD(model.parameters(), 0.1, 0.9, arith=arith)
+        x, y = batch(1)
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        made.append(optimizer)
+    before = copy.deepcopy(made[1].state_dict())
+    with pytest.raises(ParameterError, match="of an optimizer of the same arithmetic"):
+        made[1].load_state_dict(made[0].state_dict())
+    made[1].load_state_dict(before)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import ParameterError
+from ..programs import guarded, number
 from ..tasks import Task
 from ..training import batch, results
 from ..training.job import Job
@@ -60,16 +61,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = batch.options(MODULE, __doc__ or "")
     parser.add_argument("--arith", default=",".join(DEPLOYED),
                         help="arithmetics, with commas (default: all)")  # fmt: skip
-    parser.add_argument("--retune", type=int, default=RETUNE,
+    parser.add_argument("--retune", type=number("retune", 0, 1_000_000), default=RETUNE,
                         help=f"batches that re-tune batch norm (default: {RETUNE})")  # fmt: skip
-    parser.add_argument("--calibrate", type=int, default=CALIBRATION,
+    parser.add_argument("--calibrate", type=number("calibrate", 1, 1_000_000), default=CALIBRATION,
                         help=f"batches that give scales (default: {CALIBRATION})")  # fmt: skip
-    given = parser.parse_args(arguments)
-    return batch.guarded(lambda: _main(given))
+    return guarded(lambda: _main(parser.parse_args(arguments)))
 
 
 def _main(given: argparse.Namespace) -> int:
-    plan = Plan(tuple(given.arith.split(",")), given.retune, given.calibrate)
+    plan = Plan(tuple(dict.fromkeys(given.arith.split(","))), given.retune, given.calibrate)
     if given.worker:
         known = [] if given.json is None else results.load(given.json, KEY)
 
@@ -79,7 +79,7 @@ def _main(given: argparse.Namespace) -> int:
         batch.serve(given.data, given.device, given.checkpoints, one)
         return 0
     batch.check(given)
-    every = batch.jobs(given.list.read_text(), str(given.list))
+    every = batch.listed(given.list)
     for job in every:
         if job.arithmetic != "fp32" or job.changes:
             raise ParameterError(

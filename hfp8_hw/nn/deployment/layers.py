@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..scheme import layers, recurrent
 from ..scheme.attention import MultiheadAttention as SchemeAttention
 from ..scheme.attention import softmax
+from ..scheme.products import single
 from .rounders import Rounder, to_sums
 from .weights import Stored
 
@@ -33,6 +34,11 @@ class Deployed(layers.Layer):
     """
 
     stored: dict[str, Stored]
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """As in PyTorch, with sums in FP32 also within `torch.autocast`."""
+        with single(next(self.parameters())):  # type: ignore[attr-defined]
+            return super().__call__(*given, **named)  # type: ignore[misc]
 
     def rounders(self) -> dict[str, bool]:
         """The names of what is rounded, and whether it has 16 bits."""

@@ -12,6 +12,7 @@ from ...formats import FloatFormat, parse_format
 from .. import sums
 from ..rounding import quantize_values
 from ..scheme.arithmetic import INT8, Arithmetic
+from ..scheme.operands import floats
 
 WIDE = "DLFLOAT16"
 """The kind of operands of 16 bits, and of sums."""
@@ -113,9 +114,17 @@ class Rounder(nn.Module):
         self.watching = watching
 
     def forward(self, x: Tensor) -> Tensor:
-        """Values of the kind, times the scale, in ``float32``."""
+        """Values of the kind, times the scale, in ``float32``.
+
+        Raises
+        ------
+        ParameterError
+            For a tensor of integers.
+        """
+        x = floats(x)
         if self.watching:
-            torch.maximum(self.most, x.detach().abs().amax(), out=self.most)
+            if x.numel():
+                torch.maximum(self.most, x.detach().abs().amax(), out=self.most)
             return x
         node = traced(x, self.kind, self.scale)
         if node is not None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...errors import ParameterError, check_choice, check_int
 from ..scheme.arithmetic import NAMES
 from ..tasks import Task, find
-from ..training.checkpoint import read
+from ..training.checkpoint import fitting, read
 from ..training.job import Job
 from ..training.loop import Report, finite, generators, versions
 from ..training.results import Row
@@ -49,11 +49,20 @@ class Trained:
     weights: dict[str, Tensor]
     score: float | None
     epochs: int
+    path: Path | None = None
+    """The checkpoint, if it came from one."""
 
     def model(self, task: Task) -> nn.Module:
-        """The model on the task's device."""
+        """The model on the task's device.
+
+        Raises
+        ------
+        ParameterError
+            If the state is that of another model.
+        """
         found = task.model()
-        found.load_state_dict(self.weights)
+        with fitting(self.path or "of the run"):
+            found.load_state_dict(self.weights)
         return found.to(task.device).eval()
 
 
@@ -67,8 +76,11 @@ def trained(path: Path) -> Trained:
     OSError
         If it cannot be read.
     """
-    found = read(path)
-    job, given = Job(**found["job"]), f"checkpoint={str(path)!r} is not allowed"
+    found, given = read(path), f"checkpoint={str(path)!r} is not allowed"
+    try:
+        job = Job(**found["job"])
+    except TypeError:
+        raise ParameterError(f"{given}: of another version's run") from None
     if job.arithmetic != "fp32":
         raise ParameterError(f"{given}: of a run in {job.arithmetic}, where fp32 is needed")
     epochs = job.epochs or find(job.task).recipe.epochs
@@ -77,7 +89,7 @@ def trained(path: Path) -> Trained:
             f"{given}: {found['done']} of {epochs} epochs are done; "
             "hfp8 train with --resume does the rest"
         )
-    return Trained(job, found["model"], found["curve"][-1].get("score"), found["done"])
+    return Trained(job, found["model"], found["curve"][-1].get("score"), found["done"], path)
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ import torch
 import torch.distributed as dist
 
 from ...errors import RunError, ToolMissing
-from ...files import write_whole
+from ...files import check_output, write_whole
 from ...version import __version__
+from ..programs import Options, guarded, number
 from ..update import add
 from .exchange import Exchange
 from .workers import connected
@@ -101,7 +102,8 @@ def _median(run: Callable[[Exchange], Any], exchange: Exchange, repeats: int) ->
 def _ip(*words: str) -> None:
     done = subprocess.run(words, capture_output=True, text=True)
     if done.returncode:
-        raise RunError(f"{' '.join(words)}: {done.stderr.strip() or done.returncode}")
+        said = done.stderr.strip().splitlines()
+        raise RunError(f"{' '.join(words)}: {said[0] if said else done.returncode}")
 
 
 @contextmanager
@@ -175,32 +177,35 @@ def rows(workers: int, rates: list[int], size: int, repeats: int) -> list[Row]:
 
 
 def main(words: list[str] | None = None) -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m hfp8_hw.nn.distributed.traffic", description=__doc__
-    )
-    parser.add_argument("--workers", type=int, nargs="+", default=[2], help="how many")
-    parser.add_argument("--rates", type=int, nargs="+", default=[100, 400], help="Mbit/s")
-    parser.add_argument("--size", type=int, default=4_000_000, help="weights")
-    parser.add_argument("--repeats", type=int, default=3)
+    """The command: 0, 1 if something could not be run, 2 for bad input."""
+    return guarded(lambda: _main(words))
+
+
+def _main(words: list[str] | None) -> int:
+    parser = Options(prog=f"python -m {MODULE}", description=__doc__)
+    parser.add_argument("--workers", type=number("workers", 2, 254), nargs="+", default=[2],
+                        help="how many, 2 to 254")  # fmt: skip
+    parser.add_argument("--rates", type=number("rates", 1, 100_000), nargs="+",
+                        default=[100, 400], help="Mbit/s")  # fmt: skip
+    parser.add_argument("--size", type=number("size", 1, 1 << 30), default=4_000_000,
+                        help="weights")  # fmt: skip
+    parser.add_argument("--repeats", type=number("repeats", 1, 1000), default=3)
     parser.add_argument("--json", type=Path, help="write the rows to this file")
-    parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--rank", type=number("rank", 0, 253), help=argparse.SUPPRESS)
     given = parser.parse_args(words)
+    if given.json:
+        check_output("json", given.json)
     torch.set_num_threads(1)
-    try:
-        if given.rank is not None:
-            (workers,) = given.workers
-            with connected(given.rank, workers, "10.87.0.1:29500", 600, "gloo") as exchange:
-                print(json.dumps(timed(exchange, given.size, given.repeats)))
-            return 0
-        found = [
-            row
-            for workers in given.workers
-            for row in rows(workers, given.rates, given.size, given.repeats)
-        ]
-    except (RunError, ToolMissing) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if given.rank is not None:
+        (workers,) = given.workers
+        with connected(given.rank, workers, "10.87.0.1:29500", 600, "gloo") as exchange:
+            print(json.dumps(timed(exchange, given.size, given.repeats)))
+        return 0
+    found = [
+        row
+        for workers in given.workers
+        for row in rows(workers, given.rates, given.size, given.repeats)
+    ]
     for row in found:
         off = row["seconds"] / row["model"] - 1
         print(f"{row['workers']} workers, {row['mbit']} Mbit/s, {row['scheme']}: "

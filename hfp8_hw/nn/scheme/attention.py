@@ -38,6 +38,8 @@ def softmax(
     ``rounded`` is what rounds."""
     if blocked is not None:
         scores = scores.masked_fill(blocked, -torch.inf)
+    if not scores.shape[-1]:
+        return scores
     most = scores.detach().amax(-1, keepdim=True)
     below = rounded((scores - most).clamp_min(-sums.LARGEST))
     if blocked is not None:
@@ -108,24 +110,47 @@ class MultiheadAttention(Layer, nn.MultiheadAttention):
                 attn_mask: Tensor | None = None, average_attn_weights: bool = True,
                 is_causal: bool = False) -> tuple[Tensor, Tensor | None]:  # fmt: skip
         """As in PyTorch: the result and, if they are asked for, the attention's weights."""
+        self._check(query, key, value)
         single = query.ndim == 2
         turn = not self.batch_first and not single
         parts = self._projected(query, key, value)
         heads = []
         for x in parts:
             x = x.unsqueeze(0) if single else x.transpose(0, 1) if turn else x
-            heads.append(x.reshape(*x.shape[:2], self.num_heads, -1).transpose(1, 2))
+            width = x.shape[-1] // self.num_heads
+            heads.append(x.reshape(*x.shape[:2], self.num_heads, width).transpose(1, 2))
         q, k, v = heads
         blocked, bias = self._masks(q, k, key_padding_mask, attn_mask, is_causal)
         drop = self.dropout if self.training else 0.0
         found, shares = self._attend(q, k, v, blocked, bias, drop)
         found = found.transpose(1, 2)
-        out = self.out_proj(found.reshape(*found.shape[:2], -1))
+        out = self.out_proj(found.flatten(2))
         out = out.squeeze(0) if single else out.transpose(0, 1) if turn else out
         if not need_weights:
             return out, None
         shares = shares.mean(1) if average_attn_weights else shares
         return out, shares.squeeze(0) if single else shares
+
+    def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
+        """Raise ParameterError for shapes that do not fit each other."""
+        batch = slice(0, 1) if self.batch_first else slice(1, 2)
+        for name, one, width in (("query", query, self.embed_dim), ("key", key, self.kdim),
+                                 ("value", value, self.vdim)):  # fmt: skip
+            if one.ndim not in (2, 3) or one.ndim != query.ndim or one.shape[-1] != width:
+                raise ParameterError(
+                    f"{name} of shape {tuple(one.shape)!r} is not allowed: {query.ndim} axes, 2 or "
+                    f"3, the last one {width} long"
+                )
+            if one.ndim == 3 and one.shape[batch] != query.shape[batch]:
+                raise ParameterError(
+                    f"{name} of shape {tuple(one.shape)!r} is not allowed: "
+                    f"as many sequences as the query has, {query.shape[batch][0]}"
+                )
+        if value.shape[:-1] != key.shape[:-1]:
+            raise ParameterError(
+                f"value of shape {tuple(value.shape)!r} is not allowed: as long as the key, which "
+                f"has {tuple(key.shape)!r}"
+            )
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, blocked: Tensor | None,
                 bias: Tensor | None, dropout: float) -> tuple[Tensor, Tensor]:  # fmt: skip
@@ -166,9 +191,18 @@ class MultiheadAttention(Layer, nn.MultiheadAttention):
                 )
             found.append(mask if mask.ndim == 2 else mask.view(images, heads, rows, columns))
         if padding is not None:
+            if padding.shape not in ((images, columns), *([(columns,)] if images == 1 else [])):
+                raise ParameterError(
+                    f"key_padding_mask of shape {tuple(padding.shape)!r} is not allowed: "
+                    f"{(images, columns)!r}"
+                )
             found.append(padding.view(images, 1, 1, columns))
         blocked = bias = None
         for one in found:
+            if one.dtype != torch.bool and not one.is_floating_point():
+                raise ParameterError(
+                    f"a mask of {one.dtype} is not allowed: torch.bool or floating-point numbers"
+                )
             if one.dtype == torch.bool:
                 stop = one
             else:

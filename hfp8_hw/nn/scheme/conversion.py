@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from ...errors import ParameterError, shown
@@ -90,19 +91,27 @@ def convert(
     Raises
     ------
     ParameterError
-        For something that is no module, an unknown arithmetic, or a name that the model lacks.
+        For something that is no module, or a layer that is not in ``float32``, an unknown
+        arithmetic, or a name that the model lacks.
     """
     how = arithmetic(arith)
     if not isinstance(model, nn.Module):
         raise ParameterError(f"model={shown(model)} is not allowed: a torch.nn.Module")
-    names = dict(model.named_modules())
+    names = dict(model.named_modules(remove_duplicate=False))
     if any(isinstance(module, layers.Layer) for module in names.values()):
         raise ParameterError("model is not allowed: one that has not been converted yet")
     kept = _names("keep", keep, names)
     wanted = None if isinstance(first_last, bool) else _names("first_last", first_last, names)
     copied = copy.deepcopy(model)
-    modules = {n: m for n, m in copied.named_modules() if not _within(n, kept)}
+    # A module in several places is one: what is said of it in any place goes for all.
+    every = list(copied.named_modules(remove_duplicate=False))
+    alone = {m for n, m in every if _within(n, kept)}
+    modules = {n: m for n, m in copied.named_modules() if m not in alone}
     chosen = {} if how.plain else _chosen(modules)
+    _check_dtypes(chosen)
+    if wanted is not None:
+        meant = {m for n, m in every if n in wanted}
+        wanted = [n for n, m in modules.items() if m in meant]
     wide = set(wanted or ()) if how.first_last == "dlfloat16" else set()
     if wanted is None and first_last and how.first_last == "dlfloat16":
         wide = _ends(chosen)
@@ -115,7 +124,7 @@ def convert(
     for name, module in chosen.items():
         adopt(module, how, name in wide)
         converted.append(f"{name or 'the model'}: {_shape(module)} -> {_words(module)}")
-    left = [*(f"{name}: kept, as asked" for name in kept)]
+    left = [*(f"{name or 'the model'}: kept, as asked" for name in kept)]
     left += [f"{n or 'the model'}: {reason(m, how)}" for n, m in modules.items()
              if n not in chosen and _matters(m) and not _within_any(n, chosen)]  # fmt: skip
     return Conversion(copied, how, tuple(converted), tuple(left))
@@ -130,14 +139,30 @@ def adopt(module: nn.Module, arith: Arithmetic, wide: bool) -> None:
 
 
 def _names(parameter: str, given: Iterable[str], names: dict[str, nn.Module]) -> list[str]:
-    listed = [given] if isinstance(given, str) else list(given)
+    try:
+        listed = [given] if isinstance(given, str) else list(given)
+    except TypeError:
+        raise ParameterError(
+            f"{parameter}={shown(given)} is not allowed: names of modules"
+        ) from None
     for name in listed:
-        if name not in names:
+        if not isinstance(name, str) or name not in names:
             some = ", ".join([n for n in names if n][:20]) or "none"
             raise ParameterError(
                 f"{parameter}={shown(name)} is not allowed: the name of a module, such as {some}"
             )
     return listed
+
+
+def _check_dtypes(chosen: dict[str, nn.Module]) -> None:
+    """Layers keep their parameters in ``float32``."""
+    for name, module in chosen.items():
+        for each, parameter in module.named_parameters(name):
+            if parameter.dtype != torch.float32:
+                raise ParameterError(
+                    f"model is not allowed: {each} is of {parameter.dtype}, and parameters are "
+                    "kept in torch.float32, which model.float() gives"
+                )
 
 
 def _within(name: str, outer: Iterable[str]) -> bool:

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ...errors import ParameterError, shown
 from .arithmetic import Arithmetic
 from .functions import bias_gradient, save, saved, with_bias
 from .operands import Operand, activation, error
-from .products import finished, product
+from .products import finished, product, single
 
 Pair = tuple[int, int]
 
@@ -34,8 +35,30 @@ class Geometry(NamedTuple):
 
 def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry,
                 arith: Arithmetic, wide: bool) -> Tensor:  # fmt: skip
-    """x (images, channels, rows, columns) by weight (out, channels / groups, rows, columns)."""
+    """x (images, channels, rows, columns) by weight (out, channels / groups, rows, columns).
+
+    Raises
+    ------
+    ParameterError
+        For sides that are, padded, less than the kernel's.
+    """
+    for side, k, p, d in zip(x.shape[2:], weight.shape[2:], *geometry[1:3], strict=True):
+        if side + 2 * p < d * (k - 1) + 1:
+            raise ParameterError(
+                f"an input with a side of {side} is not allowed: at least "
+                f"{d * (k - 1) + 1 - 2 * p}, as the kernel needs"
+            )
     return _Convolution.apply(x, weight, bias, geometry, arith, wide)
+
+
+def check_input(x: Tensor, channels: int, sides: str) -> None:
+    """Raise ParameterError unless x has these channels before its sides, with or without images."""
+    axes = sides.count(",") + 2
+    if not isinstance(x, Tensor) or x.ndim not in (axes, axes + 1) or x.shape[-axes] != channels:
+        got = f"of shape {tuple(x.shape)!r}" if isinstance(x, Tensor) else shown(x)
+        raise ParameterError(
+            f"input {got} is not allowed: (images, {channels}, {sides}) or ({channels}, {sides})"
+        )
 
 
 class _Convolution(torch.autograd.Function):
@@ -48,8 +71,9 @@ class _Convolution(torch.autograd.Function):
         if arith.exact:
             out = _forward(a, w, geometry, arith)
         else:
-            out = torch.nn.functional.conv2d(a.values(), w.values(), None, *geometry)
-            out = finished(out, a, w)
+            with single(x):
+                out = torch.nn.functional.conv2d(a.values(), w.values(), None, *geometry)
+                out = finished(out, a, w)
         return with_bias(out, None if bias is None else bias.view(-1, 1, 1), arith)
 
     @staticmethod

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ...errors import ParameterError, shown
 from .. import sums
 from ..sums import ACC
 from .arithmetic import Arithmetic, arithmetic
@@ -55,7 +56,15 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None, arith: Arithmetic, wi
 
     Products of the weight's gradient are summed over the rows of x in order, and those of the
     bias's gradient are the errors times 1.
+
+    Raises
+    ------
+    ParameterError
+        If the last axis of x is not k long.
     """
+    if not isinstance(x, Tensor) or x.ndim < 1 or x.shape[-1] != weight.shape[1]:
+        got = f"of shape {tuple(x.shape)!r}" if isinstance(x, Tensor) else shown(x)
+        raise ParameterError(f"input {got} is not allowed: a tensor (..., {weight.shape[1]})")
     out = _Product.apply(x.reshape(-1, x.shape[-1]), weight.t(), bias, arith, wide)
     return out.reshape(*x.shape[:-1], weight.shape[0])
 
@@ -124,7 +133,18 @@ def embedding(
     weight: Tensor, index: Tensor, padding: int | None, arith: Arithmetic, wide: bool
 ) -> Tensor:
     """Rows of the weight, rounded. The gradient of a row is the sum of its errors, exact through
-    fixed point and rounded to (1,6,9) once, whatever their order."""
+    fixed point and rounded to (1,6,9) once, whatever their order.
+
+    Raises
+    ------
+    ParameterError
+        If the index has no integers of 32 or 64 bits.
+    IndexError
+        For a number that is no row, as PyTorch does.
+    """
+    if not isinstance(index, Tensor) or index.dtype not in (torch.int32, torch.int64):
+        got = f"of {index.dtype}" if isinstance(index, Tensor) else shown(index)
+        raise ParameterError(f"input {got} is not allowed: a tensor of torch.int64 or torch.int32")
     return _Lookup.apply(weight, index, padding, arith, wide)
 
 
@@ -135,7 +155,7 @@ class _Lookup(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(index)
         ctx.arith, ctx.wide, ctx.padding, ctx.rows = arith, wide, padding, weight.shape[0]
-        found = activation(weight[index], arith, wide)
+        found = activation(torch.nn.functional.embedding(index, weight), arith, wide)
         values = found.values()
         return values if found.factor is None else values * found.factor
 

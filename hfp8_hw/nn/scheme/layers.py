@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...formats import FloatFormat
 from ..sums import ACC
 from .arithmetic import Arithmetic
-from .convolution import Geometry, Pair, convolution
+from .convolution import Geometry, Pair, check_input, convolution
 from .functions import embedding, linear
 
 MARK = "hfp8_format"
@@ -82,6 +82,7 @@ class Conv2d(Layer, nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(images, in_channels, rows, columns), or without images."""
+        check_input(input, self.in_channels, "rows, columns")
         if input.ndim == 3:
             return self.forward(input.unsqueeze(0)).squeeze(0)
         x, padding = outside(self, input, 2)
@@ -94,6 +95,7 @@ class Conv1d(Layer, nn.Conv1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(images, in_channels, columns), or without images."""
+        check_input(input, self.in_channels, "columns")
         if input.ndim == 2:
             return self.forward(input.unsqueeze(0)).squeeze(0)
         x, padding = outside(self, input, 1)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ...errors import ParameterError
+from ...errors import ParameterError, shown
 from ...formats import FloatFormat
 from .. import sums
 from ..codes import decode as values_of
@@ -63,8 +63,32 @@ def decoded(codes: Tensor) -> Tensor:
     return values_of(codes, ACC)
 
 
+def floats(x: Tensor) -> Tensor:
+    """Floating-point numbers as ``float32`` or ``float64``; those of 16 bits are ``float32`` too.
+
+    Raises
+    ------
+    ParameterError
+        For integers and other numbers.
+    """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        got = f"of {x.dtype}" if isinstance(x, Tensor) else shown(x)
+        raise ParameterError(
+            f"an operand {got} is not allowed: a tensor of floating-point numbers, such as "
+            "x.float() gives"
+        )
+    return x if x.dtype in (torch.float32, torch.float64) else x.to(torch.float32)
+
+
 def activation(x: Tensor, arith: Arithmetic, wide: bool = False) -> Operand:
-    """Weights or activations, saturating; in (1,6,9) with ``wide``."""
+    """Weights or activations, saturating; in (1,6,9) with ``wide``.
+
+    Raises
+    ------
+    ParameterError
+        For what `floats` refuses.
+    """
+    x = floats(x)
     if wide:
         return _wide(x, arith)
     if arith.forward == INT8:
@@ -80,7 +104,7 @@ def error(x: Tensor, arith: Arithmetic, wide: bool = False) -> Operand:
     ParameterError
         If the arithmetic has no backward pass.
     """
-    fmt = arith.backward_format
+    x, fmt = floats(x), arith.backward_format
     if fmt is None:
         raise ParameterError(
             f"arithmetic={str(arith)!r} is not allowed for training: it is for inference only"

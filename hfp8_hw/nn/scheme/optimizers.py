@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from ...errors import ParameterError, check_int
+from ...errors import ParameterError, check_int, shown
 from ...formats import FloatFormat
 from ..codes import decode
 from ..rounding import quantize
-from ..sums import ACC
+from ..sums import ACC, BEYOND
 from ..update import fma, sgd_update, weight_update
 from .arithmetic import Arithmetic, arithmetic
 from .layers import kept_format
@@ -40,6 +40,9 @@ class Coded:
     arith: Arithmetic
     param_groups: list[dict[str, Any]]
     state: dict[Tensor, dict[str, Any]]
+
+    only: ClassVar[dict[str, Any]]
+    """Options of PyTorch's class that have this value alone, which codes are moved by."""
 
     def _setup(self, arith: str | Arithmetic, seed: int) -> None:
         self.arith = arithmetic(arith)
@@ -71,6 +74,7 @@ class Coded:
 
     @torch.no_grad()
     def _round(self, group: dict[str, Any]) -> None:
+        self._check(group)
         for p in group["params"]:
             fmt = self.kept(p)
             if fmt == ACC:
@@ -80,15 +84,46 @@ class Coded:
                 self.state[p]["residual"] = encoded(p.data - value)
                 p.data = value
 
+    def _check(self, group: dict[str, Any]) -> None:
+        """Refuse what PyTorch's class would do with other parameters only."""
+        if self.arith.weight_format is None:
+            return
+        for name, value in self.only.items():
+            if group[name] != value:
+                raise ParameterError(f"{name}={shown(group[name])} is not allowed: {value!r}")
+
+    def _check_state(self, given: dict[str, Any]) -> None:
+        """Refuse the state of an optimizer that kept other parameters as codes, or none."""
+        for group in given["param_groups"]:
+            self._check(self.only | group)
+        mine = [p for group in self.param_groups for p in group["params"]]
+        for p, number in zip(mine, _numbers(given), strict=False):
+            fmt, names = self.kept(p), set(given["state"].get(number, {}))
+            want = {"residual"} if fmt not in (None, ACC) else set()
+            if want != names & {"residual"} or (fmt is not None and "momentum_buffer" in names):
+                raise ParameterError(
+                    "state_dict is not allowed: that of an optimizer of the same arithmetic; here "
+                    f"parameter {number!r} is kept in {fmt or 'float32'}"
+                )
+
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; ``closure``, if given, computes the loss with its gradients and returns it."""
+        """One step; ``closure``, if given, computes the loss with its gradients and returns it.
+
+        Raises
+        ------
+        ParameterError
+            Before anything moves, for a rate and the like that (1,6,9) does not hold.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         given = [p for g in self.param_groups for p in g["params"] if p.grad is not None]
         kept = {p: fmt for p in given if (fmt := self.kept(p)) is not None}
+        for group in self.param_groups:
+            if any(p in kept for p in group["params"]):
+                check_numbers(group)
         self._only(lambda p: p not in kept)
         self._prepare(list(kept))
         for number, group in enumerate(self.param_groups):
@@ -154,12 +189,23 @@ class Coded:
             self.state[p][name] = part
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As in PyTorch; codes come back as codes."""
+        """As in PyTorch; codes come back as codes.
+
+        Raises
+        ------
+        ParameterError
+            For the state of an optimizer of another arithmetic.
+        """
+        self._check_state(state_dict)
         super().load_state_dict(state_dict)  # type: ignore[misc]
         for state in self.state.values():
             for name in _CODES:
                 if name in state:
                     state[name] = state[name].to(torch.int16)
+
+
+def _numbers(state: dict[str, Any]) -> list[Any]:
+    return [number for group in state["param_groups"] for number in group["params"]]
 
 
 def flattened(tensors: list[Tensor]) -> Tensor:
@@ -176,6 +222,16 @@ def split_like(flat: Tensor, like: list[Tensor]) -> list[Tensor]:
 def number_code(value: Any, device: torch.device) -> Tensor:
     """The (1,6,9) code of a number; not to be written to."""
     return _number_code(float(value), device)
+
+
+def check_numbers(group: dict[str, Any]) -> None:
+    """Raise ParameterError for a number of a group that (1,6,9) does not hold."""
+    for name in ("lr", "momentum", "weight_decay"):
+        if not abs(float(group.get(name, 0))) < BEYOND:
+            raise ParameterError(
+                f"{name}={shown(group[name])} is not allowed: a magnitude below {BEYOND:.0f}, "
+                "as (1,6,9) holds"
+            )
 
 
 @lru_cache(maxsize=64)
@@ -210,6 +266,8 @@ class HFP8SGD(Coded, torch.optim.SGD):
         For an unknown arithmetic, or a weight kept in another one's format.
     """
 
+    only: ClassVar[dict[str, Any]] = {"dampening": 0, "maximize": False}
+
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0,
                  weight_decay: float = 0.0, nesterov: bool = False, *,
                  arith: str | Arithmetic = "hfp8", seed: int = 1) -> None:  # fmt: skip
@@ -232,7 +290,8 @@ class HFP8SGD(Coded, torch.optim.SGD):
         direction, velocity = momentum_direction(group, weights, gradient, velocity)
         if velocity is not None:
             self._put("velocity", some, velocity)
-        self._apply(group, number, some, fmt, number_code(group["lr"], weights.device), direction)
+        rate = number_code(group["lr"], weights.device)
+        self._apply(group, number, some, fmt, rate, direction)
 
 
 def momentum_direction(group: dict[str, Any], weights: Tensor, gradient: Tensor,
@@ -272,6 +331,8 @@ class HFP8Adam(Coded, torch.optim.Adam):
     ParameterError
         For an unknown arithmetic, or a weight kept in another one's format.
     """
+
+    only: ClassVar[dict[str, Any]] = {"maximize": False}
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3,
                  betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,

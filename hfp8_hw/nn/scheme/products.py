@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from ...errors import ParameterError
 from ...formats import FloatFormat
 from .. import sums
 from ..codes import broadcast, decode
@@ -27,14 +31,41 @@ def product(a: Operand, b: Operand, arith: Arithmetic) -> Tensor:
 
     All values are of (1,6,9), with RNA, and an overflow is NaN; but with factors or integers the
     product is rounded only where the operands have a format, after the factors.
+
+    Raises
+    ------
+    ParameterError
+        For shapes of which there is no product.
     """
+    _check_shapes(a.codes.shape, b.codes.shape)
     if not arith.exact or a.fmt is None or b.fmt is None:
-        return finished(a.values() @ b.values(), a, b)
+        with single(a.codes):
+            return finished(a.values() @ b.values(), a, b)
     if a.codes.is_cuda and gemm.applies(a.fmt, b.fmt):
         return decoded(code_product(a.codes, b.codes, a.fmt, b.fmt, chunk=arith.chunk))
     if wide.takes(a.codes, b.codes, a.fmt, b.fmt):
         return decoded(wide.matmul(a.codes, b.codes, arith.chunk))
     return _loop(a.codes, b.codes, a.fmt, b.fmt, arith.chunk)
+
+
+def single(x: Tensor) -> AbstractContextManager[Any]:
+    """Sums on the tensor's device in binary32, also where `torch.autocast` would have 16 bits."""
+    kind = x.device.type
+    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+        return nullcontext()
+    return torch.autocast(kind, enabled=False)
+
+
+def _check_shapes(a: torch.Size, b: torch.Size) -> None:
+    try:
+        if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
+            raise RuntimeError
+        broadcast(a[:-2], b[:-2])
+    except RuntimeError:
+        raise ParameterError(
+            f"operands of shapes {tuple(a)!r} and {tuple(b)!r} are not allowed: "
+            "(..., m, k) and (..., k, n)"
+        ) from None
 
 
 def finished(total: Tensor, a: Operand, b: Operand) -> Tensor:

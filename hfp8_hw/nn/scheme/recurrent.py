@@ -116,7 +116,7 @@ class LSTM(Layer, nn.LSTM):
         Raises
         ------
         ParameterError
-            For a packed sequence.
+            For a packed sequence, or tensors of other shapes.
         """
         if not isinstance(input, Tensor):
             raise ParameterError(
@@ -124,13 +124,22 @@ class LSTM(Layer, nn.LSTM):
                 "pad sequences of different lengths"
             )
         single = input.ndim == 2
+        if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
+            order = "sequences, steps" if self.batch_first else "steps, sequences"
+            raise ParameterError(
+                f"input of shape {tuple(input.shape)!r} is not allowed: ({order}, "
+                f"{self.input_size}) or (steps, {self.input_size})"
+            )
         x = input.unsqueeze(1) if single else input.transpose(0, 1) if self.batch_first else input
+        if not len(x):
+            raise ParameterError("an input of 0 steps is not allowed: at least 1")
         ways = 2 if self.bidirectional else 1
         shape = (self.num_layers * ways, x.shape[1], self.hidden_size)
         if hx is None:
             h0 = c0 = x.new_zeros(shape)
         else:
-            h0, c0 = (one.reshape(shape) for one in hx)
+            given = (shape[0], shape[2]) if single else shape
+            h0, c0 = (self._state(one, given).reshape(shape) for one in hx)
         last_h, last_c = [], []
         for layer in range(self.num_layers):
             some = slice(layer * ways, layer * ways + ways)
@@ -142,6 +151,13 @@ class LSTM(Layer, nn.LSTM):
         out = x.squeeze(1) if single else x.transpose(0, 1) if self.batch_first else x
         h, c = torch.cat(last_h), torch.cat(last_c)
         return out, (h.squeeze(1), c.squeeze(1)) if single else (h, c)
+
+    def _state(self, given: Tensor, shape: tuple[int, ...]) -> Tensor:
+        if given.shape != shape:
+            raise ParameterError(
+                f"hx of shape {tuple(given.shape)!r} is not allowed: {shape!r} here"
+            )
+        return given
 
     def _input_part(self, layer: int, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """What the input adds to the gates of both directions, of all time steps."""

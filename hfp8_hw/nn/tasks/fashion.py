@@ -25,6 +25,7 @@ FILES = {
     "test_images": "t10k-images-idx3-ubyte.gz",
     "test_labels": "t10k-labels-idx1-ubyte.gz",
 }
+CLASSES = 10
 MEAN, SPREAD = 0.2860, 0.3530
 """Of the training pictures, with black 0 and white 1."""
 MARGIN = 2
@@ -45,8 +46,27 @@ def _idx(path: Path) -> np.ndarray[Any, Any]:
 
 
 def read(folder: Path | None) -> Arrays:
-    """The four files: pictures (examples, 28, 28) and their labels, all of them ``uint8``."""
-    return {key: _idx((folder or PACKAGE) / name) for key, name in FILES.items()}
+    """The four files: pictures (examples, 28, 28) and their labels, all of them ``uint8``.
+
+    Raises
+    ------
+    ParameterError
+        If a file is none of these, or pictures and labels are not as many.
+    """
+    found = {key: _idx((folder or PACKAGE) / name) for key, name in FILES.items()}
+    for part in ("train", "test"):
+        images, labels = found[f"{part}_images"], found[f"{part}_labels"]
+        if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or not len(labels):
+            raise ParameterError(
+                f"data={str(folder or PACKAGE)!r} is not allowed: its {part} files have shapes "
+                f"{images.shape!r} and {labels.shape!r}, where (n, 28, 28) and (n,) are needed"
+            )
+        if labels.max() >= CLASSES:
+            raise ParameterError(
+                f"data={str(folder or PACKAGE)!r} is not allowed: it has the label {labels.max()}, "
+                f"and labels are 0 to {CLASSES - 1}"
+            )
+    return found
 
 
 SOURCE = Source("fashion", "apt-get install dataset-fashion-mnist", ", ".join(FILES.values()), read)

@@ -40,7 +40,10 @@ def prompts(folder: Path | None) -> Arrays:
         places = sorted(root.glob(f"{language}_*"))
         if not places:
             raise FileNotFoundError(2, "missing", str(root / f"{language}_*"))
-        for path in sorted(places[0].rglob("*.wav")):
+        sounds = sorted(places[0].rglob("*.wav"))
+        if not sounds:
+            raise FileNotFoundError(2, "missing", str(places[0] / "*.wav"))
+        for path in sounds:
             name = path.relative_to(places[0]).as_posix()
             if name.startswith("silence/"):
                 continue

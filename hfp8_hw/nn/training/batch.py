@@ -20,20 +20,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
-from ...errors import ParameterError, integer
+from ...errors import ParameterError
+from ...files import check_output
+from ..programs import Options, choice, guarded, number, seconds
 from ..tasks import Task, find
 from . import results
 from .job import Job
 from .results import Row
-
-
-class _Line(argparse.ArgumentParser):
-    """Raises ParameterError where a line is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ParameterError(message)
+from .setup import device as device_of
 
 
 def _seeds(text: str) -> list[int]:
@@ -41,43 +37,70 @@ def _seeds(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", part)
-        if match is None or (match[2] and int(match[2]) - int(match[1]) > 1000):
+        if match is None or (match[2] and not 0 <= int(match[2]) - int(match[1]) <= 1000):
             raise ParameterError(f"seed={text!r} is not allowed: such as 1, 1-5 or 1,4-6")
         found += range(int(match[1]), int(match[2] or match[1]) + 1)
     return found
 
 
 def jobs(text: str, name: str) -> list[Job]:
-    """The jobs of a list.
+    """The jobs of a list, each once.
 
     Raises
     ------
     ParameterError
-        For a line that is wrong; it says which.
+        For a line that is wrong; it says which. For two runs of which a file of results has room
+        for one, and a list without any.
     """
-    parser = _Line(add_help=False, allow_abbrev=False, usage="")
+    parser = Options(add_help=False, allow_abbrev=False, usage="")
     parser.add_argument("task")
     parser.add_argument("--arith", default="fp32")
     parser.add_argument("--seed", default="1")
-    for option in ("--epochs", "--batch"):
-        parser.add_argument(option, type=integer)
-    parser.add_argument("--chunk", type=lambda word: word if word == "none" else integer(word))
+    for option in ("epochs", "batch"):
+        parser.add_argument(f"--{option}", type=number(option, 1, 1_000_000))
+    chunk = number("chunk", 1, 65536)
+    parser.add_argument("--chunk", type=lambda word: word if word == "none" else chunk(word))
     parser.add_argument("--no-loss-scaling", action="store_true")
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.partition("#")[0].split()
-        if not words:
+    found: dict[Job, None] = {}
+    places: dict[tuple[Any, ...], Job] = {}
+    for count, line in enumerate(text.splitlines(), 1):
+        said = line.partition("#")[0].split()
+        if not said:
             continue
         try:
-            given = parser.parse_args(words)
-            found += [
-                Job(given.task, given.arith, seed, given.epochs, given.batch, given.chunk,
-                    not given.no_loss_scaling)
-                for seed in _seeds(given.seed)
-            ]  # fmt: skip
+            given = parser.parse_args(said)
+            for seed in _seeds(given.seed):
+                job = Job(given.task, given.arith, seed, given.epochs, given.batch, given.chunk,
+                          not given.no_loss_scaling)  # fmt: skip
+                place = (job.task, job.arithmetic, job.seed, *job.changes.items())
+                if places.setdefault(place, job) != job:
+                    raise ParameterError(
+                        f"the run {words(job)!r} is not allowed: it is there already with other "
+                        "epochs or batches, and a file of results has one of them"
+                    )
+                found[job] = None
         except ParameterError as error:
-            raise ParameterError(f"{name}, line {number}: {error}") from None
-    return found
+            raise ParameterError(f"{name}, line {count}: {error}") from None
+    if not found:
+        raise ParameterError(f"list={name!r} is not allowed: it has no runs")
+    return list(found)
+
+
+def listed(path: Path) -> list[Job]:
+    """The jobs of a file.
+
+    Raises
+    ------
+    ParameterError
+        If it is no list.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ParameterError(f"list={str(path)!r} is not allowed: a text file in UTF-8") from None
+    return jobs(text, str(path))
 
 
 def same(job: Job, row: Row) -> bool:
@@ -100,6 +123,8 @@ class Batch:
     """In seconds of `time.monotonic`."""
     left: list[Job] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    broken: Exception | None = None
+    """Why no row could be kept: all end then."""
     done: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -109,7 +134,13 @@ class Batch:
         return self.deadline - time.monotonic()
 
     def run(self, workers: int) -> None:
-        """Run the jobs; when the time is over, end the processes."""
+        """Run the jobs; when the time is over, end the processes.
+
+        Raises
+        ------
+        OSError, ParameterError
+            If the file of results could not be written, or was not one any more.
+        """
         threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(workers)]
         try:
             for thread in threads:
@@ -123,6 +154,8 @@ class Batch:
                     process.kill()
             for thread in threads:
                 thread.join()
+        if self.broken is not None:
+            raise self.broken
 
     def _serve(self) -> None:
         """Take jobs until there are none, with a process of its own; a new one if it dies."""
@@ -189,7 +222,12 @@ class Batch:
                     self.failed.append(words(job))
                     print(f"FAILED  {words(job)}: {row['error']}", flush=True)
                     return
-                last = self.take(job, row)
+                try:
+                    last = self.take(job, row)
+                except (OSError, ParameterError) as error:
+                    self.broken, self.deadline = error, 0.0
+                    process.kill()
+                    return
                 self.done += last
 
     def _keep(self, job: Job) -> None:
@@ -217,8 +255,6 @@ Work = Callable[[Job, Task, Path | None], Iterator[Row]]
 
 def serve(data: Path | None, device: str, checkpoints: Path | None, work: Work) -> None:
     """Take jobs from standard input and write their rows to standard output."""
-    from .setup import device as device_of
-
     out, sys.stdout = sys.stdout, sys.stderr
     loaded: dict[str, Task] = {}
     for line in sys.stdin:
@@ -252,32 +288,19 @@ def _stem(job: Job) -> str:
 
 def options(module: str, doc: str) -> argparse.ArgumentParser:
     """The options of a program that does many jobs."""
-    parser = argparse.ArgumentParser(prog=f"python -m {module}",
-                                     description=doc.split("\n\n", 1)[1])  # fmt: skip
+    parser = Options(prog=f"python -m {module}", description=doc.split("\n\n", 1)[1])
     parser.add_argument("list", type=Path, nargs="?", help="the file of runs")
     parser.add_argument("--json", type=Path, help="the file of results")
     parser.add_argument("--data", type=Path, help="a folder with prepared files")
-    parser.add_argument("--device", default="cuda", help="cuda or cpu")
-    parser.add_argument("--workers", type=integer, default=4, help="runs at once (default: 4)")
-    parser.add_argument("--limit", type=float, default=540, help="seconds (default: 540)")
+    parser.add_argument("--device", type=choice("device", ("cpu", "cuda")), default="cuda",
+                        help="cuda or cpu")  # fmt: skip
+    parser.add_argument("--workers", type=number("workers", 1, 64), default=4,
+                        help="runs at once (default: 4)")  # fmt: skip
+    parser.add_argument("--limit", type=seconds("limit"), default=540.0,
+                        help="seconds (default: 540)")  # fmt: skip
     parser.add_argument("--checkpoints", type=Path, help="a folder for runs that are cut short")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser
-
-
-def guarded(program: Callable[[], int]) -> int:
-    """0 if all runs are done, 1 if some failed or are left for another time, 2 for bad input."""
-    try:
-        return program()
-    except ParameterError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
 
 
 def check(given: argparse.Namespace) -> None:
@@ -290,8 +313,12 @@ def check(given: argparse.Namespace) -> None:
     """
     if given.list is None or given.json is None:
         raise ParameterError("LIST and --json are needed")
-    if not 1 <= given.workers <= 64:
-        raise ParameterError(f"workers={given.workers!r} is not allowed: an integer from 1 to 64")
+    check_output("json", given.json)
+    device_of(given.device)
+    if given.data is not None and not given.data.exists():
+        raise ParameterError(
+            f"data={str(given.data)!r} is not allowed: there is no such file or folder"
+        )
     if given.checkpoints is not None and not given.checkpoints.is_dir():
         raise ParameterError(
             f"checkpoints={str(given.checkpoints)!r} is not allowed: there is no such folder"
@@ -325,16 +352,16 @@ MODULE = "hfp8_hw.nn.training.batch"
 
 def main(arguments: list[str] | None = None) -> int:
     """The status that `guarded` says."""
+    return guarded(lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> int:
     given = options(MODULE, __doc__ or "").parse_args(arguments)
-    return guarded(lambda: _main(given))
-
-
-def _main(given: argparse.Namespace) -> int:
     if given.worker:
         serve(given.data, given.device, given.checkpoints, _train)
         return 0
     check(given)
-    every, rows = jobs(given.list.read_text(), str(given.list)), results.load(given.json)
+    every, rows = listed(given.list), results.load(given.json)
     todo = [job for job in every if not any(same(job, row) for row in rows)]
     return run(given, Batch, MODULE, every, todo)
 

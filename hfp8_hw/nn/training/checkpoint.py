@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-import pickle
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +17,69 @@ from ...files import write_whole
 from ..scheme import LossScaler
 from .job import Job
 
-KEYS = {"job", "done", "curve", "seconds", "model", "optimizer", "scaler"}
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "job": dict, "done": int, "curve": list, "seconds": (int, float), "model": dict,
+    "optimizer": dict, "scaler": dict,
+}  # fmt: skip
+"""What a file has, and of which types."""
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a file has, by `KEYS`.
+    """What a file has, by `KINDS`.
 
     Raises
     ------
     ParameterError
-        If it is no checkpoint.
+        If it is no checkpoint, or not as it was written: PyTorch itself does not look whether
+        weights have changed, so the checksums of the archive are compared first.
     OSError
         If it cannot be read.
     """
     content = path.read_bytes()
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            damaged = archive.testzip()
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError):
-        found = None
-    if not isinstance(found, dict) or not found.keys() >= KEYS:
+    except Exception:  # What the readers of a file of any bytes raise has no end.
+        damaged, found = None, None
+    if damaged is not None:
+        raise ParameterError(
+            f"checkpoint={str(path)!r} is not allowed: it is damaged, its part {damaged!r} has "
+            "another checksum"
+        )
+    if not _fits(found):
         raise ParameterError(f"checkpoint={str(path)!r} is not allowed: not a checkpoint")
-    return found
+    return dict(found)
+
+
+def _fits(found: Any) -> bool:
+    if not isinstance(found, dict) or not found.keys() >= KINDS.keys():
+        return False
+    if not all(isinstance(found[name], kind) for name, kind in KINDS.items()):
+        return False
+    points = [isinstance(point, dict) and "loss" in point for point in found["curve"]]
+    return len(points) == found["done"] and all(points)
+
+
+@contextmanager
+def fitting(path: Path | str) -> Iterator[None]:
+    """Say that the states of a checkpoint do not fit, where PyTorch says so in many lines.
+
+    Raises
+    ------
+    ParameterError
+        In place of what PyTorch raises.
+    """
+    try:
+        yield
+    except ParameterError:
+        raise
+    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        first = str(error).strip().splitlines()[-1].strip() if str(error).strip() else ""
+        raise ParameterError(
+            f"checkpoint={str(path)!r} is not allowed: its states do not fit the task's model and "
+            f"optimizer ({first or type(error).__name__})"
+        ) from None
 
 
 class State:
@@ -87,7 +131,8 @@ class State:
                     f"{name}={value!r} is not allowed: "
                     f"the checkpoint {str(path)!r} is of a run with {found['job'].get(name)!r}"
                 )
-        self.model.load_state_dict(found["model"])
-        self.optimizer.load_state_dict(found["optimizer"])
-        self.scaler.load_state_dict(found["scaler"])
+        with fitting(path):
+            self.model.load_state_dict(found["model"])
+            self.optimizer.load_state_dict(found["optimizer"])
+            self.scaler.load_state_dict(found["scaler"])
         self.done, self.curve, self.seconds = found["done"], found["curve"], found["seconds"]

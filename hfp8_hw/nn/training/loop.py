@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ... import __version__
+from ...errors import ParameterError
 from ..distributed import Exchange
 from ..tasks import Task
 from .checkpoint import State
@@ -84,7 +85,20 @@ def train(
     -------
     tuple
         The row of results, and the state at the end.
+
+    Raises
+    ------
+    ParameterError
+        For a checkpoint that does not fit, or more workers than examples in a batch.
     """
+    each = min(job.batch or task.recipe.batch, task.size)
+    if not each:
+        raise ParameterError("data is not allowed: it has no training examples")
+    if exchange is not None and each < exchange.workers:
+        raise ParameterError(
+            f"workers={exchange.workers!r} is not allowed: a batch has {each} examples, and each "
+            "worker takes one at least"
+        )
     deterministic()
     state = State(job, *build(job, task, exchange))
     first = exchange is None or exchange.rank == 0

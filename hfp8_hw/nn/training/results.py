@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ParameterError
-from ...files import write_whole
+from ...files import one_at_a_time, write_whole
 
 Row = dict[str, Any]
 KEY = ("task", "arithmetic", "seed", "changes")
@@ -54,6 +54,8 @@ def merge(rows: list[Row], new: Row, names: tuple[str, ...] = KEY) -> list[Row]:
 
 
 def add(path: Path, new: Row, names: tuple[str, ...] = KEY) -> None:
-    """Write a file of results with one more row, whole."""
-    lines = (json.dumps(row, allow_nan=False) for row in merge(load(path, names), new, names))
-    write_whole(path, ('{"rows": [\n ' + ",\n ".join(lines) + "\n]}\n").encode())
+    """Write a file of results with one more row, whole; runs that end together wait for each
+    other."""
+    with one_at_a_time(path):
+        lines = (json.dumps(row, allow_nan=False) for row in merge(load(path, names), new, names))
+        write_whole(path, ('{"rows": [\n ' + ",\n ".join(lines) + "\n]}\n").encode())
