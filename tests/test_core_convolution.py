@@ -36,6 +36,17 @@ def test_a_convolution_with_padding_equals_golden() -> None:
     assert found.counters[0]["BUSY"] == 2 * 4 * 3 * 9 * 2
 
 
+def test_depthwise_on_a_map_that_stays() -> None:
+    """A job for each channel; only the first of them loads the map."""
+    p, rng = CoreParameters(**SMALL), np.random.default_rng(SEED)
+    program = Program(p)
+    for group in range(5):
+        shape = Convolution.of((5, 5, 5), (3, 3), 2, stride=2, padding=1, groups=5, group=group)
+        program.random(rng, shape.job(1, load_b=group == 0))
+    found = run(generate(p), "icarus", [program], seed=SEED)
+    assert (found.mismatches, found.first, found.results) == (0, None, 5 * 9)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("simulator", ["icarus", "verilator"])
 @pytest.mark.parametrize("given", CONVOLUTION_CORES)
@@ -169,6 +180,8 @@ def test_a_kernel_of_one_tap_is_a_product(semantics: str) -> None:
          "cols=3 is not allowed for convolution='yes': a power of two"),
         (lambda: CoreParameters(semantics="chunked", convolution="yes"),
          "convolution='yes' is not allowed for semantics='chunked': no"),
+        (lambda: CoreParameters(ports="memory", convolution="yes"),
+         "convolution='yes' is not allowed for ports='memory': no"),
         (lambda: CoreParameters(convolution="maybe"), "convolution='maybe' is not allowed"),
         (lambda: Convolution.of((2, 9, 1), (3, 3), 2), "kernel=(3, 3) is not allowed"),
         (lambda: Convolution.of((9, 9, 4), (3, 3), 2, groups=3), "groups=3 is not allowed"),
