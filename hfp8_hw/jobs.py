@@ -1,9 +1,10 @@
-"""What the core is asked to do: one matrix product, and why one may be refused."""
+"""What the core is asked to do: a matrix product or a convolution, and why one may be refused."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import Any
 
 from .errors import ParameterError, check_int
 from .formats import SCALE_RANGE
@@ -34,6 +35,8 @@ class JobError(IntEnum):
     LARGE_Y = 11
     ADDRESS = 12
     # 13 and 14 are errors of the bus, in `hfp8_hw.registers.OTHER_ERRORS`.
+    CONVOLUTION = 15
+    SHAPE = 16
 
 
 REASONS = {
@@ -44,13 +47,155 @@ REASONS = {
     JobError.MODE: "the operand's or the result's format has no mode 1",
     JobError.PAGE: "there is no such page",
     JobError.EPILOGUE: "the parameter epilogue leaves out what the job asks for",
-    JobError.BIAS: "n is larger than the parameter bias_size",
+    JobError.BIAS: "n, or with a convolution m, is larger than the parameter bias_size",
     JobError.STORE: "the result cannot be kept: it is not quantized, its page is A's, y is no "
     "format of a, or drains is not rows",
     JobError.LARGE_Y: "the result does not fit a page",
+    JobError.CONVOLUTION: "the parameter convolution leaves out what the job asks for",
+    JobError.SHAPE: "the convolution's stride, dilation or a size is 0, B is not stored as N x K, "
+    "its channels are not in the map, or n or k does not belong to it",
     JobError.ADDRESS: "an address is no multiple of the bytes of the bus",
 }
 """What each error means."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """How a job takes operand B: as the windows of a kernel that moves over a feature map.
+
+    Members
+    -------
+    height, width : int
+        Of the map, 0 to 65535.
+    map_channels : int
+        All that are stored with a position, 0 to 65535.
+    first_channel, channels : int
+        Those that the kernel takes, a group of them or all.
+    kernel_height, kernel_width : int
+        0 to 255.
+    out_height, out_width : int
+        Positions of the result, 0 to 65535.
+    stride : int
+        0 to 15, both ways.
+    dilation : int
+        From a tap of the kernel to the next, 0 to 255, both ways.
+    pad_top, pad_left : int
+        How far outside of the map the first window begins, 0 to 255. Where a window leaves the map
+        nothing is added, also below and on the right.
+    lanes : int
+        Those of the core.
+
+    Raises
+    ------
+    ParameterError
+        For a number that does not fit its field.
+    """
+
+    height: int
+    width: int
+    map_channels: int
+    channels: int
+    kernel_height: int
+    kernel_width: int
+    out_height: int
+    out_width: int
+    lanes: int
+    stride: int = 1
+    dilation: int = 1
+    pad_top: int = 0
+    pad_left: int = 0
+    first_channel: int = 0
+
+    def __post_init__(self) -> None:
+        most = dict.fromkeys(
+            ("kernel_height", "kernel_width", "dilation", "pad_top", "pad_left"), 255
+        )
+        most["stride"] = 15
+        for f in fields(self):
+            check_int(f.name, getattr(self, f.name), 0, most.get(f.name, MAX_SIZE))
+
+    @classmethod
+    def of(
+        cls,
+        map_shape: tuple[int, int, int],
+        kernel: tuple[int, int],
+        lanes: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        group: int = 0,
+    ) -> Convolution:
+        """The convolution of one of the ``groups`` of channels of a map (height, width, channels),
+        with the same ``padding`` on all sides.
+
+        Raises
+        ------
+        ParameterError
+            If the kernel is larger than the padded map, groups do not divide the channels, or a
+            number does not fit.
+        """
+        height, width, channels = map_shape
+        check_int("stride", stride, 1, 15)
+        check_int("dilation", dilation, 1, 255)
+        check_int("padding", padding, 0, 255)
+        check_int("groups", groups, 1, max(channels, 1))
+        check_int("group", group, 0, groups - 1)
+        if channels % groups:
+            raise ParameterError(
+                f"groups={groups!r} is not allowed for {channels} channels: a divisor"
+            )
+        out = []
+        for name, size, taps in zip(("height", "width"), (height, width), kernel, strict=True):
+            check_int(f"kernel {name}", taps, 1, 255)
+            room = size + 2 * padding - (taps - 1) * dilation - 1
+            if room < 0:
+                raise ParameterError(
+                    f"kernel={kernel!r} is not allowed: with its dilation its {name} is larger "
+                    f"than that of the padded map, {size + 2 * padding}"
+                )
+            out.append(room // stride + 1)
+        own = channels // groups
+        return cls(
+            height, width, channels, own, kernel[0], kernel[1], out[0], out[1], lanes,
+            stride, dilation, padding, padding,
+            group * own,
+        )  # fmt: skip
+
+    @property
+    def phase(self) -> int:
+        """Positions of a line that are ``stride`` apart from each other, as they are stored."""
+        return -(-self.width // max(self.stride, 1))
+
+    @property
+    def map_shape(self) -> tuple[int, int]:
+        """(positions, channels) of the map as it is stored: in each line every ``stride``-th
+        column from the first on, then from the second on, and so on, all rounded up to ``phase``.
+        """
+        return self.height * self.phase * self.stride, self.map_channels
+
+    @property
+    def positions(self) -> int:
+        """Those of the result."""
+        return self.out_height * self.out_width
+
+    @property
+    def tap_channels(self) -> range:
+        """Channels of the map that a tap has columns of A for: whole blocks of ``lanes``, of which
+        those that the kernel does not take count for nothing."""
+        end = self.first_channel + self.channels
+        first = self.first_channel // self.lanes
+        return range(first * self.lanes, -(-end // self.lanes) * self.lanes)
+
+    @property
+    def depth(self) -> int:
+        """Columns of A: taps line by line, in each `tap_channels`."""
+        return self.kernel_height * self.kernel_width * len(self.tap_channels)
+
+    def job(self, m: int, **options: Any) -> GemmJob:
+        """The convolution with ``m`` channels in its result; ``options`` are other members."""
+        return GemmJob(m, self.positions, self.depth, transpose_b=True, convolution=self, **options)
 
 
 @dataclass(frozen=True)
@@ -112,7 +257,7 @@ class GemmJob:
     mode_y : int
         Which format that is where there are two: 0 HFP8_FWD, 1 HFP8_BWD.
     bias : bool
-        Add a code to all results of a column.
+        Add a code to all results of a column; with a convolution, of a row.
     accumulate : bool
         Add what C held before.
     store : bool
@@ -123,6 +268,10 @@ class GemmJob:
         The page to keep them in, 0 to 15.
     scale : int
         Round results times 2**scale, -64 to 63.
+    convolution : Convolution or None
+        B is a feature map, stored with the channels of a position side by side (``transpose_b``);
+        its columns are the windows of a kernel: m, n and k are the result's channels, its positions
+        and `Convolution.depth`.
 
     Raises
     ------
@@ -150,6 +299,7 @@ class GemmJob:
     silent: bool = False
     page_y: int = 0
     scale: int = 0
+    convolution: Convolution | None = None
 
     def __post_init__(self) -> None:
         for name in ("m", "n", "k"):
@@ -172,7 +322,34 @@ class GemmJob:
     @property
     def b_shape(self) -> tuple[int, int]:
         """The shape of B as it is stored."""
+        if self.convolution is not None:
+            return self.convolution.map_shape
         return (self.n, self.k) if self.transpose_b else (self.k, self.n)
+
+    @property
+    def convolve(self) -> bool:
+        """B is a feature map."""
+        return self.convolution is not None
+
+    @property
+    def biases(self) -> int:
+        """Codes of a bias: one for each column of C, with a convolution for each row."""
+        return self.n if self.convolution is None else self.m
+
+    def moves(self, lanes: int) -> bool:
+        """Whether it is no convolution, or one that a core with so many lanes can do."""
+        c = self.convolution
+        if c is None:
+            return True
+        names = ("height", "width", "channels", "kernel_height", "kernel_width", "stride",
+                 "dilation")  # fmt: skip
+        return (
+            all(getattr(c, name) for name in names)
+            and c.first_channel + c.channels <= c.map_channels
+            and c.map_shape[0] <= MAX_SIZE
+            and self.transpose_b
+            and (self.n, self.k) == (c.positions, replace(c, lanes=lanes).depth)
+        )
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -185,5 +362,5 @@ class GemmJob:
     def asks(self) -> tuple[str, ...]:
         """The members by which it asks for more than its sums on the output stream."""
         names = [f.name for f in fields(self)]
-        more = names[names.index("relu") :]
+        more = names[names.index("relu") : names.index("convolution")]
         return tuple(name for name in more if getattr(self, name))

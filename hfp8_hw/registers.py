@@ -115,6 +115,7 @@ REGISTERS = (
         Field("mode_b", 3, 1, "Format of B if it is HFP8: 0 HFP8_FWD, 1 HFP8_BWD."),
         Field("load_a", 4, 1, "A comes from its stream; else it is in its page already."),
         Field("load_b", 5, 1, "B comes from its stream; else it is in its page already."),
+        Field("convolve", 6, 1, "B is a feature map, and the registers from MAP on describe it."),
         Field("page_a", 8, 4, "Page of A's scratchpad."),
         Field("page_b", 16, 4, "Page of B's scratchpad."),
     )),
@@ -122,7 +123,7 @@ REGISTERS = (
         Field("relu", 0, 1, "Put +0 in place of what is below 0."),
         Field("quantize", 1, 1, "Results are in the format y, not in the accumulator's."),
         Field("mode_y", 2, 1, "That format if it is HFP8: 0 HFP8_FWD, 1 HFP8_BWD."),
-        Field("bias", 3, 1, "Add a code to all results of a column."),
+        Field("bias", 3, 1, "Add a code to all results of a column, or of a row with convolve."),
         Field("accumulate", 4, 1, "Add what C held before."),
         Field("store", 5, 1, "Keep the results, as N x M, in a page of A's scratchpad."),
         Field("silent", 6, 1, "Put no results on the output stream."),
@@ -137,7 +138,7 @@ REGISTERS = (
         Field("full", 1, 1, "The queue is full."),
     )),
     Register("ERROR", 0x2C, "wc", "The first error since it was cleared.", (
-        Field("code", 0, 4, "The error's number; 0: none."),
+        Field("code", 0, 5, "The error's number; 0: none."),
         Field("misplaced_a", 8, 1, "TLAST of A's stream was not at the end of a matrix."),
         Field("misplaced_b", 9, 1, "TLAST of B's stream was not at the end of a matrix."),
         Field("misplaced_c", 10, 1, "TLAST of C's stream was not at the end of a bias, or of C."),
@@ -148,9 +149,10 @@ REGISTERS = (
         Field("flags", 0, 4, "overflow, underflow, inexact, invalid."),
     )),
     Register("AMAX", 0x3C, "ro", "Of the results of the last job that is done.", (
-        Field("value", 0, 31, "Their largest finite magnitude before scale and quantization, a "
-              "code of the accumulator's format; 0 without an epilogue."),
-        Field("special", 31, 1, "There was a NaN or an infinity."),
+        Field("value", 0, 31, "Largest finite magnitude of the results of the last job that is "
+              "done, before scale and quantization: a code of the accumulator's format. 0 without "
+              "an epilogue."),
+        Field("special", 31, 1, "There was a NaN or an infinity among them."),
     )),
     *(
         register
@@ -176,7 +178,33 @@ REGISTERS = (
         )
         for k, (name, what) in enumerate(_PLACES.items())
     ),
+    Register("MAP", 0x80, "rw", "The feature map of the next job, with convolution=yes.", (
+        Field("width", 0, 16, "Columns."),
+        Field("height", 16, 16, "Lines."),
+    )),
+    Register("CHANNELS", 0x84, "rw", "Its channels.", (
+        Field("map_channels", 0, 16, "All that are stored with a position."),
+        Field("first_channel", 16, 16, "The first one that the kernel takes."),
+    )),
+    Register("KERNEL", 0x88, "rw", "The kernel's size.", (
+        Field("kernel_width", 0, 8, "Columns."),
+        Field("kernel_height", 8, 8, "Lines."),
+        Field("channels", 16, 16, "Channels that it takes."),
+    )),
+    Register("OUTPUT", 0x8C, "rw", "The result's size; N is the product.", (
+        Field("out_width", 0, 16, "Columns."),
+        Field("out_height", 16, 16, "Lines."),
+    )),
+    Register("MOVE", 0x90, "rw", "How the kernel moves.", (
+        Field("stride", 0, 4, "Positions from a window to the next."),
+        Field("dilation", 8, 8, "Positions from a tap of the kernel to the next."),
+        Field("pad_left", 16, 8, "How far left of the map the first window begins."),
+        Field("pad_top", 24, 8, "How far above."),
+    )),
 )  # fmt: skip
+
+CONVOLUTION_REGISTERS = ("MAP", "CHANNELS", "KERNEL", "OUTPUT", "MOVE")
+"""Those whose fields are a `hfp8_hw.jobs.Convolution`'s; there with ``convolution=yes``."""
 
 JOB_REGISTERS = ("OPERANDS", "RESULT")
 """Those whose fields are a job's, by name; M, N and K are its sizes."""
@@ -184,7 +212,7 @@ JOB_REGISTERS = ("OPERANDS", "RESULT")
 ADDRESS_REGISTERS = tuple(one.name for one in REGISTERS if one.memory)
 """Where its matrices are, with ``ports=memory``."""
 
-JOB_WORDS = ("M", "N", "K", *JOB_REGISTERS, *ADDRESS_REGISTERS)
+JOB_WORDS = ("M", "N", "K", *JOB_REGISTERS, *CONVOLUTION_REGISTERS, *ADDRESS_REGISTERS)
 """All that a program writes to describe a job."""
 
 ID = 0x48465038
@@ -204,7 +232,8 @@ OTHER_ERRORS = {
 def registers_of(parameters: CoreParameters) -> tuple[Register, ...]:
     """The registers that a core has."""
     memory = parameters.ports == "memory"
-    return tuple(one for one in REGISTERS if memory or not one.memory)
+    absent = () if parameters.convolution == "yes" else CONVOLUTION_REGISTERS
+    return tuple(one for one in REGISTERS if (memory or not one.memory) and one.name not in absent)
 
 
 def fixed_words(parameters: CoreParameters) -> dict[str, int]:
@@ -255,12 +284,15 @@ def job_words(job: GemmJob, addresses: Addresses | None = None) -> dict[str, int
     ``addresses`` are for a core with ``ports=memory``.
     """
     words = {"M": job.m, "N": job.n, "K": job.k}
-    for name in JOB_REGISTERS:
+    sources: dict[str, object] = dict.fromkeys(JOB_REGISTERS, job)
+    if job.convolution is not None:
+        sources |= dict.fromkeys(CONVOLUTION_REGISTERS, job.convolution)
+    for name, source in sources.items():
         # Negative numbers in two's complement.
         words[name] = packed(
             name,
             {
-                field.name: int(getattr(job, field.name)) & ((1 << field.width) - 1)
+                field.name: int(getattr(source, field.name)) & ((1 << field.width) - 1)
                 for field in register(name).fields
             },
         )

@@ -36,6 +36,7 @@ ALLOWED = {
     "hfp8_hw/hdl/sums": SUMS,
     "hfp8_hw/hdl/units": UNITS,
     "hfp8_hw/hdl/core": SUMS | {"hfp8_hw.hdl.core"},
+    "hfp8_hw/hdl/core/convolution": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/hdl/core/axi": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/hdl/core/elements": SUMS | {"hfp8_hw.hdl.core.elements"},
     "hfp8_hw/hdl/core/epilogue": SUMS | {"hfp8_hw.hdl.core"},

@@ -25,7 +25,7 @@ from verif.core.memory.run import run
 from verif.core.program import Program
 from verif.errors import SimulationError
 
-from .conftest import check_lint, later
+from .conftest import Cli, check_lint, later
 
 SMALL: dict[str, Any] = {"rows": 2, "cols": 2, "lanes": 2, "ports": "memory", "bus": 64, "burst": 4}
 SEED = 3
@@ -195,3 +195,13 @@ def test_addresses_that_no_job_uses_may_be_any() -> None:
     assert p.refusal(GemmJob(1, 1, 1, load_a=False), odd) is JobError.NONE
     assert p.refusal(GemmJob(0, 1, 1, load_a=False, bias=True), odd) is JobError.ADDRESS
     assert p.refusal(GemmJob(0, 1, 1, silent=True), Addresses(y=4)) is JobError.EMPTY
+
+
+def test_commands_that_know_streams_only_say_so(cli: Cli, tmp_path: Path) -> None:
+    words = ("--ports", "memory")
+    said = cli.refused("verify", "core", *words, "--sim", "native")
+    assert said.endswith("sim='native' is not allowed for ports='memory': only for streams")
+    path = tmp_path / "ab.npz"
+    np.savez(path, a=np.zeros((3, 4), np.uint8), b=np.zeros((4, 2), np.uint8))
+    said = cli.refused("compare", "core", *words, "--inputs", path)
+    assert "ports='memory' is not allowed for compare" in said

@@ -8,7 +8,7 @@ faster ways.
 """
 
 from .convert import decode, quantize
-from .core import gemm_job, gemm_rbits
+from .core import gemm_job, gemm_rbits, stored_kernel, stored_map
 from .dot import SEMANTICS, dot, fma, matmul
 from .elementwise import add, maximum, relu
 from .fixed_dot import fixed_dot
@@ -36,6 +36,8 @@ __all__ = [
     "quantize_tracked",
     "relu",
     "sgd_update",
+    "stored_kernel",
+    "stored_map",
     "to_fixed",
     "weight_update",
     "xorshift32",

@@ -24,6 +24,8 @@ from .core_fields import (
     bus_field,
     bus_idle,
     check_bus,
+    check_convolution,
+    convolution_field,
     operand_field,
     ports_field,
     size_field,
@@ -147,6 +149,8 @@ class CoreParameters(TwoOperandParameters):
     bus: int = bus_field()
     burst: int = burst_field()
 
+    convolution: str = convolution_field()
+
     @property
     def idle(self) -> dict[str, str]:
         found = {}
@@ -172,6 +176,7 @@ class CoreParameters(TwoOperandParameters):
     def _check_choices(self) -> None:
         check_choice("semantics", self.semantics, CORE_SEMANTICS)
         check_choice("epilogue", self.epilogue, EPILOGUES)
+        check_choice("convolution", self.convolution, ("no", "yes"))
         check_choice("ports", self.ports, CORE_PORTS)
 
     @property
@@ -199,6 +204,7 @@ class CoreParameters(TwoOperandParameters):
                     f"{name}={side!r} is not allowed for lanes={self.lanes}: "
                     "a multiple or a divisor of lanes"
                 )
+        check_convolution(self)
         if not self.in_chunks:
             check_int("terms", self.terms, 1, MAX_SIZE)
         elif type(self.chunk) is not int or self.chunk not in range(self.lanes, 65537, self.lanes):
@@ -364,9 +370,11 @@ class CoreParameters(TwoOperandParameters):
             (JobError.LONG, not self.in_chunks and job.k > self.terms),
             (JobError.MODE, any(mode >= len(formats) for mode, formats in modes)),
             (JobError.PAGE, max(pages) >= self.pages),
+            (JobError.CONVOLUTION, job.convolve and self.convolution == "no"),
             (JobError.EPILOGUE, unknown),
-            (JobError.BIAS, job.bias and job.n > (self.bias_size or 0)),
+            (JobError.BIAS, job.bias and job.biases > (self.bias_size or 0)),
             (JobError.STORE, job.store and lost),
+            (JobError.SHAPE, not job.moves(self.lanes)),
             (JobError.LARGE_A, self.a_layout.matrix_words(job.a_shape) > self.a_layout.words),
             (JobError.LARGE_B, self.b_layout.matrix_words(job.b_shape) > self.b_layout.words),
             (JobError.LARGE_Y, stored > self.a_layout.words),

@@ -13,7 +13,7 @@ from .core import CoreParameters
 
 QUEUE_CLOCKS = 2
 """From the write of a start to the job's arrival at the queue's other end."""
-RESULT_CLOCKS = 2
+RESULT_CLOCKS = 3
 """From a result's entry into the queue of results to the output stream."""
 READ_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 3, 19, 4
 """Of the scratchpads, the adders of C and bias, the quantizers."""

@@ -78,3 +78,27 @@ def check_bus(bus: int, burst: int) -> None:
             raise ParameterError(
                 f"{name}={value!r} is not allowed: one of {', '.join(map(str, allowed))}"
             )
+
+
+def convolution_field() -> Any:
+    """The field that says whether there are convolutions."""
+    return parameter(
+        "no",
+        "Whether a job may take operand B as the windows of a kernel over a feature map.",
+        values="no or yes; yes with semantics exact and exact_chunk, cols a power of two and "
+        "ports=streams",
+    )
+
+
+def check_convolution(p: Any) -> None:
+    """Whether a core with these parameters can have it."""
+    if p.convolution == "no":
+        return
+    if p.semantics == "chunked":
+        raise ParameterError("convolution='yes' is not allowed for semantics='chunked': no")
+    if p.ports == "memory":
+        raise ParameterError("convolution='yes' is not allowed for ports='memory': no")
+    if p.cols & (p.cols - 1):
+        raise ParameterError(
+            f"cols={p.cols!r} is not allowed for convolution='yes': a power of two"
+        )

@@ -41,7 +41,7 @@ CHUNK_CORES: list[dict[str, Any]] = [
 """Such that sum in chunks."""
 
 EPILOGUE_CORES: list[dict[str, Any]] = [
-    {"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full"},
+    {"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full", "a_size": 64, "bias_size": 16},
     {"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full", "y_rounding": "SR(8)",
      "random_seed": 77, "pages": 4},
     {"rows": 4, "cols": 2, "lanes": 2, "epilogue": "full", "a": "E4M3FN", "b": "E5M2",

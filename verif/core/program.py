@@ -74,7 +74,7 @@ class Program:
         wanted = {
             "a": (job.load_a, p.a_formats[0], job.a_shape),
             "b": (job.load_b, p.b_formats[0], job.b_shape),
-            "bias": (job.bias, acc, (job.n,)),
+            "bias": (job.bias, acc, (job.biases,)),
             "c": (job.accumulate, acc, (job.m, job.n)),
         }
         loaded: dict[str, Any] = {

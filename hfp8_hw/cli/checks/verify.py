@@ -92,8 +92,8 @@ def verify_command(
     """Simulate units and compare every result with the golden model.
 
     Without parameters, every unit named (all, and the core, if none is) is checked in a matrix of
-    configurations. The core also runs as compiled code (--sim native), if it has streams. Exit
-    status 1 if anything differs or a simulator cannot run.
+    configurations. A core with streams also runs as compiled code (--sim native). Exit status 1 if
+    anything differs or a simulator cannot run.
     """
     from verif.errors import ToolMissing
     from verif.simulation.simulators import find
@@ -103,18 +103,17 @@ def verify_command(
     names, of_core = _ways(sim, {unit for unit, _ in chosen})
     if waves:
         OutputFolder().check("waves", Path())
-    console = Console()
-    used = of_core if CORE in (unit for unit, _ in chosen) else names
-    console.print(f"seed {seed}; {_versions(used)}", highlight=False)
     tasks = [
         Task(unit, tuple(parameters.items()), name, seed)
         for unit, parameters in chosen
         for name in (of_core if unit == CORE else names)
-        if name != NATIVE or parameters.get("ports") != "memory"
         if name != NATIVE or parameters.get("ports", "streams") == "streams"
     ]
     if not tasks:
         raise ParameterError(f"sim={sim!r} is not allowed for ports='memory': only for streams")
+    console = Console()
+    used = of_core if CORE in (unit for unit, _ in chosen) else names
+    console.print(f"seed {seed}; {_versions(used)}", highlight=False)
     results = _run(tasks, jobs or cores(), console)
     failed = [result for result in results if not result.good]
     if waves:

@@ -54,7 +54,7 @@ def job_epilogue(
     acc = how.fmt
     for name, value, wanted, shape in (
         ("c", c, job.accumulate, (job.m, job.n)),
-        ("bias", bias, job.bias, (job.n,)),
+        ("bias", bias, job.bias, (job.biases,)),
     ):
         if (value is not None) != wanted:
             raise ParameterError(f"{name} is {'needed' if wanted else 'not allowed'} for this job")
@@ -65,6 +65,8 @@ def job_epilogue(
             raise ParameterError(
                 f"{name} of shape {addend.shape!r} is not allowed for the job: {shape}"
             )
+        if name == "bias" and job.convolve:
+            addend = addend[:, None]
         codes, more = add(
             codes, addend, acc, rounding=how.rounding, overflow=how.overflow, flags=True
         )

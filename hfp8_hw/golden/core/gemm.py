@@ -14,6 +14,7 @@ from ...rounding import Rounding
 from ..codes.arrays import check_flag
 from ..dot import accumulator, dot
 from .epilogue import job_epilogue
+from .windows import window_sums
 
 JOB_SEMANTICS = ("exact", "exact_chunk", "chunked")
 """How a job may sum."""
@@ -67,7 +68,8 @@ def gemm_job(
     c : array_like of int
         For a job with ``accumulate``: what C held before, codes of ``acc`` of shape (m, n).
     bias : array_like of int
-        For a job with ``bias``: n codes of ``acc``, one for each column of C.
+        For a job with ``bias``: codes of ``acc``, one for each column of C, with a convolution
+        for each row.
     rbits : array_like of int
         For SR(n): of shape (m, n), from `gemm_rbits` if the core's own are wanted.
     flags : bool
@@ -97,25 +99,23 @@ def gemm_job(
         for name, value, shape in (("a", a, job.a_shape), ("b", b, job.b_shape))
     )
     rows = x.T if job.transpose_a else x
-    columns = z if job.transpose_b else z.T
     modes = {
         f"mode_{name}": getattr(job, f"mode_{name}")
         for name, fmt in (("a", fmt_a), ("b", fmt_b))
         if fmt == "HFP8"
     }
-    sums, marks = dot(
-        rows[:, None, :],
-        columns[None, :, :],
-        fmt_a,
-        fmt_b,
-        acc,
-        semantics=semantics,
-        chunk=chunk,
-        rounding=rounding,
-        overflow=overflow,
-        flags=True,
-        **modes,
-    )
+    given: dict[str, Any] = {"rounding": rounding, "overflow": overflow, "flags": True, **modes}
+    formats = (fmt_a, fmt_b, acc)
+    if job.convolution is not None:
+        sums, marks = window_sums(
+            job.convolution, rows, z, formats, semantics=semantics, chunk=chunk, **given
+        )
+    else:
+        columns = z if job.transpose_b else z.T
+        sums, marks = dot(
+            rows[:, None, :], columns[None, :, :], *formats, semantics=semantics, chunk=chunk,
+            **given,
+        )  # fmt: skip
     done = job_epilogue(
         job,
         sums,

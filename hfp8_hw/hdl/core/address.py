@@ -52,7 +52,7 @@ class Address(wiring.Component):
                 "again": In(1),
                 "ahead": In(1),
                 "restart": In(1),
-                "read": Out(reading(self.layout, pages)),
+                "read": Out(reading(parameters, side)),
             }
         )
 

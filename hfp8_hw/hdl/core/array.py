@@ -67,22 +67,30 @@ class Array(wiring.Component):
             "mode_b": i.mode_b, "tile": Value.cast(i.tile),
             "turn": i.turn if p.turns > 1 else Const(0, 0),
         }  # fmt: skip
+        if p.convolution == "yes":
+            pipe.carried["columns"] = i.columns
         for name in ISSUE_CUTS:
             pipe.cut(name)
         mask = pipe.carried.pop("mask")
+        columns = pipe.carried.pop("columns", None)
         if p.lanes == 1:
             mask = Const(1, 1)
         modes = {side: pipe.carried.pop(f"mode_{side}") for side in ("a", "b")}
         sides: dict[str, list[list[Any]]] = {}
         for side, count in (("a", p.rows), ("b", p.cols)):
+            masks = [mask] * count
+            if side == "b" and columns is not None:
+                masks = [mask & columns[k].replicate(p.lanes) for k in range(count)]
             sides[side] = [
                 [
-                    self._operand(m, pipe, side, k, lane, modes[side], mask[lane])
+                    self._operand(m, pipe, side, k, lane, modes[side], there[lane])
                     for lane in range(p.lanes)
                 ]
-                for k in range(count)
+                for k, there in enumerate(masks)
             ]
-        pipe.cut("operand")
+        cut = pipe.cut("operand")
+        if columns is not None:
+            columns = cut("columns", columns)
         element = ExactElement if p.element.is_exact else RoundedElement
         elements: dict[tuple[int, int], Any] = {}
         for row in range(p.rows):
@@ -95,6 +103,8 @@ class Array(wiring.Component):
                     Value.cast(one.a).eq(joined(sides["a"][row])),
                     Value.cast(one.b).eq(joined(sides["b"][col])),
                 ]
+                if columns is not None:
+                    m.d.comb += one.there.eq(columns[col])
         control = self._ends(m, pipe)
         m.d.comb += [
             getattr(one, name).eq(value)

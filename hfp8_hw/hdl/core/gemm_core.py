@@ -26,7 +26,7 @@ EVENTS = data.StructLayout(
     {
         "accepted": 1,
         "refused": 1,
-        "error": 4,
+        "error": 5,
         "done": 1,
         "sent": 1,
         "misplaced_a": 1,
@@ -256,9 +256,12 @@ class GemmCore(wiring.Component):
             rows = (
                 (job.transpose_a, job.m, job.k) if side == "a" else (job.transpose_b, job.k, job.n)
             )
+            stored = Mux(rows[0], rows[2], rows[1])
+            if side == "b" and p.convolution == "yes":
+                stored = Mux(job.convolve, coming.plan.rows, stored)
             m.d.comb += [
                 loader.start.eq(start),
-                loader.rows.eq(Mux(rows[0], rows[2], rows[1])),
+                loader.rows.eq(stored),
                 loader.row_words.eq(coming[side].row_words),
                 loader.page.eq(page),
             ]

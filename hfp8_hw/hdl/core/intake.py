@@ -13,7 +13,8 @@ from ...parameters import CoreParameters
 from ...parameters.layout import Layout
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
-from .records import SIZE_BITS, accepted, job_record
+from .convolution.plan import Plan
+from .records import SIZE_BITS, accepted, bias_length, job_record
 
 
 class Intake(wiring.Component):
@@ -39,7 +40,7 @@ class Intake(wiring.Component):
                 "o": Out(stream.Signature(accepted(parameters))),
                 "accepted": Out(1),
                 "refused": Out(1),
-                "error": Out(4),
+                "error": Out(5),
                 "busy": Out(1),
             }
         )
@@ -69,19 +70,35 @@ class Intake(wiring.Component):
             # C is stored the other way round, or not at all.
             stored = [Mux(new.store, size, 0)[:SIZE_BITS] for size in (new.m, new.n)]
             operands.append(("y", p.a_layout, Const(1, 1), *stored))
+        plan = self._plan(m, job, take) if p.convolution == "yes" else None
         for side, layout, transposed, height, width in operands:
             rows = Mux(transposed, width, height)
             columns = Mux(transposed, height, width)
-            counts[side] = _Count(m, layout, take, busy, rows, columns, f"intake_{side}")
+            start, hold = take, Const(0, 1)
+            if plan is not None and side == "b":
+                rows = Mux(job.convolve, plan.o.rows, Mux(job.transpose_b, job.n, job.k))
+                columns = Mux(job.convolve, job.map_channels, Mux(job.transpose_b, job.k, job.n))
+                start, hold = self._planned(m, job, busy, take, plan)
+            counts[side] = _Count(m, layout, start, busy, rows, columns, f"intake_{side}", hold)
 
         early, late = self._checks(job, counts)
-        error: Amaranth = Const(JobError.NONE, 4)
+        planned: Amaranth = Const(1, 1)
+        if plan is not None:
+            late.insert(0, (JobError.SHAPE, job.convolve & plan.wrong))
+            planned = ~job.convolve | plan.done | counts["b"].large | plan.wrong
+            m.d.comb += [
+                plan.sized.eq(counts["b"].done),
+                plan.row_words.eq(counts["b"].row_words),
+            ]
+        error: Amaranth = Const(JobError.NONE, 5)
         for code, wrong in reversed(early + late):
             error = Mux(wrong, int(code), error)
         error = wire(m, error, "intake_error")
         # No operand's size is known before all are; a fault that needs none may come first.
         at_once = wire(m, Cat(*(wrong for _, wrong in early)).any(), "intake_early")
-        counted = wire(m, Cat(*(one.done for one in counts.values())).all(), "intake_counted")
+        counted = wire(
+            m, Cat(*(one.done for one in counts.values()), planned).all(), "intake_counted"
+        )
         good = wire(m, busy & ~offered & counted & (error == 0), "intake_good")
         m.d.comb += [
             self.error.eq(error),
@@ -99,7 +116,28 @@ class Intake(wiring.Component):
                 o.payload[side].row_words.eq(counts[side].row_words),
                 o.payload[side].group_words.eq(counts[side].group_words),
             ]
+        if plan is not None:
+            m.d.comb += o.payload.plan.eq(plan.o)
         return m
+
+    def _plan(self, m: Module, job: Any, take: Amaranth) -> Any:
+        """What is found out about a convolution."""
+        plan = Plan(self.parameters)
+        m.submodules.plan = plan
+        m.d.comb += [plan.start.eq(take), plan.job.eq(job)]
+        return plan
+
+    def _planned(
+        self, m: Module, job: Any, busy: Amaranth, take: Amaranth, plan: Any
+    ) -> tuple[Amaranth, Amaranth]:
+        """(B's size begins to be counted, it is not known before that)."""
+        waiting = Signal(name="intake_waiting", attrs={"stage": "intake"})
+        start = wire(m, busy & waiting & (~job.convolve | plan.rows_known), "intake_start_b")
+        with m.If(take):
+            m.d.sync += waiting.eq(1)
+        with m.Elif(start):
+            m.d.sync += waiting.eq(0)
+        return start, waiting
 
     def _checks(
         self, job: Any, counts: dict[str, _Count]
@@ -118,19 +156,29 @@ class Intake(wiring.Component):
             (JobError.MODE, Cat(*modes).any() if modes else Const(0, 1)),
             (JobError.PAGE, Cat(*pages).any()),
         ]
+        shape: list[tuple[JobError, Amaranth]] = []
+        if p.convolution == "yes":
+            sizes = (job.height, job.width, job.channels, job.kernel_height, job.kernel_width,
+                     job.stride, job.dilation)  # fmt: skip
+            outside = job.first_channel + job.channels > job.map_channels
+            empty = Cat(*(size == 0 for size in sizes)).any()
+            shape.append((JobError.SHAPE, job.convolve & (empty | outside | ~job.transpose_b)))
+        else:
+            early.append((JobError.CONVOLUTION, job.convolve))
         late: list[tuple[JobError, Amaranth]] = [
             (JobError.LARGE_A, counts["a"].large),
             (JobError.LARGE_B, counts["b"].large),
         ]
         if p.epilogue == "none":
             early.append((JobError.EPILOGUE, job.asks))
-            return early, late
+            return early + shape, late
         if p.epilogue == "full":
-            early.append((JobError.BIAS, job.bias & (job.n > p.bias_size)))
+            early.append((JobError.BIAS, job.bias & (bias_length(p, job) > p.bias_size)))
         else:
             early.append((JobError.EPILOGUE, job.bias | job.accumulate))
         kept = job.quantize & (job.page_y != job.page_a) if p.keeps else Const(0, 1)
         early.append((JobError.STORE, job.store & ~kept))
+        early += shape
         if p.keeps:
             late.append((JobError.LARGE_Y, counts["y"].large))
         return early, late
@@ -156,6 +204,7 @@ class _Count:
         rows: Amaranth,
         columns: Amaranth,
         name: str,
+        hold: Amaranth,
     ) -> None:
         def register(label: str, shape: Any) -> Amaranth:
             return Signal(shape, name=f"{name}_{label}", attrs={"stage": "intake"})
@@ -174,8 +223,9 @@ class _Count:
         wide = wire(m, self.row_words == layout.words, f"{name}_full_row")
         too_wide = wire(m, more_columns & wide, f"{name}_too_wide")
         too_large = wire(m, words > layout.words, f"{name}_too_large")
-        self.large = wire(m, too_wide | too_large, f"{name}_large")
-        self.done = wire(m, self.large | ~(more_columns | more_rows), f"{name}_done")
+        self.large = wire(m, (too_wide | too_large) & ~hold, f"{name}_large")
+        counted = self.large | ~(more_columns | more_rows)
+        self.done = wire(m, counted & ~hold, f"{name}_done")
         with m.If(start):
             m.d.sync += [
                 left["rows"].eq(rows),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Const, ShapeLike, signed, unsigned
+from amaranth.hdl import Const, Mux, ShapeLike, signed, unsigned
 from amaranth.lib import data
 
 from ...formats import SCALE_WIDTH
 from ...jobs import BUS_ADDRESS_BITS, MAX_PAGES, MAX_SIZE
 from ...parameters import CoreParameters
 from ...parameters.layout import Layout
+from ...registers import CONVOLUTION_REGISTERS, register
 from ..numbers.shape import Amaranth
 
 SIZE_BITS = MAX_SIZE.bit_length()
@@ -28,6 +29,12 @@ _SUMS: dict[str, ShapeLike] = {
     "load_b": 1,
     "page_a": unsigned(PAGE_BITS),
     "page_b": unsigned(PAGE_BITS),
+    "convolve": 1,
+}
+_CONVOLUTION: dict[str, ShapeLike] = {
+    field.name: unsigned(field.width)
+    for name in CONVOLUTION_REGISTERS
+    for field in register(name).fields
 }
 _EPILOGUE: dict[str, ShapeLike] = {
     "relu": 1,
@@ -43,7 +50,8 @@ _EPILOGUE: dict[str, ShapeLike] = {
 
 
 def _fields(p: CoreParameters) -> dict[str, ShapeLike]:
-    return _SUMS | ({"asks": 1} if p.epilogue == "none" else _EPILOGUE)
+    more = _CONVOLUTION if p.convolution == "yes" else {}
+    return _SUMS | ({"asks": 1} if p.epilogue == "none" else _EPILOGUE) | more
 
 
 def job_record(p: CoreParameters) -> data.StructLayout:
@@ -94,10 +102,60 @@ def sizes(layout: Layout) -> data.StructLayout:
     )
 
 
+def bias_length(p: CoreParameters, job: Any) -> Amaranth:
+    """Codes of a job's bias: for each column of C, with a convolution for each row."""
+    return Mux(job.convolve, job.m, job.n)[:SIZE_BITS] if p.convolution == "yes" else job.n
+
+
+def place(p: CoreParameters) -> data.StructLayout:
+    """Where a position of a map is in B's page, or how far one is from another.
+
+    ``words`` to the word of its square, ``turn`` to that one's group, ``row`` of the square. A row
+    beyond the last is one of the next square: ``row_words`` words and a group further. All are
+    modulo what a page has, so what lies ahead of its beginning is at its end.
+    """
+    layout = p.b_layout
+    return data.StructLayout(
+        {
+            "words": unsigned(word_bits(layout)),
+            "turn": unsigned((layout.groups - 1).bit_length()),
+            "row": unsigned((layout.short - 1).bit_length()),
+        }
+    )
+
+
+def map_plan(p: CoreParameters) -> data.StructLayout:
+    """How a convolution moves through its map.
+
+    A line of the map is stored in ``stride`` phases of ``phase`` positions; those after
+    ``phase_last`` have one less. The map has so many ``rows`` in all.
+
+    From the first tap of the first window (``start``, which is position ``index_first`` of
+    ``phase_first``) it is ``down`` to the next line of windows, ``under`` to the next line of taps,
+    and to the next tap ``index_step`` positions and ``phase_step`` phases: ``beside``, or, if there
+    are not so many phases, ``around``, a position further.
+    """
+    moves = ("start", "down", "under", "beside", "around")
+    return data.StructLayout(
+        {
+            **dict.fromkeys(moves, place(p)),
+            "rows": unsigned(SIZE_BITS),
+            "phase": unsigned(SIZE_BITS),
+            "phase_last": unsigned(4),
+            "phase_first": unsigned(4),
+            "phase_step": unsigned(4),
+            "index_first": signed(9),
+            "index_step": unsigned(8),
+        }
+    )
+
+
 def accepted(p: CoreParameters) -> data.StructLayout:
     """A job that is allowed: with the sizes of its operands, and of its result if that can be kept
     as one."""
     more = {"y": sizes(p.a_layout)} if p.keeps else {}
+    if p.convolution == "yes":
+        more["plan"] = map_plan(p)
     return data.StructLayout(
         {"job": job_record(p), "a": sizes(p.a_layout), "b": sizes(p.b_layout), **more}
     )
@@ -174,7 +232,10 @@ def tile(p: CoreParameters) -> data.StructLayout:
 
 
 def step(p: CoreParameters) -> data.StructLayout:
-    """What the sequencer issues in a clock, beside the addresses: which lanes, of which turn."""
+    """What the sequencer issues in a clock, beside the addresses: which lanes, of which turn.
+
+    With convolutions also in which ``columns`` there is something to add.
+    """
     return data.StructLayout(
         {
             "first": 1,
@@ -184,22 +245,32 @@ def step(p: CoreParameters) -> data.StructLayout:
             "mode_a": 1,
             "mode_b": 1,
             "tile": tile(p),
+            **({"columns": unsigned(p.cols)} if p.convolution == "yes" else {}),
         }
     )
 
 
-def reading(layout: Layout, pages: int) -> data.StructLayout:
+def reading(p: CoreParameters, side: str) -> data.StructLayout:
     """Where an operand is read in a clock.
 
     The square that position u of a block needs is at ``base + u * stride``, in group
     (u + ``turn``) mod ``groups``; ``along`` says that the block's long side lies along the stored
     rows.
+
+    A block of a map may begin in any ``row`` of its squares: then what is above that comes from the
+    squares below, which are ``down`` words further.
     """
+    layout = p.a_layout if side == "a" else p.b_layout
+    more: dict[str, ShapeLike] = {}
+    if side == "b" and p.convolution == "yes":
+        more["row"] = unsigned((layout.short - 1).bit_length())
+        more["down"] = unsigned(layout.words.bit_length())
     return data.StructLayout(
         {
-            "base": unsigned(address_bits(layout, pages)),
+            "base": unsigned(address_bits(layout, p.pages)),
             "stride": unsigned(layout.words.bit_length()),
             "turn": unsigned((layout.groups - 1).bit_length()),
             "along": 1,
+            **more,
         }
     )

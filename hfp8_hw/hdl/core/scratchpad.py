@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...parameters import CoreParameters
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
-from .records import address_bits, operand_codes, reading
+from .records import address_bits, operand_codes, reading, word_bits
 
 READ_CLOCKS = 3
 """From what says where to read to the codes: the memory's own clock, which is nearly over when it
@@ -41,6 +41,7 @@ class Scratchpad(wiring.Component):
         )
         self.width = formats[0].width
         layout = self.layout
+        self.shifts = side == "b" and p.convolution == "yes"
         count, bits = operand_codes(p, side)
         super().__init__(
             {
@@ -50,7 +51,7 @@ class Scratchpad(wiring.Component):
                 "turn": In((layout.groups - 1).bit_length()),
                 "groups": In(layout.groups),
                 "data": In(count * bits),
-                "read": In(reading(layout, p.pages)),
+                "read": In(reading(p, side)),
                 "codes": Out(layout.outer * layout.lanes * self.width),
             }
         )
@@ -65,7 +66,15 @@ class Scratchpad(wiring.Component):
         addresses: list[Amaranth] = [read.base]
         for u in range(1, groups):
             following = (addresses[-1] + read.stride)[: len(self.address)]
+            if self.shifts:
+                following = self._within(addresses[-1], read.stride)
             addresses.append(wire(m, following, f"{side}_address{u}"))
+        below: list[Amaranth] = []
+        if self.shifts:
+            below = [
+                wire(m, self._within(address, read.down), f"{side}_below{u}")
+                for u, address in enumerate(addresses)
+            ]
         # squares[s][i][j]: what group s puts out.
         squares: list[list[list[Amaranth]]] = []
         for s in range(groups):
@@ -73,6 +82,10 @@ class Scratchpad(wiring.Component):
             # The beat's part, and the read's position, that is in this group.
             part = _turned(self.turn, [given[u * short :][:short] for u in range(groups)], s)
             address = _turned(read.turn, [[one] for one in addresses], s)[0]
+            lower: Amaranth = Const(0)
+            if self.shifts:
+                # The squares below are each a group further.
+                lower = _turned(read.turn, [[one] for one in below], s - 1)[0]
             for i in range(short):
                 bank = memory.Memory(
                     shape=unsigned(short * self.width),
@@ -89,7 +102,7 @@ class Scratchpad(wiring.Component):
                     write.addr.eq(self.address),
                     write.data.eq(Cat(*part)),
                     write.en.eq(here),
-                    port.addr.eq(address),
+                    port.addr.eq(Mux(read.row > i, lower, address) if self.shifts else address),
                     port.en.eq(1),
                 ]
                 row = Signal(
@@ -102,13 +115,18 @@ class Scratchpad(wiring.Component):
                 squares[s].append([row[j * self.width :][: self.width] for j in range(short)])
 
         along, turn = read.along, read.turn
+        first = read.row if self.shifts else Const(0, 0)
         for stage in (f"{side}_read", f"{side}_word"):
-            before = {"along": along, "turn": turn}
-            along, turn = (
+            before = {"along": along, "turn": turn, "row": first}
+            along, turn, first = (
                 Signal(len(value), name=f"{stage}_{name}", reset_less=True, attrs={"stage": stage})
                 for name, value in before.items()
             )
             m.d.sync += [along.eq(before["along"]), turn.eq(before["turn"])]
+            if self.shifts:
+                m.d.sync += first.eq(before["row"])
+        if self.shifts:
+            squares = self._shifted(squares, first)
         block: dict[tuple[int, int], Amaranth] = {}
         for u in range(groups):
             for i in range(short):
@@ -133,6 +151,27 @@ class Scratchpad(wiring.Component):
         m.d.sync += held.eq(Cat(*codes))
         m.d.comb += self.codes.eq(held)
         return m
+
+    def _within(self, address: Amaranth, step: Amaranth) -> Amaranth:
+        """An address so many words further; behind the end of a page comes its beginning."""
+        bits = word_bits(self.layout)
+        return Cat((address[:bits] + step)[:bits], address[bits:])
+
+    def _shifted(
+        self, squares: list[list[list[Amaranth]]], first: Amaranth
+    ) -> list[list[list[Amaranth]]]:
+        """The squares that begin in row ``first`` of those that were read."""
+        short, groups = self.layout.short, self.layout.groups
+
+        def one(s: int, i: int) -> list[Amaranth]:
+            found = squares[s][i]
+            for k in range(1, short):
+                down, at = divmod(i + k, short)
+                there = squares[(s + down) % groups][at]
+                found = [Mux(first == k, x, y) for x, y in zip(there, found, strict=True)]
+            return found
+
+        return [[one(s, i) for i in range(short)] for s in range(groups)]
 
 
 def _turned(

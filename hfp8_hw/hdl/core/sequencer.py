@@ -12,6 +12,7 @@ from ...parameters import CoreParameters
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
 from .address import Address
+from .convolution.window import Window
 from .records import SIZE_BITS, accepted, reading, step
 
 
@@ -53,8 +54,8 @@ class Sequencer(wiring.Component):
                 "cols": Out(p.cols.bit_length()),
                 "tile_end": Out(1),
                 "o": Out(step(p)),
-                "read_a": Out(reading(p.a_layout, p.pages)),
-                "read_b": Out(reading(p.b_layout, p.pages)),
+                "read_a": Out(reading(p, "a")),
+                "read_b": Out(reading(p, "b")),
                 "active": Out(1),
                 "held": Out(1),
                 "done": Out(1),
@@ -81,8 +82,16 @@ class Sequencer(wiring.Component):
         first = register("first", 1)
         wait = register("wait", (p.chunk_interval - 1).bit_length(), True)
 
-        last_k = wire(m, k <= p.lanes, "loop_last_k")
-        last_n = wire(m, n <= p.tile_cols, "loop_last_n")
+        # With a convolution k counts through a tap, and n through a line.
+        tap_end = wire(m, k <= p.lanes, "loop_tap_end")
+        line_end = wire(m, n <= p.tile_cols, "loop_line_end")
+        window = Window(p) if p.convolution == "yes" else None
+        convolve = register("convolve", 1)
+        last_k, last_n = tap_end, line_end
+        if window is not None:
+            m.submodules.window = window
+            last_k = wire(m, tap_end & (window.last_tap | ~convolve), "loop_last_k")
+            last_n = wire(m, line_end & (window.last_line | ~convolve), "loop_last_n")
         last_m = wire(m, rows <= p.rows, "loop_last_m")
         left = register("chunk_left", (p.chunk_steps - 1).bit_length() if p.in_chunks else 0)
         opening = register("opening", 1)
@@ -106,17 +115,24 @@ class Sequencer(wiring.Component):
                 m.d.sync += left.eq(left - 1)
             with m.If((step & sum_end) | take):
                 m.d.sync += [left.eq(p.chunk_steps - 1), opening.eq(last_k | take)]
+        with m.If(step & tap_end):
+            m.d.sync += k.eq(depth)
         with m.If(tile_end):
-            m.d.sync += [k.eq(depth), n.eq(n - p.tile_cols)]
+            m.d.sync += n.eq(Mux(line_end, columns, n - p.tile_cols))
         with m.If(row_end):
-            m.d.sync += [n.eq(columns), rows.eq(rows - p.rows)]
+            m.d.sync += rows.eq(rows - p.rows)
         with m.If(done):
             m.d.sync += active.eq(0)
         job = i.payload.job
+        width, deep = job.n, job.k
+        if window is not None:
+            lead = job.first_channel[: (p.lanes - 1).bit_length()]
+            width = Mux(job.convolve, job.out_width, job.n)
+            deep = Mux(job.convolve, lead + job.channels, job.k)
         with m.If(take):
             m.d.sync += [
-                active.eq(1), first.eq(1), rows.eq(job.m), n.eq(job.n), columns.eq(job.n),
-                k.eq(job.k), depth.eq(job.k), mode_a.eq(job.mode_a), mode_b.eq(job.mode_b),
+                active.eq(1), first.eq(1), rows.eq(job.m), n.eq(width), columns.eq(width),
+                k.eq(deep), depth.eq(deep), mode_a.eq(job.mode_a), mode_b.eq(job.mode_b),
                 pages["a"].eq(job.page_a), pages["b"].eq(job.page_b),
             ]  # fmt: skip
 
@@ -138,6 +154,17 @@ class Sequencer(wiring.Component):
             if side == "b" and p.turns > 1:
                 m.d.comb += walk.across.eq(go & ~step)
 
+        mask = Cat(*(k > lane for lane in range(p.lanes)))
+        if window is not None:
+            self._convolve(m, window, take, step, tap_end, line_end)
+            fresh, lead_now = register("tap_first", 1), register("lead", len(lead))
+            with m.If(step):
+                m.d.sync += fresh.eq(tap_end)
+            with m.If(take):
+                m.d.sync += [fresh.eq(1), convolve.eq(job.convolve), lead_now.eq(lead)]
+            lanes = Cat(*(~(fresh & (lead_now > lane)) for lane in range(p.lanes)))
+            mask = Mux(convolve, mask & lanes, mask)
+
         def at_most(left: Amaranth, most: int) -> Amaranth:
             return Mux(left < most, left, most)
 
@@ -149,7 +176,7 @@ class Sequencer(wiring.Component):
             self.tile_end.eq(tile_end),
             o.first.eq(first),
             o.last.eq(sum_end),
-            o.mask.eq(Cat(*(k > lane for lane in range(p.lanes)))),
+            o.mask.eq(mask),
             o.mode_a.eq(mode_a),
             o.mode_b.eq(mode_b),
             o.tile.rows.eq(at_most(rows, p.rows)),
@@ -164,9 +191,40 @@ class Sequencer(wiring.Component):
             there = wire(m, Mux(begin, n, later), "loop_cols_there")
             m.d.sync += later.eq(Mux(there < p.cols, 0, there - p.cols))
         m.d.comb += self.cols.eq(at_most(there, p.cols))
+        if window is not None:
+            inside = window.columns & Cat(*(n > u for u in range(p.cols)))
+            m.d.comb += o.columns.eq((1 << p.cols) - 1)
+            with m.If(convolve):
+                m.d.comb += [
+                    self.read_b.eq(window.read),
+                    o.columns.eq(inside),
+                    self.cols.eq(sum(inside, Const(0, 1))),
+                ]
         if p.in_chunks:
             m.d.comb += [o.tile.opening.eq(opening), o.tile.closing.eq(last_k)]
         return m
+
+    def _convolve(
+        self,
+        m: Module,
+        window: Window,
+        take: Amaranth,
+        step: Amaranth,
+        tap_end: Amaranth,
+        line_end: Amaranth,
+    ) -> None:
+        """Move the window with the loops."""
+        given: Any = self.i.payload
+        m.d.comb += [
+            window.load.eq(take),
+            window.job.eq(given.job),
+            window.plan.eq(given.plan),
+            window.size.eq(given.b),
+            window.page.eq(given.job.page_b),
+            window.step.eq(step),
+            window.tap_end.eq(tap_end),
+            window.aside.eq(~line_end),
+        ]
 
     def _turns(self, m: Module, may: Amaranth) -> tuple[Amaranth, ...]:
         """(turn, a round begins, a block is issued, a round's last one is, whether this clock is

@@ -13,6 +13,7 @@ from ....registers import (
     ADDRESS_REGISTERS,
     BUS_READ,
     BUS_WRITE,
+    CONVOLUTION_REGISTERS,
     COUNTER_BITS,
     COUNTERS,
     JOB_REGISTERS,
@@ -86,14 +87,14 @@ class Control(wiring.Component):
             m.d.comb += getattr(axi, f"value_{name}").eq(fixed)
         show("STATUS", busy=~events.idle, full=full)
 
-        code = Signal(4, name="error_code", attrs={"stage": "events"})
+        code = Signal(5, name="error_code", attrs={"stage": "events"})
         faults: dict[int, Amaranth] = {}
         if p.ports == "memory":
             faults = {BUS_READ: self.read_fault, BUS_WRITE: self.write_fault}
-        found: Amaranth = Const(0, 4)
+        found: Amaranth = Const(0, 5)
         for number, happens in reversed([*faults.items(), (QUEUE_FULL, overflow)]):
             found = Mux(happens, number, found)
-        found = wire(m, Mux(events.refused, events.error, found)[:4], "error_found")
+        found = wire(m, Mux(events.refused, events.error, found)[:5], "error_found")
         with m.If(axi.wrote_ERROR | (code == 0)):
             m.d.sync += code.eq(found)
         misplaced = {
@@ -135,10 +136,13 @@ class Control(wiring.Component):
         """(the queue is full, a job came that found it so)."""
         layout = queued_job(self.parameters)
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=layout.size, depth=QUEUE)
-        words = {name: getattr(axi, f"value_{name}") for name in JOB_REGISTERS}
+        names: tuple[str, ...] = JOB_REGISTERS
+        if self.parameters.convolution == "yes":
+            names += CONVOLUTION_REGISTERS
+        words = {name: getattr(axi, f"value_{name}") for name in names}
         fields: dict[str, Amaranth] = {
             field.name: words[name][field.low :][: field.width]
-            for name in JOB_REGISTERS
+            for name in names
             for field in register(name).fields
         }
         others = ("M", "N", "K", *(ADDRESS_REGISTERS if self.parameters.ports == "memory" else ()))

@@ -38,6 +38,8 @@ class ExactElement(wiring.Component):
     -------
     valid, first, last : 1 bit, of the products
     a, b : ``lanes`` operands, as `operand_layout` says
+    there : 1 bit, with convolutions
+        With a 0, b is +0 in all lanes, and nothing is added.
     beside : `finished`, of the element whose results leave behind this one's
     o : `finished`
         The sum, ``len(exact_cuts(p)) + 1`` clocks after the last products; ``beside`` as it was
@@ -52,6 +54,7 @@ class ExactElement(wiring.Component):
                 "valid": In(1),
                 "first": In(1),
                 "last": In(1),
+                **({"there": In(1)} if parameters.convolution == "yes" else {}),
                 "a": In(data.ArrayLayout(operand_layout(a), lanes)),
                 "b": In(data.ArrayLayout(operand_layout(b), lanes)),
                 "beside": In(done),
@@ -67,6 +70,8 @@ class ExactElement(wiring.Component):
         pairs = [
             (operand_in(a, self.a[lane]), operand_in(b, self.b[lane])) for lane in range(p.lanes)
         ]
+        if p.convolution == "yes":
+            pairs = [(a.through(self._hidden), b) for a, b in pairs]
         pipe = Pipeline(m, self.valid, exact_cuts(p), own=("valid", "first", "last"))
         pipe.carried = {"first": self.first, "last": self.last}
         m.d.comb += pipe.ready.eq(1)
@@ -84,6 +89,10 @@ class ExactElement(wiring.Component):
                     m.d.sync += out[name].eq(notes.get(name, Const(0, 1)))
         m.d.comb += self.o.eq(out)
         return m
+
+    def _hidden(self, name: str, value: Amaranth) -> Amaranth:
+        """A field of an operand which does not matter beside +0 if it is not there."""
+        return value & self.there if name in ("nan", "inf", "sign") else value
 
     def _notes(self, products: list[Scaled]) -> dict[str, Amaranth]:
         """The sign of a sum that is zero, where that depends on the products."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -26,7 +26,8 @@ class Addends(wiring.Component):
     Members
     -------
     start : 1 bit; with ``rows``, ``columns``, ``bias`` and ``accumulate``
-        Of a job that needs one of both, while not ``busy``.
+        Of a job that needs one of both, while not ``busy``; with ``codes``, of its bias, and
+        where there are convolutions ``line``, the columns after which a tile ends early.
     busy : 1 bit
         From the clock after ``start`` on: beats are still to come.
     i : stream of `addend_beat`
@@ -51,6 +52,8 @@ class Addends(wiring.Component):
                 "start": In(1),
                 "rows": In(SIZE_BITS),
                 "columns": In(SIZE_BITS),
+                "codes": In(SIZE_BITS),
+                **({"line": In(SIZE_BITS)} if p.convolution == "yes" else {}),
                 "bias": In(1),
                 "accumulate": In(1),
                 "busy": Out(1),
@@ -83,11 +86,19 @@ class Addends(wiring.Component):
         walk = Walk(m, p, "walk", rows, columns, push)
         bias_end = wire(m, left <= p.drains, "bias_end")
         full_tile = column == p.tile_cols - 1 if p.tile_cols > 1 else Const(1, 1)
-        tile_end = wire(m, walk.column_end & (full_tile | walk.row_end), "tile_end")
+        line_end = walk.row_end
+        if p.convolution == "yes":
+            line, columns_left = register("line", SIZE_BITS), register("line_left", SIZE_BITS)
+            line_end = wire(m, columns_left == 1, "line_end")
+            with m.If(self.start):
+                m.d.sync += [line.eq(self.line), columns_left.eq(self.line)]
+            with m.Elif(push & walk.column_end):
+                m.d.sync += columns_left.eq(Mux(line_end, line, columns_left - 1))
+        tile_end = wire(m, walk.column_end & (full_tile | line_end), "tile_end")
         with m.If(self.start):
             m.d.sync += [
                 bias.eq(self.bias), accumulate.eq(self.accumulate), rows.eq(self.rows),
-                columns.eq(self.columns), left.eq(self.columns), word.eq(0),
+                columns.eq(self.columns), left.eq(self.codes), word.eq(0),
             ]  # fmt: skip
         with m.If(write):
             m.d.sync += [left.eq(left - p.drains), word.eq(word + 1), bias.eq(~bias_end)]

@@ -1,4 +1,4 @@
-"""The memory of biases, and the bias of each result."""
+"""The memory of biases, and the biases of each beat."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .walk import Walk
 
 
 class Bias(wiring.Component):
-    """Finds the bias of each beat's column.
+    """Finds the bias of each beat's column, or with a convolution those of its rows.
 
     Members
     -------
@@ -33,8 +33,8 @@ class Bias(wiring.Component):
         There is room for another bias.
     valid : 1 bit; with ``i`` (`result_beat`)
     o_valid : 1 bit; with ``o`` (`result_beat`), a clock later
-    use : 1 bit; with ``code``
-        Their job has a bias; it is this for all of the beat.
+    use : 1 bit; with ``codes``
+        Their job has a bias; it is this for each result of the beat.
     """
 
     def __init__(self, parameters: CoreParameters, depth: int) -> None:
@@ -54,7 +54,7 @@ class Bias(wiring.Component):
                 "o_valid": Out(1),
                 "o": Out(result_beat(p)),
                 "use": Out(1),
-                "code": Out(p.acc_format.width),
+                "codes": Out(p.drains * p.acc_format.width),
             }
         )
 
@@ -66,6 +66,8 @@ class Bias(wiring.Component):
         given: Any = self.job
         end = wire(m, self.valid & i.last, "end")
         asked = {name: given[name] for name in ("bias", "m", "n")}
+        if p.convolution == "yes":
+            asked["convolve"] = given.convolve
         job = job_ahead(m, "ahead", self.depth, self.take, asked, end)
         walk = Walk(m, p, "walk", job.m, job.n, self.valid)
 
@@ -80,6 +82,18 @@ class Bias(wiring.Component):
                 m.d.sync += word.eq(word + 1)
             with m.If(walk.row_end):
                 m.d.sync += [lane.eq(0), word.eq(0)]
+        if p.convolution == "yes":
+            # A word has the biases of a beat's rows; each column begins with the first of them.
+            first = register("row_word", range(p.bias_words))
+            following = wire(m, (word + 1)[: len(word)], "following_word")
+            with m.If(self.valid & job.convolve):
+                m.d.sync += [lane.eq(0), word.eq(following)]
+                with m.If(walk.column_end & ~walk.row_end):
+                    m.d.sync += word.eq(first)
+                with m.If(walk.row_end):
+                    m.d.sync += first.eq(following)
+            with m.If(end):
+                m.d.sync += [word.eq(0), first.eq(0)]
 
         # Biases take the places in turn.
         filled, used = register("filled", range(BIASES)), register("used", range(BIASES))
@@ -110,15 +124,20 @@ class Bias(wiring.Component):
         pipe = Pipeline(m, self.valid, ("bias_read",))
         m.d.comb += pipe.ready.eq(1)
         pipe.carried = {"use": job.bias, "lane": lane}
+        if p.convolution == "yes":
+            pipe.carried["by_row"] = job.convolve
         cut = pipe.cut("bias_read")
         # Of one word of the memory, the code in the column's place.
         code: Amaranth = found[:width]
         for k in range(1, p.drains):
             code = Mux(pipe.carried["lane"] == k, found[k * width :][:width], code)
+        codes = code.replicate(p.drains)
+        if p.convolution == "yes":
+            codes = Mux(pipe.carried["by_row"], found, codes)
         m.d.comb += [
             self.o_valid.eq(pipe.valid),
             *(o[name].eq(cut(name, i[name])) for name in o.shape().members),
             self.use.eq(pipe.carried["use"]),
-            self.code.eq(code),
+            self.codes.eq(codes),
         ]
         return m

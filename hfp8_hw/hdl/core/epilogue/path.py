@@ -10,7 +10,14 @@ from amaranth.lib.wiring import In, Out
 
 from ....parameters import CoreParameters
 from ...numbers.raw import wire
-from ..records import accepted, addend_beat, addend_bits, result_beat, sent_beat
+from ..records import (
+    accepted,
+    addend_beat,
+    addend_bits,
+    bias_length,
+    result_beat,
+    sent_beat,
+)
 from ..results import queue_depth
 from .add_codes import ADD_CUTS, AddCodes
 from .addends import BIASES, Addends
@@ -164,7 +171,7 @@ class Epilogue(wiring.Component):
             add_bias.valid.eq(bias.o_valid),
             add_bias.i.eq(bias.o),
             add_bias.use.eq(bias.use),
-            add_bias.addends.eq(bias.code.replicate(p.drains)),
+            add_bias.addends.eq(bias.codes),
         ]
         return add_bias.o_valid, add_bias.o
 
@@ -209,9 +216,12 @@ class Epilogue(wiring.Component):
             addends.start.eq(start),
             addends.rows.eq(given.job.m),
             addends.columns.eq(given.job.n),
+            addends.codes.eq(bias_length(p, given.job)),
             addends.bias.eq(given.job.bias),
             addends.accumulate.eq(given.job.accumulate),
             self.room.eq(room),
             self.misplaced.eq(addends.misplaced),
         ]
+        if p.convolution == "yes":
+            m.d.comb += addends.line.eq(Mux(given.job.convolve, given.job.out_width, given.job.n))
         return addends
