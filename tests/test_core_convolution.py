@@ -1,6 +1,7 @@
 """Convolutions on the core against golden, and golden's against exact rationals."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from verif.core.convolutions import CONVOLUTION_CORES, convolutions, random_shap
 from verif.core.program import Program
 from verif.core.run_core import run
 
-from .conftest import later
+from .conftest import check_lint, later
 
 SMALL: dict[str, Any] = {"rows": 2, "cols": 2, "lanes": 2, "convolution": "yes"}
 SEED = 3
@@ -63,6 +64,12 @@ def test_random_convolutions_equal_golden(given: dict[str, Any], simulator: str)
     found = run(generate(p), simulator, programs, seed=SEED)
     assert (found.mismatches, found.first) == (0, None)
     assert found.jobs == sum(len(program.tasks) for program in programs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [{}, {"cols": 4, "epilogue": "full"}])
+def test_the_package_reads_without_a_warning(more: dict[str, Any], tmp_path: Path) -> None:
+    check_lint("core", {**SMALL, **more}, tmp_path)
 
 
 def test_random_shapes_are_of_every_kind() -> None:

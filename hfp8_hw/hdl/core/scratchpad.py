@@ -102,7 +102,12 @@ class Scratchpad(wiring.Component):
                     write.addr.eq(self.address),
                     write.data.eq(Cat(*part)),
                     write.en.eq(here),
-                    port.addr.eq(Mux(read.row > i, lower, address) if self.shifts else address),
+                    port.addr.eq(
+                        # The last row of a square is never above where a block begins.
+                        Mux(read.row > i, lower, address)
+                        if self.shifts and i < short - 1
+                        else address
+                    ),
                     port.en.eq(1),
                 ]
                 row = Signal(

@@ -162,7 +162,8 @@ class Sequencer(wiring.Component):
                 m.d.sync += fresh.eq(tap_end)
             with m.If(take):
                 m.d.sync += [fresh.eq(1), convolve.eq(job.convolve), lead_now.eq(lead)]
-            lanes = Cat(*(~(fresh & (lead_now > lane)) for lane in range(p.lanes)))
+            # The last lane is never ahead of the first channel.
+            lanes = Cat(*(~(fresh & (lead_now > lane)) for lane in range(p.lanes - 1)), Const(1, 1))
             mask = Mux(convolve, mask & lanes, mask)
 
         def at_most(left: Amaranth, most: int) -> Amaranth:
