@@ -84,10 +84,9 @@ def test_every_program_from_memory(given: dict[str, Any], simulator: str) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("simulator", ["icarus", "verilator"])
-def test_convolutions_from_memory(simulator: str, tmp_path: Path) -> None:
+def test_convolutions_from_memory(simulator: str) -> None:
     """The map in the place of B, with biases for rows of C."""
     given = {**SMALL, "convolution": "yes", "epilogue": "full"}
-    check_lint("core", given, tmp_path)
     p, rng = CoreParameters(**given), np.random.default_rng(SEED)
     placed = [place(convolutions(p, rng, 12, stall=s), rng, latency=9) for s in (0.0, 0.3)]
     found = run(generate_once(p), simulator, placed, seed=SEED)
