@@ -14,7 +14,7 @@ from hfp8_hw.cli.checks.verify import plan
 from hfp8_hw.parameters import GENERATED, UNITS
 from rtl_gen.package import Package, generate
 from verif.core import verify_core
-from verif.core.configurations import CORES
+from verif.core.configurations import CORES, MEMORY_CORES
 from verif.report import load
 from verif.simulation.verify import Task, explain
 
@@ -54,7 +54,8 @@ def test_a_fault_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_means_the_core_too() -> None:
     """Every configuration of every unit; by default without the core, for the other commands."""
-    assert [given for unit, given in plan((), {}, GENERATED) if unit == "core"] == CORES
+    cores = [given for unit, given in plan((), {}, GENERATED) if unit == "core"]
+    assert cores == [*CORES, *MEMORY_CORES]
     assert {unit for unit, _ in plan((), {})} == set(UNITS)
 
 

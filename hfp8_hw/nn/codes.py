@@ -91,14 +91,14 @@ def from_numpy(codes: NDArray[Any], device: torch.device | str = "cpu") -> Tenso
 
 
 def to_numpy(codes: Tensor) -> NDArray[Any]:
-    """The inverse of `from_numpy`.
+    """The inverse of `from_numpy`; the integers of INT8 as they are.
 
     Raises
     ------
     ParameterError
-        For anything but a tensor of ``uint8`` or ``int16``.
+        For anything but a tensor of ``uint8``, ``int16`` or ``int8``.
     """
-    if not isinstance(codes, Tensor) or codes.dtype not in (torch.uint8, torch.int16):
+    if not isinstance(codes, Tensor) or codes.dtype not in (torch.uint8, torch.int16, torch.int8):
         got = f"of {codes.dtype}" if isinstance(codes, Tensor) else shown(codes)
         raise ParameterError(f"codes {got} are not allowed: a tensor of torch.uint8 or torch.int16")
     array: NDArray[Any] = codes.detach().cpu().numpy()

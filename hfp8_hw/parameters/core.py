@@ -19,12 +19,12 @@ from ..rounding import (
 from .base import DETERMINISTIC, OVERFLOW, ROUNDED, SPECIAL, Ports, parameter
 from .core_fields import (
     CORE_PORTS,
-    USUAL_SIZE,
     burst_field,
     bus_field,
     bus_idle,
     check_bus,
     check_convolution,
+    checked_size,
     convolution_field,
     operand_field,
     ports_field,
@@ -223,8 +223,8 @@ class CoreParameters(TwoOperandParameters):
             )
         if isinstance(self.pages, bool) or self.pages not in (2, 4, 8, MAX_PAGES):
             raise ParameterError(f"pages={self.pages!r} is not allowed: 2, 4, 8 or 16")
-        self._check_size("a_size", "rows")
-        self._check_size("b_size", "cols")
+        for name, side in (("a_size", "rows"), ("b_size", "cols")):
+            self._set(**{name: checked_size(self, name, side)})
         if self.epilogue != "none":
             self._check_epilogue()
         if self.ports == "memory":
@@ -242,19 +242,6 @@ class CoreParameters(TwoOperandParameters):
             check_int("random_seed", self.random_seed, 1, (1 << 32) - 1)
         if self.epilogue == "full":
             check_int("bias_size", self.bias_size, 1, MAX_SIZE)
-
-    def _check_size(self, name: str, side: str) -> None:
-        block = getattr(self, side) * self.lanes
-        allowed = [block << k for k in range(25) if block << k <= 1 << 24]
-        usual = next(n for n in allowed if n >= USUAL_SIZE)
-        value = getattr(self, name)
-        if type(value) is int and value == 0:
-            self._set(**{name: usual})
-        elif isinstance(value, bool) or value not in allowed:
-            raise ParameterError(
-                f"{name}={value!r} is not allowed for {side}={getattr(self, side)} and "
-                f"lanes={self.lanes}: {block} times a power of two, up to 2**24, or 0 for {usual}"
-            )
 
     @cached_property
     def element(self) -> MacParameters:

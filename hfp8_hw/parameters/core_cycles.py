@@ -95,7 +95,7 @@ def core_cycles(p: CoreParameters, job: GemmJob) -> CoreCycles:
     Raises
     ------
     ParameterError
-        For a job that the core refuses.
+        For a job that the core refuses, and for a convolution.
     """
     only = sequence_cycles(p, [job], [0])[0]
     tiles = _tiles(p, job)
@@ -137,7 +137,7 @@ def sequence_cycles(
     Raises
     ------
     ParameterError
-        For a job that the core refuses.
+        For a job that the core refuses, and for a convolution.
     """
     core = _Core(p)
     for k, job in enumerate(jobs):
@@ -180,6 +180,10 @@ class _Core:
         error = p.refusal(job)
         if error is not JobError.NONE:
             raise ParameterError(f"job={job!r} is not allowed: the core refuses it ({error.name})")
+        if job.convolve:
+            raise ParameterError(
+                f"job={job!r} is not allowed: the model has no clocks of convolutions"
+            )
         ahead = self.times[-1] if self.times else JobTimes(*[-QUEUE_CLOCKS - 1] * 5)
         taken = max(start + QUEUE_CLOCKS, ahead.accepted + 1)
         accepted = max(taken + 2 + _intake(p, job), ahead.loaded)

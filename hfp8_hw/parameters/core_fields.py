@@ -35,6 +35,22 @@ def size_field(name: str, side: str) -> Any:
     )
 
 
+def checked_size(p: Any, name: str, side: str) -> int:
+    """The codes of a page, in place of 0 the default."""
+    block = getattr(p, side) * p.lanes
+    allowed = [block << k for k in range(25) if block << k <= 1 << 24]
+    usual = next(n for n in allowed if n >= USUAL_SIZE)
+    value = getattr(p, name)
+    if type(value) is int and value == 0:
+        return usual
+    if isinstance(value, bool) or value not in allowed:
+        raise ParameterError(
+            f"{name}={value!r} is not allowed for {side}={getattr(p, side)} and "
+            f"lanes={p.lanes}: {block} times a power of two, up to 2**24, or 0 for {usual}"
+        )
+    return int(value)
+
+
 def ports_field() -> Any:
     """The field that chooses between them."""
     return parameter(

@@ -233,7 +233,7 @@ def test_the_committed_runs_are_those_of_the_list() -> None:
     [
         ("vision", "task='vision' is not allowed: one of"),
         ("vision_resnet --seed x", "seed='x' is not allowed: such as 1, 1-5 or 1,4-6"),
-        ("vision_resnet --epochs x", "argument --epochs: invalid int value: 'x'"),
+        ("vision_resnet --epochs x", "epochs='x' is not allowed: an integer from 1 to"),
         ("vision_resnet --what", "unrecognized arguments: --what"),
         ("vision_resnet --arith hfp8 --chunk 0", "chunk=0 is not allowed"),
         ("--seed 1", "the following arguments are required: task"),

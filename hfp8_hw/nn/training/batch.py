@@ -314,11 +314,6 @@ def check(given: argparse.Namespace) -> None:
     if given.list is None or given.json is None:
         raise ParameterError("LIST and --json are needed")
     check_output("json", given.json)
-    device_of(given.device)
-    if given.data is not None and not given.data.exists():
-        raise ParameterError(
-            f"data={str(given.data)!r} is not allowed: there is no such file or folder"
-        )
     if given.checkpoints is not None and not given.checkpoints.is_dir():
         raise ParameterError(
             f"checkpoints={str(given.checkpoints)!r} is not allowed: there is no such folder"
@@ -328,6 +323,12 @@ def check(given: argparse.Namespace) -> None:
 def run(given: argparse.Namespace, kind: type[Batch], module: str, every: list[Job],
         todo: list[Job], more: Iterable[str] = ()) -> int:  # fmt: skip
     """Do what is to do of every job, by processes of a module that takes the option --worker."""
+    if todo:
+        device_of(given.device)
+        if given.data is not None and not given.data.exists():
+            raise ParameterError(
+                f"data={str(given.data)!r} is not allowed: there is no such file or folder"
+            )
     begin = time.monotonic()
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in todo:
