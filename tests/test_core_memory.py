@@ -20,6 +20,7 @@ from rtl_gen.package import Package
 from rtl_gen.software.c_header import c_header
 from rtl_gen.software.systemrdl import systemrdl
 from verif.core.configurations import MEMORY_CORES
+from verif.core.convolutions import convolutions
 from verif.core.memory.placed import place, placed_programs
 from verif.core.memory.run import run
 from verif.core.program import Program
@@ -79,6 +80,17 @@ def test_every_program_from_memory(given: dict[str, Any], simulator: str) -> Non
     p = CoreParameters(**given)
     found = run(generate_once(p), simulator, placed_programs(p, SEED), seed=SEED)
     assert found.first is None and found.jobs > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_convolutions_from_memory(simulator: str) -> None:
+    """The map in the place of B, with biases for rows of C."""
+    given = {**SMALL, "convolution": "yes", "epilogue": "full"}
+    p, rng = CoreParameters(**given), np.random.default_rng(SEED)
+    placed = [place(convolutions(p, rng, 12, stall=s), rng, latency=9) for s in (0.0, 0.3)]
+    found = run(generate_once(p), simulator, placed, seed=SEED)
+    assert found.first is None and found.jobs >= 20
 
 
 def test_errors_of_the_bus_are_reported() -> None:

@@ -101,8 +101,7 @@ def convolution_field() -> Any:
     return parameter(
         "no",
         "Whether a job may take operand B as the windows of a kernel over a feature map.",
-        values="no or yes; yes with semantics exact and exact_chunk, cols a power of two and "
-        "ports=streams",
+        values="no or yes; yes with semantics exact and exact_chunk, and cols a power of two",
     )
 
 
@@ -112,8 +111,6 @@ def check_convolution(p: Any) -> None:
         return
     if p.semantics == "chunked":
         raise ParameterError("convolution='yes' is not allowed for semantics='chunked': no")
-    if p.ports == "memory":
-        raise ParameterError("convolution='yes' is not allowed for ports='memory': no")
     if p.cols & (p.cols - 1):
         raise ParameterError(
             f"cols={p.cols!r} is not allowed for convolution='yes': a power of two"

@@ -73,6 +73,8 @@ class GemmCore(wiring.Component):
     summary : `summary`, under ``events.sent``; with an epilogue
     row_words_a, row_words_b
         Beats of a stored row, under ``events.accepted``.
+    map_rows
+        Stored rows of a convolution's map, likewise.
     """
 
     def __init__(self, parameters: CoreParameters) -> None:
@@ -89,6 +91,7 @@ class GemmCore(wiring.Component):
                 "step_mask": Out(p.lanes),
                 "row_words_a": Out(SIZE_BITS),
                 "row_words_b": Out(SIZE_BITS),
+                "map_rows": Out(SIZE_BITS),
                 **({} if p.epilogue == "none" else {"summary": Out(summary(p))}),
                 **({"c": In(stream.Signature(addend_beat(p)))} if p.epilogue == "full" else {}),
             }
@@ -158,6 +161,7 @@ class GemmCore(wiring.Component):
             ),
             self.row_words_a.eq(intake.o.payload.a.row_words),
             self.row_words_b.eq(intake.o.payload.b.row_words),
+            self.map_rows.eq(intake.o.payload.plan.rows if p.convolution == "yes" else 0),
             self.step_rows.eq(sequencer.o.tile.rows),
             self.step_cols.eq(sequencer.cols),
             self.step_mask.eq(Mux(sequencer.valid, sequencer.o.mask, 0)),

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ....parameters import CoreParameters
 from ...numbers.raw import any_of, wire
 from ...numbers.shape import Amaranth
-from ..records import SIZE_BITS, job_record, queued_job, uses
+from ..records import SIZE_BITS, bias_length, job_record, queued_job, uses
 from .bus import matrix
 from .store import target
 
@@ -28,8 +28,8 @@ class Dispatch(wiring.Component):
     job : stream of jobs, to the core
     accepted, refused : 1 bit
         The core takes the job, or refuses it.
-    row_beats_a, row_beats_b
-        Under ``accepted``: beats of a stored row.
+    row_beats_a, row_beats_b, map_rows
+        Under ``accepted``: beats of a stored row, and the stored rows of a convolution's map.
     a, b, c : streams of `matrix`
     y : stream of `target`
     lost : 1 bit
@@ -49,6 +49,7 @@ class Dispatch(wiring.Component):
                 "refused": In(1),
                 "row_beats_a": In(SIZE_BITS),
                 "row_beats_b": In(SIZE_BITS),
+                "map_rows": In(SIZE_BITS),
                 **{side: Out(stream.Signature(matrix(p))) for side in self.sides},
                 "y": Out(stream.Signature(target(p))),
                 "lost": Out(1),
@@ -117,9 +118,12 @@ class Dispatch(wiring.Component):
             m.d.comb += [new[name].eq(value) for name, value in values.items()]
             m.d.comb += [queues[side].w_data.eq(Value.cast(new)), queues[side].w_en.eq(when)]
 
+        rows_b = Mux(job.transpose_b, job.n, job.k)
+        if p.convolution == "yes":
+            rows_b = Mux(job.convolve, self.map_rows, rows_b)
         operands = {
             "a": (job.load_a, Mux(job.transpose_a, job.k, job.m), self.row_beats_a),
-            "b": (job.load_b, Mux(job.transpose_b, job.n, job.k), self.row_beats_b),
+            "b": (job.load_b, rows_b, self.row_beats_b),
         }
         for side, (load, rows, beats) in operands.items():
             put(
@@ -133,6 +137,6 @@ class Dispatch(wiring.Component):
         bias = wire(m, self.accepted & job.bias, "bias")
         put(
             "c", bias | (self.accepted & job.accumulate) | second, matrix(p),
-            height=Mux(bias, job.n, job.m), width=Mux(bias, 1, job.n),
+            height=Mux(bias, bias_length(p, job), job.m), width=Mux(bias, 1, job.n),
             address=Mux(bias, job.address_bias, job.address_c)[low:],
         )  # fmt: skip

@@ -79,6 +79,7 @@ class MemoryCore(Generated):
             dispatch.refused.eq(taken.refused),
             dispatch.row_beats_a.eq(core.row_words_a),
             dispatch.row_beats_b.eq(core.row_words_b),
+            dispatch.map_rows.eq(core.map_rows),
             events.eq(taken),
             events.refused.eq(taken.refused | dispatch.lost),
             events.error.eq(Mux(dispatch.lost, int(JobError.ADDRESS), taken.error)),
