@@ -87,7 +87,7 @@ def test_reports_that_could_not_be_written(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "t.npz"
     np.savez(path, x=np.zeros(3))
     whole = path.read_bytes()
-    assert "it has the inputs" in refused(cli, path, "--report", path)
+    assert "another file than that of inputs" in refused(cli, path, "--report", path)
     assert "it is a folder" in refused(cli, path, "--report", tmp_path)
     assert "no such folder" in refused(cli, path, "--report", tmp_path / "no" / "r.json")
     assert path.read_bytes() == whole

@@ -216,4 +216,4 @@ def test_commands_that_know_streams_only_say_so(cli: Cli, tmp_path: Path) -> Non
     path = tmp_path / "ab.npz"
     np.savez(path, a=np.zeros((3, 4), np.uint8), b=np.zeros((4, 2), np.uint8))
     said = cli.refused("compare", "core", *words, "--inputs", path)
-    assert "ports='memory' is not allowed for compare" in said
+    assert "ports='memory' is not allowed here: streams, with the same results" in said

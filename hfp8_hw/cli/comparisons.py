@@ -76,10 +76,6 @@ def of_core(
     from verif.core.compare_core import compare_core, golden_product, multiply
     from verif.core.matrices import prepare_matrices
 
-    if p.ports != "streams":
-        raise ParameterError(
-            f"ports={p.ports!r} is not allowed for compare: streams, with the same results"
-        )
     try:
         given = prepare_matrices(p, arrays)
     except MemoryError:

@@ -162,7 +162,7 @@ def check_streams(p: CoreParameters) -> None:
     """Raise ParameterError unless a core's operands come as streams."""
     if p.ports != "streams":
         raise ParameterError(
-            f"ports={p.ports!r} is not allowed here: 'streams', with which results are the same"
+            f"ports={p.ports!r} is not allowed here: streams, with the same results"
         )
 
 
