@@ -30,7 +30,7 @@ SMALL = {"rows": 2, "cols": 2, "lanes": 2}
 SEED = 3
 
 
-@pytest.mark.parametrize("simulator", ["icarus", "verilator", "native"])
+@pytest.mark.parametrize("simulator", ["icarus", "verilator", later("native")])
 @pytest.mark.parametrize("given", [PLAIN_CORES[0], *map(later, [*PLAIN_CORES[1:], *CHUNK_CORES])])
 def test_every_program_equals_golden(given: dict[str, Any], simulator: str) -> None:
     """Jobs one after another, at full speed and with pauses on every port; jobs that are refused

@@ -39,7 +39,7 @@ def test_pairwise_rows_have_every_pair() -> None:
     assert len(seen) == due - 1 and len(rows) < 12
 
 
-@pytest.mark.parametrize("simulator", ["icarus", later("verilator"), "native"])
+@pytest.mark.parametrize("simulator", ["icarus", later("verilator"), later("native")])
 @pytest.mark.parametrize("given", [SMALL, *map(later, EPILOGUE_CORES[1:])])
 def test_every_two_options_together(given: dict[str, Any], simulator: str) -> None:
     """At full speed, with pauses on every port, with jobs that follow each other at once, and after
