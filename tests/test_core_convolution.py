@@ -187,8 +187,6 @@ def test_a_kernel_of_one_tap_is_a_product(semantics: str) -> None:
          "cols=3 is not allowed for convolution='yes': a power of two"),
         (lambda: CoreParameters(semantics="chunked", convolution="yes"),
          "convolution='yes' is not allowed for semantics='chunked': no"),
-        (lambda: CoreParameters(ports="memory", convolution="yes"),
-         "convolution='yes' is not allowed for ports='memory': no"),
         (lambda: CoreParameters(convolution="maybe"), "convolution='maybe' is not allowed"),
         (lambda: Convolution.of((2, 9, 1), (3, 3), 2), "kernel=(3, 3) is not allowed"),
         (lambda: Convolution.of((9, 9, 4), (3, 3), 2, groups=3), "groups=3 is not allowed"),

@@ -127,7 +127,10 @@ def refused_jobs(p: CoreParameters, rng: np.random.Generator) -> Program:
     if p.epilogue == "full":
         wrong.append(replace(one, n=p.bias_size + 1, bias=True))
     if p.keeps:
-        wrong.append(replace(one, m=200, n=200, quantize=True, store=True, page_y=1))
+        # Its operands of one product fit their pages, if not its result.
+        layout = p.a_layout
+        large = replace(one, m=4 * layout.long, n=layout.short * (layout.words // 4 + 1))
+        wrong.append(replace(large, quantize=True, store=True, page_y=1))
     for number in rng.permutation(len(wrong)):
         program.random(rng, wrong[number])
         program.random(rng, GemmJob(int(rng.integers(1, 6)), int(rng.integers(1, 6)), k))

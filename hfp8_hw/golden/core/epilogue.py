@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import ParameterError
+from ...errors import ParameterError, check_int, shown
 from ...formats import HFP8, FloatFormat, parse_operand
 from ...jobs import GemmJob
 from ...rounding import Rounding, check_overflow, parse_rounding
@@ -107,8 +107,22 @@ def gemm_rbits(
     seed : int
         1 to 2**32 - 1.
     drawn : int
-        Words drawn by the jobs since reset that were quantized.
+        Words drawn by the jobs since reset that were quantized; at most 2**32 - 1.
+
+    Raises
+    ------
+    ParameterError
+        For a value that is not allowed.
     """
+    if not isinstance(job, GemmJob):
+        raise ParameterError(f"job={shown(job)} is not allowed: a GemmJob")
+    check_int("rows", rows, 1, 64)
+    if type(drains) is not int or not 1 <= drains <= rows or rows % drains:
+        raise ParameterError(f"drains={shown(drains)} is not allowed: a divisor of rows={rows}")
+    n = parse_rounding(rounding).sr_bits
+    if not n:
+        raise ParameterError(f"rounding={shown(rounding)} is not allowed: SR(n)")
+    check_int("drawn", drawn, 0, 2**32 - 1)
     tops = np.arange(0, job.m, drains)
     # Those of a group of rows stand side by side, column by column.
     blocks = tops // rows
@@ -117,7 +131,6 @@ def gemm_rbits(
     order = first * job.n + (np.arange(len(tops)) - first)
     places = order[:, None] + np.arange(job.n) * many[:, None]
     count = len(tops) * job.n
-    n = parse_rounding(rounding).sr_bits
     bits = np.empty((job.m, job.n), np.int64)
     for lane, own in enumerate(lane_seeds(seed, drains)):
         words = xorshift32(own, drawn + count)[drawn:].astype(np.int64) >> (32 - n)

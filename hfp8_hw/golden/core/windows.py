@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import ParameterError
+from ...errors import ParameterError, shown
 from ...jobs import Convolution
 from ..codes.arrays import as_array
 from ..dot import accumulator, dot
@@ -28,9 +28,9 @@ def stored_map(convolution: Convolution, codes: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     ParameterError
-        For another shape.
+        For another shape, or what is no `Convolution`.
     """
-    c = convolution
+    c = _checked(convolution)
     given = _shaped("codes", codes, (c.height, c.width, c.map_channels))
     lines = np.zeros((c.height, c.phase * c.stride, c.map_channels), given.dtype)
     lines[:, : c.width] = given
@@ -50,15 +50,22 @@ def stored_kernel(convolution: Convolution, codes: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     ParameterError
-        For another shape.
+        For another shape, or what is no `Convolution`.
     """
-    c = convolution
-    m = len(np.asarray(codes))
+    c = _checked(convolution)
+    array = as_array(codes, "codes")
+    m = array.shape[0] if array.ndim else 0
     given = _shaped("codes", codes, (m, c.kernel_height, c.kernel_width, c.channels))
     held = c.tap_channels
     ahead = c.first_channel - held.start
     behind = len(held) - ahead - c.channels
     return np.pad(given, ((0, 0), (0, 0), (0, 0), (ahead, behind))).reshape(m, c.depth)
+
+
+def _checked(convolution: object) -> Convolution:
+    if not isinstance(convolution, Convolution):
+        raise ParameterError(f"convolution={shown(convolution)} is not allowed: a Convolution")
+    return convolution
 
 
 def _shaped(name: str, codes: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
