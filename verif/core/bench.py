@@ -123,12 +123,12 @@ async def _run(ports: Ports, program: dict[str, Any], folder: Path) -> dict[str,
                 await ports.operands[side].send(AxiStreamFrame((folder / name).read_bytes()))
     starting = cocotb.start_soon(_start(ports, program["tasks"], program["burst"]))
     try:
-        return await _collected(ports, starting, program["due"])
+        return await _collected(ports, starting, program["due"], PATIENCE + program["measuring"])
     finally:
         starting.cancel()
 
 
-async def _collected(ports: Ports, starting: Any, due: int) -> dict[str, Any]:
+async def _collected(ports: Ports, starting: Any, due: int, patience: int) -> dict[str, Any]:
     """What comes while jobs are started and after that, as in `_run`."""
     results: list[dict[str, Any]] = []
     idle, error, started = 0, None, ports.started
@@ -139,7 +139,7 @@ async def _collected(ports: Ports, starting: Any, due: int) -> dict[str, Any]:
             idle, started = 0, ports.started
         while not ports.results.empty():
             results.append(_frame(ports.results.recv_nowait(compact=False)))
-        if idle > PATIENCE:
+        if idle > patience:
             error = f"{len(results)} of {due} results came, then nothing for {idle} clocks"
     ports.stall(0, 0)
     for _ in range(PATIENCE):

@@ -158,6 +158,11 @@ class Ran:
     error: str | None
 
 
+def measuring(p: CoreParameters) -> int:
+    """Clocks in which a job's operands may be measured, at the most, before it is refused."""
+    return p.a_layout.words + p.b_layout.words
+
+
 def check_streams(p: CoreParameters) -> None:
     """Raise ParameterError unless a core's operands come as streams."""
     if p.ports != "streams":

@@ -23,7 +23,7 @@ from verif.simulation.simulate import cocotb_build, cocotb_test
 
 from .compiled import native
 from .compiled.native_run import run_natively
-from .program import Frame, Program, Ran, counters, frames, in_order, result_bytes
+from .program import Frame, Program, Ran, counters, frames, in_order, measuring, result_bytes
 
 TOP = "hfp8_core_harness"
 BENCH = "verif.core.bench"
@@ -145,7 +145,7 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
     due = len(program.sent())
     return {
         "tasks": tasks, "due": due, "stall": program.stall, "burst": program.burst,
-        "reset_at": program.reset_at,
+        "reset_at": program.reset_at, "measuring": measuring(p),
     }  # fmt: skip
 
 
