@@ -131,8 +131,8 @@ REGISTERS = (
         Field("scale", 16, SCALE_WIDTH,
               "Round results times 2 to the power of this, -64 to 63 in two's complement."),
     )),
-    _one("START", 0x24, "wo", "Writing 1 to bit 0 puts the job that M, N, K, OPERANDS and RESULT "
-         "describe into the queue; if that is full, nothing but error 7.", 1, "start"),
+    _one("START", 0x24, "wo", "Writing 1 to bit 0 puts the job that the registers describe into "
+         "the queue; if that is full, nothing but error 7.", 1, "start"),
     Register("STATUS", 0x28, "ro", "What the core is doing.", (
         Field("busy", 0, 1, "There are jobs, or results that have not been taken."),
         Field("full", 1, 1, "The queue is full."),

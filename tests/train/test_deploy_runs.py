@@ -19,12 +19,12 @@ from hfp8_hw.nn.deployment import DEPLOYED, batch, scores
 from hfp8_hw.nn.tasks import fashion, speech
 from hfp8_hw.nn.tasks.models.convnets import ResNet
 from hfp8_hw.nn.tasks.sources import pack
-from hfp8_hw.nn.training import loop, results
+from hfp8_hw.nn.training import results
 from hfp8_hw.nn.training.job import Job
 
 from ..conftest import Cli
 from .test_tasks_learn import speeches
-from .test_tasks_loop import clothes
+from .test_tasks_loop import clothes, finished_run
 
 CPU = torch.device("cpu")
 JOB = Job("vision_resnet", seed=3, epochs=1, batch=8)
@@ -38,12 +38,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run, and its data beside it."""
-    folder = tmp_path_factory.mktemp("run")
-    pack("fashion", clothes(32, 20), folder / "fashion.npz")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fashion, "ResNet", lambda: ResNet(blocks=1, width=4))
-        loop.train(JOB, fashion.VisionResNet(clothes(32, 20), CPU), folder / "c.pt")
-    return folder / "c.pt"
+    return finished_run(tmp_path_factory.mktemp("run"), JOB, 32, 20)
 
 
 def test_the_command_knows_all_arithmetics() -> None:

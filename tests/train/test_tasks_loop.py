@@ -17,8 +17,9 @@ from hfp8_hw.cli import train as command
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.files import write_whole
 from hfp8_hw.nn.distributed import Exchange, start
-from hfp8_hw.nn.tasks import TASKS, find
+from hfp8_hw.nn.tasks import TASKS, fashion, find
 from hfp8_hw.nn.tasks.fashion import VisionResNet
+from hfp8_hw.nn.tasks.models.convnets import ResNet
 from hfp8_hw.nn.tasks.sources import pack
 from hfp8_hw.nn.training import job as jobs
 from hfp8_hw.nn.training import loop, results
@@ -39,6 +40,15 @@ def clothes(train: int = 48, test: int = 20) -> dict[str, np.ndarray]:
         images[np.arange(count), 4 + 2 * labels.astype(int)] = 255
         found |= {f"{name}_images": images, f"{name}_labels": labels}
     return found
+
+
+def finished_run(folder: Path, job: Job, train: int, test: int) -> Path:
+    """The checkpoint of a small ResNet's finished run, and its data beside it."""
+    pack("fashion", clothes(train, test), folder / "fashion.npz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fashion, "ResNet", lambda: ResNet(blocks=1, width=4))
+        loop.train(job, fashion.VisionResNet(clothes(train, test), CPU), folder / "c.pt")
+    return folder / "c.pt"
 
 
 @pytest.fixture(scope="module")

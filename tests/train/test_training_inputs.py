@@ -24,12 +24,11 @@ from hfp8_hw.nn.distributed import traffic
 from hfp8_hw.nn.distributed.exchange import Exchange
 from hfp8_hw.nn.tasks import fashion, recordings
 from hfp8_hw.nn.tasks.models.convnets import ResNet
-from hfp8_hw.nn.tasks.sources import pack
 from hfp8_hw.nn.training import batch, checkpoint, loop, results
 from hfp8_hw.nn.training.job import Job
 
 from ..conftest import Cli
-from .test_tasks_loop import clothes
+from .test_tasks_loop import clothes, finished_run
 
 CPU = torch.device("cpu")
 JOB = Job("vision_resnet", seed=3, epochs=1, batch=8)
@@ -43,12 +42,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a finished run, and its data beside it."""
-    folder = tmp_path_factory.mktemp("run")
-    pack("fashion", clothes(16, 10), folder / "fashion.npz")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fashion, "ResNet", lambda: ResNet(blocks=1, width=4))
-        loop.train(JOB, fashion.VisionResNet(clothes(16, 10), CPU), folder / "c.pt")
-    return folder / "c.pt"
+    return finished_run(tmp_path_factory.mktemp("run"), JOB, 16, 10)
 
 
 def test_a_bit_that_changed_in_a_weight_is_found(finished: Path, tmp_path: Path) -> None:

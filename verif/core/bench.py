@@ -25,9 +25,6 @@ from hfp8_hw.registers import register, unpacked
 
 from .program import reads
 
-PATIENCE = 4000
-"""Clocks without a result after which the bench gives up."""
-
 
 class Ports:
     """The masters at the core's ports; ``started`` counts the jobs that were started."""
@@ -123,7 +120,7 @@ async def _run(ports: Ports, program: dict[str, Any], folder: Path) -> dict[str,
                 await ports.operands[side].send(AxiStreamFrame((folder / name).read_bytes()))
     starting = cocotb.start_soon(_start(ports, program["tasks"], program["burst"]))
     try:
-        return await _collected(ports, starting, program["due"], PATIENCE + program["measuring"])
+        return await _collected(ports, starting, program["due"], program["patience"])
     finally:
         starting.cancel()
 
@@ -142,7 +139,7 @@ async def _collected(ports: Ports, starting: Any, due: int, patience: int) -> di
         if idle > patience:
             error = f"{len(results)} of {due} results came, then nothing for {idle} clocks"
     ports.stall(0, 0)
-    for _ in range(PATIENCE):
+    for _ in range(patience):
         if error or not unpacked("STATUS", await ports.read("STATUS"))["busy"]:
             break
     else:

@@ -158,9 +158,13 @@ class Ran:
     error: str | None
 
 
-def measuring(p: CoreParameters) -> int:
-    """Clocks in which a job's operands may be measured, at the most, before it is refused."""
-    return p.a_layout.words + p.b_layout.words
+def patience(p: CoreParameters) -> int:
+    """Clocks in which nothing moves after which a run is given up.
+
+    A job's operands may be measured for as many clocks as the pages have words before it is
+    refused.
+    """
+    return 4000 + p.a_layout.words + p.b_layout.words
 
 
 def check_streams(p: CoreParameters) -> None:

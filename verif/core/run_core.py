@@ -23,7 +23,7 @@ from verif.simulation.simulate import cocotb_build, cocotb_test
 
 from .compiled import native
 from .compiled.native_run import run_natively
-from .program import Frame, Program, Ran, counters, frames, in_order, measuring, result_bytes
+from .program import Frame, Program, Ran, counters, frames, in_order, patience, result_bytes
 
 TOP = "hfp8_core_harness"
 BENCH = "verif.core.bench"
@@ -107,19 +107,32 @@ def _natively(
 def _under_cocotb(
     package: Package, simulator: str, programs: Sequence[Program], seed: int
 ) -> list[Ran]:
-    tool = simulators.find(simulator)
-    build = build_simulation(package, tool)
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         described = [_described(program, k, folder) for k, program in enumerate(programs)]
-        (folder / "job.json").write_text(json.dumps({"programs": described, "seed": seed}))
-        cocotb_test(tool, build, folder, TOP, BENCH)
-        found = json.loads((folder / "result.json").read_text())
+        found = run_bench(package, simulator, BENCH, folder, described, seed)
     return [
         Ran([_frame(p.parameters, frame) for frame in got["results"]], got["registers"],
             got["error"])
         for p, got in zip(programs, found, strict=False)
     ]  # fmt: skip
+
+
+def run_bench(
+    package: Package,
+    simulator: str,
+    bench: str,
+    folder: Path,
+    described: list[dict[str, Any]],
+    seed: int,
+) -> list[dict[str, Any]]:
+    """What a cocotb bench of a core says of each program, whose files are in ``folder``."""
+    tool = simulators.find(simulator)
+    build = build_simulation(package, tool)
+    (folder / "job.json").write_text(json.dumps({"programs": described, "seed": seed}))
+    cocotb_test(tool, build, folder, TOP, bench)
+    found: list[dict[str, Any]] = json.loads((folder / "result.json").read_text())
+    return found
 
 
 def _frame(p: CoreParameters, frame: dict[str, Any]) -> Frame:
@@ -145,7 +158,7 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
     due = len(program.sent())
     return {
         "tasks": tasks, "due": due, "stall": program.stall, "burst": program.burst,
-        "reset_at": program.reset_at, "measuring": measuring(p),
+        "reset_at": program.reset_at, "patience": patience(p),
     }  # fmt: skip
 
 

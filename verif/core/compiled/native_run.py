@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import job_words
 
-from ..program import Frame, Program, Ran, frames, measuring, reads, result_bytes
+from ..program import Frame, Program, Ran, frames, patience, reads, result_bytes
 from .native import Model
 
 
@@ -61,10 +61,10 @@ def run_natively(
     names = reads()
     # Results are as far apart as sums are long.
     longest = max((job.k for job in program.sent()), default=0)
-    patience = 4000 + 4 * p.turns * longest + p.slots + measuring(p)
+    quiet = patience(p) + 4 * p.turns * longest + p.slots
     taken = model.run(
         writes, streams, names, sum(lengths), len(lengths), stall=program.stall, seed=seed,
-        reset_at=program.reset_at, patience=patience, progress=progress,
+        reset_at=program.reset_at, patience=quiet, progress=progress,
     )  # fmt: skip
     found: list[Frame] = []
     if taken.error is None:

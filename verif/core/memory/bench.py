@@ -15,7 +15,7 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from hfp8_hw.registers import unpacked
 
-from ..bench import PATIENCE, Ports, _pauses, _reset, _start
+from ..bench import Ports, _pauses, _reset, _start
 from ..program import reads
 from .placed import BASE, SIZE
 from .ram import Ram
@@ -85,7 +85,7 @@ async def _run(ports: MemoryPorts, given: dict[str, Any]) -> dict[str, Any]:
                 rules.quiet, started = 0, ports.started
             elif starting.done() and not unpacked("STATUS", await ports.read("STATUS"))["busy"]:
                 break
-            elif rules.quiet > PATIENCE:
+            elif rules.quiet > given["patience"]:
                 error = f"the bus was quiet for {rules.quiet} clocks, and the core busy"
     finally:
         starting.cancel()

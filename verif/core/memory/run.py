@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,9 @@ import numpy as np
 from hfp8_hw.jobs import JobError
 from hfp8_hw.registers import job_words, packed, unpacked
 from rtl_gen.package import Package
-from verif.simulation import simulators
-from verif.simulation.simulate import cocotb_test
 
-from ..run_core import TOP, build_simulation
+from ..program import patience
+from ..run_core import run_bench
 from .placed import BASE, Placed
 
 BENCH = "verif.core.memory.bench"
@@ -61,15 +59,11 @@ def run(
     SimulationError
         If it fails.
     """
-    tool = simulators.find(simulator)
-    build = build_simulation(package, tool)
     outcome = MemoryOutcome()
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         described = [_described(placed, k, folder) for k, placed in enumerate(programs)]
-        (folder / "job.json").write_text(json.dumps({"programs": described, "seed": seed}))
-        cocotb_test(tool, build, folder, TOP, BENCH)
-        outcome.ran = json.loads((folder / "result.json").read_text())
+        outcome.ran = run_bench(package, simulator, BENCH, folder, described, seed)
         for number, (placed, got) in enumerate(zip(programs, outcome.ran, strict=False)):
             if got["error"]:
                 outcome.wrong(f"program {number}: {got['error']}")
@@ -88,6 +82,7 @@ def _described(placed: Placed, number: int, folder: Path) -> dict[str, Any]:
         "stall": program.stall, "reset_at": program.reset_at, "latency": placed.latency,
         "shy": placed.shy, "image": name, "reads": placed.reads, "writes": placed.writes,
         "faults": placed.faults, "burst": program.parameters.burst,
+        "patience": patience(program.parameters),
     }  # fmt: skip
 
 
