@@ -53,7 +53,7 @@ ARRAYS: dict[str, CoreArray] = {
     ),
     "smallest": CoreArray(
         "143 and 152 by mode, exact sums, 2 x 2 elements of one lane",
-        {"rows": 2, "cols": 2, "lanes": 1, "drains": 1, "a_size": 1024, "b_size": 1024,
+        {"rows": 2, "cols": 2, "lanes": 1, "drains": 1, "a_size": 2048, "b_size": 2048,
          "terms": 1024},
         ("32x32x32", "8x8x128"),
         "ice40-up5k",

@@ -12,6 +12,9 @@ from ...parameters import CoreParameters
 from ..numbers.shape import Amaranth
 from .records import address_bits, operand_codes, reading, word_bits
 
+DEEP = 2048
+"""Words of 8 bits of a block RAM of 18 kbit."""
+
 
 def read_cuts(p: CoreParameters) -> tuple[str, ...]:
     """The registers from what says where to read to the codes: those of the addresses, the memory's
@@ -72,36 +75,21 @@ class Scratchpad(wiring.Component):
             # The beat's part that is in this group.
             part = _turned(written["turn"], [given[u * short :][:short] for u in range(groups)], s)
             for i in range(short):
-                bank = memory.Memory(
-                    shape=unsigned(short * self.width),
-                    depth=p.pages * layout.words,
-                    init=[],
-                )
-                m.submodules[f"{side}{s}_{i}"] = bank
-                write: Any = bank.write_port()
-                port: Any = bank.read_port(domain="sync")
                 here = written["write"] & written["groups"][s]
                 if short > 1:
                     here &= written["row"] == i
-                m.d.comb += [
-                    write.addr.eq(written["address"]),
-                    write.data.eq(Cat(*part)),
-                    write.en.eq(here),
-                    port.addr.eq(
-                        # The last row of a square is never above where a block begins.
-                        Mux(where["row"] > i, where[f"below{s}"], where[f"at{s}"])
-                        if self.shifts and i < short - 1
-                        else where[f"at{s}"]
-                    ),
-                    port.en.eq(1),
-                ]
+                there = where[f"at{s}"]
+                if self.shifts and i < short - 1:
+                    # The last row of a square is never above where a block begins.
+                    there = Mux(where["row"] > i, where[f"below{s}"], there)
+                found = self._bank(m, f"{side}{s}_{i}", here, written["address"], Cat(*part), there)
                 row = Signal(
                     short * self.width,
                     name=f"{side}_word{s}_{i}",
                     reset_less=True,
                     attrs={"stage": f"{side}_word"},
                 )
-                m.d.sync += row.eq(port.data)
+                m.d.sync += row.eq(found)
                 squares[s].append([row[j * self.width :][: self.width] for j in range(short)])
 
         along, turn, first = where["along"], where["turn"], where.get("row", Const(0, 0))
@@ -140,6 +128,39 @@ class Scratchpad(wiring.Component):
         m.d.sync += held.eq(Cat(*codes))
         m.d.comb += self.codes.eq(held)
         return m
+
+    def _bank(
+        self,
+        m: Module,
+        name: str,
+        enable: Amaranth,
+        address: Amaranth,
+        value: Amaranth,
+        read_address: Amaranth,
+    ) -> Amaranth:
+        """A row of a square's memory: the codes at ``read_address`` a clock ago.
+
+        Where it is deeper than a block RAM is with a code a word, it is in slices of fewer bits: a
+        choice between blocks behind them would not be done in a clock.
+        """
+        depth, width = self.parameters.pages * self.layout.words, len(value)
+        most = width if depth <= DEEP else max(1, 8 * DEEP >> (depth - 1).bit_length())
+        parts = []
+        for first in range(0, width, most):
+            part = value[first : first + most]
+            bank = memory.Memory(shape=unsigned(len(part)), depth=depth, init=[])
+            m.submodules[name if most == width else f"{name}_{first}"] = bank
+            write: Any = bank.write_port()
+            port: Any = bank.read_port(domain="sync")
+            m.d.comb += [
+                write.addr.eq(address),
+                write.data.eq(part),
+                write.en.eq(enable),
+                port.addr.eq(read_address),
+                port.en.eq(1),
+            ]
+            parts.append(port.data)
+        return Cat(*parts)
 
     def _written(self, m: Module) -> dict[str, Amaranth]:
         """What comes to be written, as late as addresses to be read: no job's operand overtakes the

@@ -85,7 +85,9 @@ class Control(wiring.Component):
 
         for name, fixed in fixed_words(p).items():
             m.d.comb += getattr(axi, f"value_{name}").eq(fixed)
-        show("STATUS", busy=~events.idle, full=full)
+        busy = Signal(name="status_busy", attrs={"stage": "events"})
+        m.d.sync += busy.eq(~events.idle)
+        show("STATUS", busy=busy, full=full)
 
         code = Signal(5, name="error_code", attrs={"stage": "events"})
         faults: dict[int, Amaranth] = {}
