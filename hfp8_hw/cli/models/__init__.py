@@ -1,0 +1,1 @@
+"""The commands for ONNX models: `run` runs one in 8 bits."""
