@@ -60,7 +60,7 @@ def test_the_wide_way_is_refused_where_it_would_be_wrong() -> None:
     assert not wide.chunked_applies(np.array([np.inf]), x[:1], dlfloat)
     assert not wide.chunked_applies(x[:1], x[:1], accumulator("FP16", None, None))
     assert not wide.chunked_applies(x[:1], x[:1], accumulator("DLFLOAT16", "RNE", None))
-    assert wide.exact_applies(x[:1], x, 1 << 12) and not wide.exact_applies(x, x, 1)
+    assert wide.exact_applies(x[:1], x, 1 << 7) and not wide.exact_applies(x, x, 1)
 
 
 @pytest.mark.parametrize("windows", [
