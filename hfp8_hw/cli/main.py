@@ -25,6 +25,7 @@ from .deploy import deploy_command
 from .export import export_command
 from .gen import gen_command, list_command
 from .models.run import run_command
+from .models.scores import models_command
 from .synth import synth_command
 from .train import train_command
 
@@ -55,6 +56,7 @@ for _command in (
     run_command,
 ):
     cli.add_command(_command)
+bench_command.add_command(models_command)
 
 
 def _one_line(text: str) -> str:

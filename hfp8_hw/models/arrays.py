@@ -94,6 +94,10 @@ def _typed(one: ValueInfoProto, array: NDArray[Any], what: str) -> NDArray[Any]:
     return array
 
 
+_ANY = "?"
+"""What PaddlePaddle's exporter calls every axis that it does not know: no name of one."""
+
+
 def _check_shape(
     one: ValueInfoProto, array: NDArray[Any], lengths: dict[str, tuple[int, str]], what: str
 ) -> None:
@@ -112,7 +116,7 @@ def _check_shape(
             f"{label} of shape {shape!r} is not allowed: the model takes it{_words(one)}"
         )
     for dim, size in zip(dims, shape, strict=True):
-        if isinstance(dim, str):
+        if isinstance(dim, str) and dim != _ANY:
             before = lengths.setdefault(dim, (size, one.name))
             if before[0] != size:
                 raise ParameterError(
