@@ -112,9 +112,10 @@ def _check_shape(
             f"{label} of shape {shape!r} is not allowed: the model takes it{_words(one)}"
         )
     for dim, size in zip(dims, shape, strict=True):
-        if isinstance(dim, str):
+        # Some writers call every axis "?".
+        if isinstance(dim, str) and dim.isidentifier():
             before = lengths.setdefault(dim, (size, one.name))
-            if before[0] != size:
+            if before[0] != size and before[1] != one.name:
                 raise ParameterError(
                     f"{label} of shape {shape!r} is not allowed: its axis {dim!r} is {size}, that "
                     f"of {before[1]!r} is {before[0]}"
