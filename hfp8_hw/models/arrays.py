@@ -94,10 +94,6 @@ def _typed(one: ValueInfoProto, array: NDArray[Any], what: str) -> NDArray[Any]:
     return array
 
 
-_ANY = "?"
-"""What PaddlePaddle's exporter calls every axis that it does not know: no name of one."""
-
-
 def _check_shape(
     one: ValueInfoProto, array: NDArray[Any], lengths: dict[str, tuple[int, str]], what: str
 ) -> None:
@@ -116,9 +112,10 @@ def _check_shape(
             f"{label} of shape {shape!r} is not allowed: the model takes it{_words(one)}"
         )
     for dim, size in zip(dims, shape, strict=True):
-        if isinstance(dim, str) and dim != _ANY:
+        # Some writers call every axis "?".
+        if isinstance(dim, str) and dim.isidentifier():
             before = lengths.setdefault(dim, (size, one.name))
-            if before[0] != size:
+            if before[0] != size and before[1] != one.name:
                 raise ParameterError(
                     f"{label} of shape {shape!r} is not allowed: its axis {dim!r} is {size}, that "
                     f"of {before[1]!r} is {before[0]}"

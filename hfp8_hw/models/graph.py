@@ -93,6 +93,8 @@ def session(model: ModelProto | Path, **options: Any) -> onnxruntime.InferenceSe
     chosen = onnxruntime.SessionOptions()
     chosen.log_severity_level = 4
     chosen.intra_op_num_threads = cores()
+    # There are many sessions, and threads that wait busily for work take it from each other.
+    chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for name, value in options.items():
         setattr(chosen, name, value)
     given = str(model) if isinstance(model, Path) else model.SerializeToString()

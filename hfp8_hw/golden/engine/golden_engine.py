@@ -24,6 +24,7 @@ from .jobs import ProductJob, Progress, silent
 from .unfold import Block, blocks, padded, unfolded
 
 _COLUMNS, _FEW_COLUMNS, _FEW_ROWS = 2048, 64, 8
+_WORTH_A_TASK = 1 << 20
 _BYTES = 1 << 21
 """What a block of unfolded values may take: a second-level cache, and a little more."""
 
@@ -38,7 +39,8 @@ class GoldenEngine:
         out = np.zeros((job.groups, job.m, job.n), code_dtype(how.fmt))
         if out.size and job.k:
             one = _compute(job, fmt_a, fmt_b, how)
-            share = max(_FEW_COLUMNS, -(-job.n // (4 * cores())))
+            least = max(_FEW_COLUMNS, _WORTH_A_TASK // (job.groups * job.m * job.k))
+            share = max(least, -(-job.n // (4 * cores())))
             most = max(1, min(_COLUMNS, share, _BYTES // (4 * job.groups * job.k)))
             _in_threads(job, _tasks(job, most), one, out, progress)
         return out
@@ -121,7 +123,8 @@ Task = tuple[Block, slice]
 def _tasks(job: ProductJob, most: int) -> list[Task]:
     """Blocks of columns and, where these are fewer than threads could use, of rows."""
     columns = list(blocks(job, most))
-    parts = min(max(1, 2 * cores() // len(columns)), max(1, job.m // _FEW_ROWS))
+    parts = min(2 * cores() // len(columns), job.m // _FEW_ROWS, job.macs // _WORTH_A_TASK)
+    parts = max(parts, 1)
     edges = [job.m * k // parts for k in range(parts + 1)]
     return [(block, slice(*ends)) for block in columns for ends in pairwise(edges)]
 
