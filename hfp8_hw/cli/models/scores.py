@@ -67,7 +67,9 @@ def models_command(
     known = [] if path is None else rows.load(path, KEY)
     have = {tuple(row[name] for name in KEY) for row in known} if skip_known else set()
     console = Console()
-    table = Table("model", "arithmetic")
+    table = Table()
+    for column in ("model", "arithmetic"):
+        table.add_column(column, no_wrap=True)
     for column in ("score", "agrees with FP32, %", "samples", "seconds"):
         table.add_column(column, justify="right")
     with console.status("") as status:

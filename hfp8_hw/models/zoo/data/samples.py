@@ -36,20 +36,26 @@ def chosen(share: str) -> list[Path]:
 
 @cache
 def _by_suffix() -> dict[str, list[Path]]:
-    found: dict[str, dict[str, Path]] = {}
-    for path, name in _files():
-        suffix = _suffix(path)
+    found: dict[str, dict[str, str]] = {}
+    for folder, name, root in _files():
+        suffix = _suffix(folder, name)
         if suffix:
-            found.setdefault(suffix, {}).setdefault(name, path)
+            path = f"{folder}/{name}"
+            found.setdefault(suffix, {}).setdefault(path[len(root) + 1 :], path)
     most = max(last for _, last in SHARES.values())
     return {suffix: _first(names, most) for suffix, names in found.items()}
 
 
-def _suffix(path: Path) -> str:
-    if path.parent.name == "bin" and "." not in path.name:
-        return "elf" if _begins(path, b"\x7fELF") else ""
-    suffix = path.suffix.lower()[1:]
-    return suffix if suffix in SUFFIXES else ""
+def _suffix(folder: str, name: str) -> str:
+    """Which of `SUFFIXES` a file has; empty if none."""
+    if "." not in name:
+        in_bin = folder.endswith("/bin")
+        return "elf" if in_bin and _begins(Path(folder, name), b"\x7fELF") else ""
+    suffix = name.rpartition(".")[2].lower()
+    return suffix if suffix in _KNOWN else ""
+
+
+_KNOWN = frozenset(SUFFIXES) - {"elf"}
 
 
 def _begins(path: Path, magic: bytes) -> bool:
@@ -60,21 +66,25 @@ def _begins(path: Path, magic: bytes) -> bool:
         return False
 
 
-def _first(names: dict[str, Path], count: int) -> list[Path]:
+def _first(names: dict[str, str], count: int) -> list[Path]:
     """The first files by a hash of their names, of different contents."""
     kept: dict[bytes, Path] = {}
     for name in sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest()):
-        content = _ends(names[name])
+        path = Path(names[name])
+        content = _ends(path)
         if content:
-            kept.setdefault(content, names[name])
+            kept.setdefault(content, path)
         if len(kept) == count:
             break
     return list(kept.values())
 
 
 def _ends(path: Path) -> bytes:
-    """What tells a file's content from others'; nothing if it is too small or cannot be read."""
+    """What tells a file's content from others'; nothing of what is no file, too small or cannot be
+    read."""
     try:
+        if path.is_symlink() or not path.is_file():
+            return b""
         size = path.stat().st_size
         with path.open("rb") as file:
             begin = file.read(4096)
@@ -83,17 +93,13 @@ def _ends(path: Path) -> bytes:
     return b"%d " % size + begin if size >= SMALLEST and begin.strip() else b""
 
 
-def _files() -> Iterator[tuple[Path, str]]:
-    """Regular files below some folders, with their paths from there."""
+def _files() -> Iterator[tuple[str, str, str]]:
+    """Folder, name and root of all files below some folders."""
     project = Path(__file__).resolve().parents[4]
     paths = sysconfig.get_paths()
     roots = [paths["stdlib"], paths["purelib"], "/usr/bin", "/usr/share", "/usr/include", "/etc"]
     if (project / "pyproject.toml").is_file():
         roots += [str(project / name) for name in ("docs", "hfp8_hw", "verif", "fpga", "rtl_gen")]
     for root in roots:
-        for folder, folders, names in os.walk(root):
-            folders[:] = sorted(name for name in folders if name != "__pycache__")
-            for name in names:
-                path = Path(folder, name)
-                if not path.is_symlink() and path.is_file():
-                    yield path, str(path.relative_to(root))
+        for folder, _, names in os.walk(root):
+            yield from ((folder, name, root) for name in names)
