@@ -19,7 +19,7 @@ from .host import Part, schedule
 from .layers import Layer
 from .numbers import KINDS, WIDE, Coded, Number, number, sums_values, to_wide, wide_sums
 from .observe import Reference, observed
-from .plan import SUMS, Node, Plan, Settings, make_plan
+from .plan import EIGHT, SUMS, Node, Plan, Settings, make_plan
 from .plan import WIDE as IN_16_BITS
 from .records import Errors, NodeRecord, Operand, OutputRecord
 
@@ -82,6 +82,12 @@ class Deployment:
     def nodes(self) -> list[Node]:
         """Where each node runs."""
         return self.plan.nodes
+
+    def work(self, inputs: given_arrays.Arrays) -> float:
+        """About how many products are computed for samples."""
+        count = max((given_arrays.samples(array) for array in inputs.values()), default=1)
+        macs = sum(node.macs for node in self.nodes if node.where == EIGHT)
+        return macs * count / self.plan.samples
 
     def run(
         self,
@@ -236,6 +242,7 @@ def prepare(
     settings: Settings | None = None,
     *,
     batch: int | None = None,
+    what: str = "calibrate",
 ) -> Deployment:
     """Read a model, and choose where its nodes run and the scales of its operands.
 
@@ -248,6 +255,8 @@ def prepare(
         these give in FP32, those of weights from the weights.
     batch : int, optional
         Samples at a time, as in `Deployment.run`.
+    what : str
+        What the user calls the calibration set.
 
     Raises
     ------
@@ -257,10 +266,11 @@ def prepare(
     """
     chosen = settings or Settings()
     graph = load(Path(path))
-    samples = given_arrays.checked(graph, calibration, "calibrate")
+    samples = given_arrays.checked(graph, calibration, what)
     reference = Reference(graph)
     seen = observed(reference, given_arrays.batches(graph, samples, batch))
     plan = make_plan(graph, chosen, seen.facts)
+    plan.samples = seen.samples
     kind = KINDS[chosen.format]
     numbers = {name: number(kind, most) for name, most in seen.most.items()}
     deployment = Deployment(graph, plan, chosen, numbers)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, ValueInfoProto
 
 from ..errors import ParameterError
+from .arrays import samples
 from .graph import Graph, session
 from .plan import Tensor, products
 
@@ -57,15 +58,20 @@ class Observer:
         By name, of the first batch.
     most : dict of float
         By name, the largest finite magnitude of operands.
+    samples : int
+        Of the first batch.
     """
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self.facts: dict[str, Tensor] = {}
         self.most: dict[str, float] = {}
+        self.samples = 0
 
     def watch(self, values: dict[str, Any]) -> None:
         """Look at what `Reference.run` gave."""
+        given = [samples(values[one.name]) for one in self._graph.inputs]
+        self.samples = self.samples or max(given, default=1)
         for node in products(self._graph):
             for name in (*node.input[:2], node.output[0]):
                 array = self._graph.constant(name) if name in self._graph.tensors else values[name]

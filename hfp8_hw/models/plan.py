@@ -88,10 +88,20 @@ class Node:
 
 @dataclass
 class Plan:
-    """Of all nodes, and the layers that do not stay on the host in FP32, by name of the node."""
+    """Where all nodes run.
+
+    Members
+    -------
+    nodes : list of Node
+    layers : dict of Layer
+        Those that do not stay on the host in FP32, by name of the node.
+    samples : int
+        Those that the nodes' ``macs`` are of.
+    """
 
     nodes: list[Node] = field(default_factory=list)
     layers: dict[str, Layer] = field(default_factory=dict)
+    samples: int = 1
 
 
 def products(graph: Graph) -> list[NodeProto]:

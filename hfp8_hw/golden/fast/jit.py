@@ -239,7 +239,7 @@ def _compile() -> Kernels | None:
 
     @numba.njit(inline="always")
     def held(y: Any, half: Any, mask: Any, least: Any, top: Any) -> Any:
-        z = i64(i64(f64(y).view(i64) + half) & mask).view(f64)
+        z: Any = i64(i64(f64(y).view(i64) + half) & mask).view(f64)
         small = abs(y)
         edge = least if small + small >= least else 0.0
         z = math.copysign(edge, y) if small < least else z
