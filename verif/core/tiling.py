@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.jobs import MAX_SIZE, GemmJob
 from hfp8_hw.parameters import CoreParameters
+from hfp8_hw.parameters.layout import Layout
 
 from .program import Codes, Task
 
@@ -65,7 +66,12 @@ def _held(p: CoreParameters, k: int) -> tuple[int, int]:
     """Rows of A and columns of B that pages hold with k products each."""
     a, b = p.a_layout, p.b_layout
     # A is stored by rows, along k; B across it.
-    return a.words // a.row_words(k) * a.short, b.words // -(-k // b.short) * b.long
+    return a.words // a.row_words(k) * a.short, _columns(b, k)
+
+
+def _columns(layout: Layout, k: int) -> int:
+    """Columns that a page holds of k rows."""
+    return layout.words // -(-k // layout.short) // layout.parts * layout.beat
 
 
 def _refuse(p: CoreParameters, m: int, n: int, k: int) -> NoReturn:
@@ -142,8 +148,8 @@ def parts(
     rows = [slice(i, min(i + height, m)) for i in range(0, m, height)]
     columns = [slice(j, min(j + width, n)) for j in range(0, n, width)]
     # The beats of all loads if A stays, and if B does.
-    per_a = m * p.a_layout.row_words(k)
-    per_b = k * sum(p.b_layout.row_words(c.stop - c.start) for c in columns)
+    per_a = m * p.a_layout.row_beats(k)
+    per_b = k * sum(p.b_layout.row_beats(c.stop - c.start) for c in columns)
     keep_a = per_b * len(rows) <= per_a * len(columns)
     for kept in rows if keep_a else columns:
         found: list[Part] = []

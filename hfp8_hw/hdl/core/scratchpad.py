@@ -21,6 +21,8 @@ puts out a word, one that begins with that, and one to sort codes."""
 class Scratchpad(wiring.Component):
     """Banks of memory as `hfp8_hw.parameters.core.Layout` describes: one for each group of squares
     and row of a square, ``short`` codes wide, with one port to write and one, synchronous, to read.
+    Where a beat has several words, each has a bank of its own, which a read chooses by the lowest
+    bits of its address.
 
     Members
     -------
@@ -28,6 +30,8 @@ class Scratchpad(wiring.Component):
         From the `Loader`.
     groups : a bit for each group
         Which of them are written.
+    words : a bit for each word of a beat
+        Likewise; ``address`` is that of any of them.
     read : `reading`
     codes : ``outer`` x ``lanes`` codes, lanes first
         `READ_CLOCKS` later.
@@ -50,6 +54,7 @@ class Scratchpad(wiring.Component):
                 "row": In((layout.short - 1).bit_length()),
                 "turn": In((layout.groups - 1).bit_length()),
                 "groups": In(layout.groups),
+                "words": In(layout.parts),
                 "data": In(count * bits),
                 "read": In(reading(p, side)),
                 "codes": Out(layout.outer * layout.lanes * self.width),
@@ -61,7 +66,8 @@ class Scratchpad(wiring.Component):
         p, layout, side = self.parameters, self.layout, self.side
         short, groups = layout.short, layout.groups
         _, bits = operand_codes(p, side)
-        given = [self.data[k * bits :][: self.width] for k in range(layout.long)]
+        given = [self.data[k * bits :][: self.width] for k in range(layout.beat)]
+        part_bits = (layout.parts - 1).bit_length()
         read: Any = self.read
         addresses: list[Amaranth] = [read.base]
         for u in range(1, groups):
@@ -79,44 +85,50 @@ class Scratchpad(wiring.Component):
         squares: list[list[list[Amaranth]]] = []
         for s in range(groups):
             squares.append([])
-            # The beat's part, and the read's position, that is in this group.
-            part = _turned(self.turn, [given[u * short :][:short] for u in range(groups)], s)
+            # The part of each of the beat's words, and the read's position, that is in this group.
+            parts = [
+                _turned(self.turn, [word[u * short :][:short] for u in range(groups)], s)
+                for word in (given[k * layout.long :] for k in range(layout.parts))
+            ]
             address = _turned(read.turn, [[one] for one in addresses], s)[0]
             lower: Amaranth = Const(0)
             if self.shifts:
                 # The squares below are each a group further.
                 lower = _turned(read.turn, [[one] for one in below], s - 1)[0]
             for i in range(short):
-                bank = memory.Memory(
-                    shape=unsigned(short * self.width),
-                    depth=p.pages * layout.words,
-                    init=[],
-                )
-                m.submodules[f"{side}{s}_{i}"] = bank
-                write: Any = bank.write_port()
-                port: Any = bank.read_port(domain="sync")
                 here = self.write & self.groups[s]
                 if short > 1:
                     here &= self.row == i
-                m.d.comb += [
-                    write.addr.eq(self.address),
-                    write.data.eq(Cat(*part)),
-                    write.en.eq(here),
-                    port.addr.eq(
-                        # The last row of a square is never above where a block begins.
-                        Mux(read.row > i, lower, address)
-                        if self.shifts and i < short - 1
-                        else address
-                    ),
-                    port.en.eq(1),
-                ]
-                row = Signal(
-                    short * self.width,
-                    name=f"{side}_word{s}_{i}",
-                    reset_less=True,
-                    attrs={"stage": f"{side}_word"},
-                )
-                m.d.sync += row.eq(port.data)
+                # The last row of a square is never above where a block begins.
+                lowered = self.shifts and i < short - 1
+                at = Mux(read.row > i, lower, address) if lowered else address
+                rows = []
+                for k, part in enumerate(parts):
+                    name = f"{s}_{i}" + (f"_{k}" if layout.parts > 1 else "")
+                    bank = memory.Memory(
+                        shape=unsigned(short * self.width),
+                        depth=p.pages * layout.words // layout.parts,
+                        init=[],
+                    )
+                    m.submodules[f"{side}{name}"] = bank
+                    write: Any = bank.write_port()
+                    port: Any = bank.read_port(domain="sync")
+                    m.d.comb += [
+                        write.addr.eq(self.address[part_bits:]),
+                        write.data.eq(Cat(*part)),
+                        write.en.eq(here & self.words[k]),
+                        port.addr.eq(at[part_bits:]),
+                        port.en.eq(1),
+                    ]
+                    row = Signal(
+                        short * self.width,
+                        name=f"{side}_word{name}",
+                        reset_less=True,
+                        attrs={"stage": f"{side}_word"},
+                    )
+                    m.d.sync += row.eq(port.data)
+                    rows.append(row)
+                row = self._chosen(m, rows, at[:part_bits], f"{s}_{i}")
                 squares[s].append([row[j * self.width :][: self.width] for j in range(short)])
 
         along, turn = read.along, read.turn
@@ -156,6 +168,21 @@ class Scratchpad(wiring.Component):
         m.d.sync += held.eq(Cat(*codes))
         m.d.comb += self.codes.eq(held)
         return m
+
+    def _chosen(self, m: Module, rows: list[Signal], which: Amaranth, name: str) -> Amaranth:
+        """The word that was read, of those of all banks."""
+        for stage in (f"{self.side}_read", f"{self.side}_word"):
+            if len(rows) == 1:
+                break
+            held = Signal(
+                len(which), name=f"{stage}_part{name}", reset_less=True, attrs={"stage": stage}
+            )
+            m.d.sync += held.eq(which)
+            which = held
+        found: Amaranth = rows[0]
+        for k, row in enumerate(rows[1:], 1):
+            found = Mux(which == k, row, found)
+        return found
 
     def _within(self, address: Amaranth, step: Amaranth) -> Amaranth:
         """An address so many words further; behind the end of a page comes its beginning."""
