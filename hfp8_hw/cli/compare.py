@@ -154,9 +154,9 @@ def compare_command(
     by Verilator, units by CXXRTL. Where several simulators run, --output has what the first gave.
 
     The .npz file holds x, or a and b. Their shapes broadcast; mac and dot sum the last axis. The
-    core multiplies a (M, K) and b (K, N) of any M and N, in as many jobs as it takes. Exact sums of
-    more than `terms` products are refused, as they may wrap; with acc=fixed they run, and the
-    report counts them.
+    core multiplies a (M, K) and b (K, N) in as many jobs as it takes, and with epilogue=full adds
+    bias (N,). Exact sums of more than `terms` products are refused, as they may wrap; with
+    acc=fixed they run, and the report counts them.
 
     \b
     float16, float32, float64  values; the golden model first rounds them to
