@@ -1,2 +1,3 @@
-"""The commands for ONNX models: `run` runs one in 8 bits. `engines` chooses what
-its jobs run on, `show` prints what came of it."""
+"""The commands for ONNX models: `run` runs one in 8 bits, `retune` fits its batch
+normalization to them. `arithmetic` has the options of both, `engines` chooses what jobs run on,
+`show` prints what came of it."""
