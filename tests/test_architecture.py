@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FORMATS = {"hfp8_hw.errors", "hfp8_hw.formats", "hfp8_hw.rounding", "hfp8_hw.products",
            "hfp8_hw.fixed", "hfp8_hw.version", "hfp8_hw.cores", "hfp8_hw.files",
-           "hfp8_hw.jobs", "hfp8_hw.registers"}  # fmt: skip
+           "hfp8_hw.jobs", "hfp8_hw.registers", "hfp8_hw.rows"}  # fmt: skip
 PARAMETERS = FORMATS | {"hfp8_hw.parameters"}
 
 STIMULUS = {"verif.errors", "verif.stimulus"}
@@ -43,6 +43,8 @@ ALLOWED = {
     "hfp8_hw/hdl/core/epilogue": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/hdl/core/memory": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/models": FORMATS | {"hfp8_hw", "hfp8_hw.golden", "hfp8_hw.models"},
+    "hfp8_hw/models/zoo": FORMATS | {"hfp8_hw.golden", "hfp8_hw.models"},
+    "hfp8_hw/models/zoo/data": FORMATS | {"hfp8_hw.models.zoo"},
     "hfp8_hw/nn": TWIN,
     "hfp8_hw/nn/deployment": TWIN,
     "hfp8_hw/nn/distributed": TWIN,

@@ -26,6 +26,7 @@ from .export import export_command
 from .gen import gen_command, list_command
 from .models.retune import retune_command
 from .models.run import run_command
+from .models.scores import models_command
 from .synth import synth_command
 from .train import train_command
 
@@ -57,6 +58,7 @@ for _command in (
     retune_command,
 ):
     cli.add_command(_command)
+bench_command.add_command(models_command)
 
 
 def _one_line(text: str) -> str:

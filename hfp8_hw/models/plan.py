@@ -144,7 +144,7 @@ def make_plan(graph: Graph, settings: Settings, facts: Mapping[str, Tensor]) -> 
             known = ", ".join(list(able)[:8]) + (", ..." if len(able) > 8 else "")
             raise ParameterError(f"keep={name!r} is not allowed: a node that would run in 8 bits, "
                                  f"of {known}")  # fmt: skip
-    order = list(able)
+    order = [name for name in able if name not in settings.keep] or list(able)
     ends = {order[0], order[-1]} if settings.first_last == "fp16" else set()
     plan = Plan()
     for node in graph.nodes:

@@ -47,6 +47,12 @@ class Layout:
         """Words of a page."""
         return self.codes // (self.outer * self.lanes)
 
+    @property
+    def address_levels(self) -> int:
+        """Additions one after another until all squares of a block have an address: with each there
+        are twice as many."""
+        return (self.groups - 1).bit_length()
+
     def row_words(self, columns: int) -> int:
         """Words, and beats, of a stored row."""
         return -(-columns // self.long)
