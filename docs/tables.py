@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import networks
 import twin
 
 from fpga.devices import DEVICES
@@ -351,6 +352,7 @@ PARTS = {
     DOCS / "numerics.md": {"catalogue": catalogue},
     DOCS / "units.md": {"units": units},
     DOCS / "core.md": {"registers": registers, "job_errors": job_errors},
+    DOCS / "models.md": {"models": partial(networks.scores, table)},
     DOCS / "training.md": {
         "kernel": partial(twin.kernel, table), "traffic": partial(twin.traffic, table),
         "training": partial(twin.results, table), "deployed": partial(twin.deployed, table),

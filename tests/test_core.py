@@ -66,6 +66,17 @@ def test_beats_of_several_words() -> None:
     assert (found.mismatches, found.first, found.results) == (0, None, wanted)
 
 
+def test_no_operand_overtakes_the_reads_of_the_job_ahead() -> None:
+    """Jobs of a word each, all in one page: the next one's words come as soon as they may, and what
+    is read last is in a group whose address takes the longest."""
+    p = CoreParameters(rows=4, cols=1, lanes=1, stages=2)
+    program, rng = Program(p), np.random.default_rng(SEED)
+    for number in range(12):
+        program.random(rng, GemmJob(4, 1, 1 + number % 3, transpose_a=bool(number & 1)))
+    found = run(generate(p), "icarus", [program], seed=SEED)
+    assert (found.mismatches, found.first, found.results) == (0, None, 48)
+
+
 def test_programs_have_every_kind_of_job() -> None:
     """Each core's every size, and every error that a job of its can have."""
     for given in CORES:

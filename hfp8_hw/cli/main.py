@@ -24,6 +24,8 @@ from .demo import demo_command
 from .deploy import deploy_command
 from .export import export_command
 from .gen import gen_command, list_command
+from .models.run import run_command
+from .models.scores import models_command
 from .synth import synth_command
 from .train import train_command
 
@@ -51,8 +53,10 @@ for _command in (
     train_command,
     deploy_command,
     export_command,
+    run_command,
 ):
     cli.add_command(_command)
+bench_command.add_command(models_command)
 
 
 def _one_line(text: str) -> str:

@@ -304,6 +304,13 @@ class CoreParameters(TwoOperandParameters):
         return Layout(self.cols, self.lanes, self.b_size, self.b_beat // long)
 
     @property
+    def address_clocks(self) -> int:
+        """Clocks from the first address of a block to those of all its squares, on either side:
+        an addition each, then one to sort them."""
+        below = self.convolution == "yes"
+        return max(self.a_layout.address_levels, self.b_layout.address_levels + below) + 1
+
+    @property
     def macs(self) -> int:
         """Products a clock."""
         return self.rows * self.cols * self.lanes

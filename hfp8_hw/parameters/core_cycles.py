@@ -16,7 +16,7 @@ QUEUE_CLOCKS = 2
 RESULT_CLOCKS = 3
 """From a result's entry into the queue of results to the output stream."""
 READ_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 3, 19, 4
-"""Of the scratchpads, the adders of C and bias, the quantizers."""
+"""Of the scratchpads from an address on, the adders of C and bias, the quantizers."""
 BIAS_CLOCKS = 1 + ADD_CLOCKS // 2 + QUANTIZE_CLOCKS
 """From the read of a bias to the queue of results."""
 
@@ -330,4 +330,4 @@ def issue_to_result(p: CoreParameters) -> int:
     summed += p.total_registers + 2 if p.in_chunks else 0
     epilogue = 0 if p.epilogue == "none" else QUANTIZE_CLOCKS
     epilogue += ADD_CLOCKS if p.epilogue == "full" else 0
-    return READ_CLOCKS + 2 + summed + epilogue
+    return p.address_clocks + READ_CLOCKS + 2 + summed + epilogue

@@ -60,6 +60,12 @@ class Layout:
         """Beats of a stored row."""
         return -(-columns // self.beat)
 
+    @property
+    def address_levels(self) -> int:
+        """Additions one after another until all squares of a block have an address: with each there
+        are twice as many."""
+        return (self.groups - 1).bit_length()
+
     def row_words(self, columns: int) -> int:
         """Words of a stored row."""
         return self.row_beats(columns) * self.parts

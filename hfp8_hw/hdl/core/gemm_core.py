@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ...parameters import CoreParameters
 from ..numbers.raw import any_of, wire
 from ..numbers.shape import Amaranth
-from .array import ISSUE_CUTS, Array
+from .array import Array, issue_cuts
 from .drain import drain_cuts
 from .elements import element_cuts
 from .epilogue.path import Epilogue, epilogue_latency
@@ -48,7 +48,7 @@ there, and no result."""
 
 def issue_to_result(p: CoreParameters) -> int:
     """Clocks from the issue of a tile's last products to its first results' entry in the queue."""
-    summed = len(ISSUE_CUTS) + 1 + len(element_cuts(p)) + 1
+    summed = len(issue_cuts(p)) + 1 + len(element_cuts(p)) + 1
     return summed + len(drain_cuts(p)) + epilogue_latency(p)
 
 

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ...jobs import JobError
 from ...parameters import CoreParameters
 from ...parameters.layout import Layout
-from ..numbers.raw import wire
+from ..numbers.raw import is_const, wire
 from ..numbers.shape import Amaranth
 from .convolution.plan import Plan
 from .records import SIZE_BITS, accepted, bias_length, job_record
@@ -82,6 +82,10 @@ class Intake(wiring.Component):
             counts[side] = _Count(m, layout, start, busy, rows, columns, f"intake_{side}", hold)
 
         early, late = self._checks(job, counts)
+        # What needs no counting is found in the first clock of a job, and known from the second on.
+        checked = Signal(name="intake_checked", attrs={"stage": "intake"})
+        m.d.sync += checked.eq(busy & ~offered)
+        early = [(code, self._found(m, code, wrong)) for code, wrong in early]
         planned: Amaranth = Const(1, 1)
         if plan is not None:
             late.insert(0, (JobError.SHAPE, job.convolve & plan.wrong))
@@ -99,11 +103,12 @@ class Intake(wiring.Component):
         counted = wire(
             m, Cat(*(one.done for one in counts.values()), planned).all(), "intake_counted"
         )
-        good = wire(m, busy & ~offered & counted & (error == 0), "intake_good")
+        looking = wire(m, busy & ~offered & checked, "intake_looking")
+        good = wire(m, looking & counted & (error == 0), "intake_good")
         m.d.comb += [
             self.error.eq(error),
             self.accepted.eq(good),
-            self.refused.eq(busy & ~offered & (at_once | (counted & (error != 0)))),
+            self.refused.eq(looking & (at_once | (counted & (error != 0)))),
         ]
         o: Any = self.o
         with m.If(good):
@@ -119,6 +124,16 @@ class Intake(wiring.Component):
         if plan is not None:
             m.d.comb += o.payload.plan.eq(plan.o)
         return m
+
+    def _found(self, m: Module, code: JobError, wrong: Amaranth) -> Amaranth:
+        """A fault a clock later."""
+        if is_const(wrong):
+            return wrong
+        found = Signal(
+            name=f"intake_{code.name.lower()}", reset_less=True, attrs={"stage": "intake"}
+        )
+        m.d.sync += found.eq(wrong)
+        return found
 
     def _plan(self, m: Module, job: Any, take: Amaranth) -> Any:
         """What is found out about a convolution."""
