@@ -17,8 +17,9 @@ from ..core.configurations import programs
 from ..core.run_core import CoreOutcome, check
 from ..errors import SimulationError
 from ..formal.claims import Problem
+from ..formal.prove import solve
 from ..formal.step_function import step
-from .mutate import SELECT, Planted
+from .mutate import SELECT, Mutant, Planted, Verdict
 
 _UNSEEN = ("BUSY", "STALL_OUT", "STALL_IN")
 """Counters that a run with pauses says nothing of."""
@@ -98,6 +99,11 @@ class CoreSteps:
         self._step = step(planted.netlist, ".il", read, "mutants")
         self._ports = [p for p in package.manifest["ports"] if p["name"] != "clk"]
         self._width = planted.width
+
+    def judge(self, mutant: Mutant, timeout: int) -> Verdict:
+        """Whether a survivor is ``equivalent``, whatever state it is in; else it is ``open``."""
+        proof = solve(self.problem(mutant.number), "mutant", "pairs", 1, timeout)
+        return Verdict(mutant, "equivalent" if proof.status == "proved" else "open")
 
     def problem(self, number: int) -> Problem:
         """From any state, with any inputs: a mutant has the outputs of the core itself, and the
