@@ -24,6 +24,7 @@ from .demo import demo_command
 from .deploy import deploy_command
 from .export import export_command
 from .gen import gen_command, list_command
+from .models.retune import retune_command
 from .models.run import run_command
 from .models.scores import models_command
 from .synth import synth_command
@@ -54,6 +55,7 @@ for _command in (
     deploy_command,
     export_command,
     run_command,
+    retune_command,
 ):
     cli.add_command(_command)
 bench_command.add_command(models_command)

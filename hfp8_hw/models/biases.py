@@ -8,7 +8,6 @@ estimating its mean anew gives. It takes no gradients and no labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,14 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from ..golden.engine import Engine
 from . import arrays as given_arrays
-from .dense import IntegerEngine
-from .deployment import Deployment, unheard
+from .deployment import Deployment, Report, unheard
 from .graph import Graph
 from .host import Part
 from .layers import Conv, Layer
 from .observe import Reference
-from .records import NodeRecord
-
-Report = Callable[[str, int], None]
 
 
-def retuned(
+def with_biases(
     deployment: Deployment,
     samples: given_arrays.Arrays,
     engine: Engine,
@@ -57,8 +52,7 @@ def retuned(
     """
     graph = deployment.graph
     whole = given_arrays.checked(graph, samples)
-    if deployment.settings.format == "int8":
-        engine = IntegerEngine()
+    records, engine = deployment.records(), deployment.engine(engine)
     reference = Reference(graph)
     wanted: list[dict[str, Any]] = []
     values: list[dict[str, Any]] = []
@@ -72,8 +66,8 @@ def retuned(
                 held |= step.run(held)
             continue
         layer, name = deployment.plan.layers[step.name], step.output[0]
-        record = NodeRecord(step.name, step.op_type, "")
-        found = [deployment.product(layer, held, engine, record, report) for held in values]
+        record = records[step.name]
+        found = [deployment.compute(step.name, held, engine, record, report) for held in values]
         if movable(layer, graph):
             shift = _shift(layer, found, [fp32[name] for fp32 in wanted])
             shifts[step.name] = shift

@@ -119,12 +119,7 @@ class Deployment:
             what the engine does not allow.
         """
         whole = given_arrays.checked(self.graph, inputs)
-        if self.settings.format == "int8":
-            engine = IntegerEngine()
-        records = {
-            node.name: NodeRecord(node.name, node.op, node.where)
-            for node in self.nodes if node.name in self.plan.layers
-        }  # fmt: skip
+        engine, records = self.engine(engine), self.records()
         outcome = Outcome({}, nodes=list(records.values()))
         parts: list[dict[str, Any]] = []
         wanted: list[dict[str, Any]] = []
@@ -153,21 +148,50 @@ class Deployment:
                 values |= step.run(values)
                 continue
             record = records[step.name]
-            layer, start = self.plan.layers[step.name], time.perf_counter()
-            if self._where[step.name] == IN_16_BITS:
-                y = self._in_16_bits(layer, values, record)
-            else:
-                y = self._on_engine(layer, values, engine, record, report)
-            record.seconds += time.perf_counter() - start
-            record.overflown += int(y.size - np.isfinite(y).sum())
+            y = self.compute(step.name, values, engine, record, report)
             name = step.output[0]
             if reference is not None:
                 record.errors, record.own = record.errors or Errors(), record.own or Errors()
                 if np.shape(reference[name]) == y.shape:
                     record.errors.add(y, reference[name])
-                record.own.add(y, self._part(layer).run(values)[name])
+                record.own.add(y, self._part(self.plan.layers[step.name]).run(values)[name])
             values[name] = y
         return values
+
+    def compute(
+        self, name: str, values: dict[str, Any], engine: Engine, record: NodeRecord,
+        report: Report = unheard,
+    ) -> NDArray[Any]:  # fmt: skip
+        """What one of the plan's layers gives in 8 or 16 bits.
+
+        Parameters
+        ----------
+        name : str
+            Of the node.
+        values : dict
+            All that is known, by name of the tensor.
+        record : NodeRecord
+            Is added to.
+        """
+        layer, start = self.plan.layers[name], time.perf_counter()
+        if self._where[name] == IN_16_BITS:
+            y = self._in_16_bits(layer, values, record)
+        else:
+            y = self._on_engine(layer, values, engine, record, report)
+        record.seconds += time.perf_counter() - start
+        record.overflown += int(y.size - np.isfinite(y).sum())
+        return y
+
+    def records(self) -> dict[str, NodeRecord]:
+        """An empty record for each of the plan's layers."""
+        return {
+            node.name: NodeRecord(node.name, node.op, node.where)
+            for node in self.nodes if node.name in self.plan.layers
+        }  # fmt: skip
+
+    def engine(self, engine: Engine) -> Engine:
+        """The engine for the format: INT8 has one of its own."""
+        return IntegerEngine() if self.settings.format == "int8" else engine
 
     def _on_engine(
         self, layer: Layer, values: dict[str, Any], engine: Engine, record: NodeRecord,
@@ -243,6 +267,7 @@ def prepare(
     *,
     batch: int | None = None,
     what: str = "calibrate",
+    fold: bool = True,
 ) -> Deployment:
     """Read a model, and choose where its nodes run and the scales of its operands.
 
@@ -257,6 +282,8 @@ def prepare(
         Samples at a time, as in `Deployment.run`.
     what : str
         What the user calls the calibration set.
+    fold : bool
+        As in `hfp8_hw.models.graph.load`.
 
     Raises
     ------
@@ -265,7 +292,7 @@ def prepare(
         `hfp8_hw.models.plan.make_plan`.
     """
     chosen = settings or Settings()
-    graph = load(Path(path))
+    graph = load(Path(path), fold=fold)
     samples = given_arrays.checked(graph, calibration, what)
     reference = Reference(graph)
     seen = observed(reference, given_arrays.batches(graph, samples, batch))

@@ -15,6 +15,7 @@ from ...errors import ParameterError
 from ..compare import load_arrays
 from ..options import parameter_options
 from ..types import Integer, Output, Source
+from .arithmetic import arithmetic_options, settings
 from .engines import CoreCommand, check_place, choose
 from .show import difference, line, progress, show_core, show_outcome, show_plan, to_dict
 
@@ -43,32 +44,7 @@ if TYPE_CHECKING:
     type=Source(),
     help="Such a file too: the samples that give scales.  [default: the inputs]",
 )
-@click.option(
-    "--format",
-    "kind",
-    default="HFP8",
-    show_default=True,
-    help="HFP8, e4m3, e5m2 or int8: of weights and activations.",
-)
-@click.option(
-    "--sums",
-    default="chunked",
-    show_default=True,
-    help="In DLFLOAT16: chunked, each product rounded, by 64; or exact, rounded once.",
-)
-@click.option(
-    "--first-last",
-    default="hfp8",
-    show_default=True,
-    help="hfp8, or fp16: the first and the last product have operands of 16 bits.",
-)
-@click.option(
-    "--keep",
-    multiple=True,
-    metavar="NODE,...",
-    help="Nodes that stay in FP32; may be given more than once.",
-)
-@click.option("--batch", type=Integer(1), help="Samples at a time.  [default: all]")
+@arithmetic_options
 @click.option(
     "--clock",
     type=Integer(1),
@@ -107,17 +83,16 @@ def run_command(
     check_place(where, kind, options, clock)
     require("onnx", "onnxruntime")
     from ...files import write_whole
-    from ...models import Settings, prepare
+    from ...models import prepare
 
-    names = tuple(name for text in keep for name in text.split(",") if name)
-    settings = Settings(kind, first_last, names, sums)
+    asked = settings(kind, sums, first_last, keep)
     console = Console()
     samples = load_arrays(inputs)
-    calibration = samples if calibrate is None else load_arrays(calibrate)
-    wanted = None if expect is None else load_arrays(expect)
+    calibration = samples if calibrate is None else load_arrays(calibrate, "calibrate")
+    wanted = None if expect is None else load_arrays(expect, "expect")
     with console.status("reading the model, running it in FP32"):
         what = "inputs" if calibrate is None else "calibrate"
-        deployment = prepare(model, calibration, settings, batch=batch, what=what)
+        deployment = prepare(model, calibration, asked, batch=batch, what=what)
     show_plan(deployment, console)
     chosen = choose(where, deployment, options, console)
     with progress(console) as bar:

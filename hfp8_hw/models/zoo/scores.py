@@ -18,10 +18,10 @@ from ...golden.engine import Engine
 from ...rows import Row, key
 from .. import Deployment, Settings, prepare
 from ..arrays import batches
+from ..biases import with_biases
 from ..graph import Graph, load
 from ..observe import Reference
 from ..plan import products
-from ..retune import retuned
 from .example import Arrays, Example
 
 FP32 = "fp32"
@@ -148,7 +148,7 @@ class _Run:
         """The model re-tuned, beside it."""
         deployment, samples = self.deployed(path), self.example.calibration()
         tell = self._telling("re-tuning, ", deployment.work(samples))
-        model = retuned(deployment, samples, self.engine, batch=self.example.batch, report=tell)
+        model = with_biases(deployment, samples, self.engine, batch=self.example.batch, report=tell)
         other = path.with_name(f"{path.stem}-retuned.onnx")
         other.write_bytes(model.SerializeToString())
         return other
