@@ -30,8 +30,8 @@ def with_biases(
     *,
     batch: int | None = None,
     report: Report = unheard,
-) -> ModelProto:
-    """The model of a deployment with other biases, an ONNX model for the same deployment.
+) -> tuple[ModelProto, int]:
+    """The model of a deployment with other biases, and how many products have them.
 
     Products are taken in order, each with all that come before moved already, and a channel's mean
     is that over all samples and places. Products of two values that are both no constants are left
@@ -76,7 +76,7 @@ def with_biases(
             held[name] = y
         for fp32 in wanted:
             fp32.pop(name, None)
-    return moved(graph, deployment.plan.layers, shifts)
+    return moved(graph, deployment.plan.layers, shifts), len(shifts)
 
 
 def movable(layer: Layer, graph: Graph) -> bool:

@@ -148,7 +148,9 @@ class _Run:
         """The model re-tuned, beside it."""
         deployment, samples = self.deployed(path), self.example.calibration()
         tell = self._telling("re-tuning, ", deployment.work(samples))
-        model = with_biases(deployment, samples, self.engine, batch=self.example.batch, report=tell)
+        model, _ = with_biases(
+            deployment, samples, self.engine, batch=self.example.batch, report=tell
+        )
         other = path.with_name(f"{path.stem}-retuned.onnx")
         other.write_bytes(model.SerializeToString())
         return other
