@@ -21,16 +21,18 @@ from .onnx_files import SEED, normal, save, small_net
 
 def by_hand(x: np.ndarray, w: np.ndarray) -> float:
     """The sum of products of two vectors in the exact-rational model: rounded to (1,4,3) with a
-    power of two that brings the largest magnitude to at most 30, sums in (1,6,9) by 64."""
+    power of two that brings the largest magnitude to at most 30, that of x to at most 15, sums in
+    (1,6,9) by 64."""
     fmt, acc = parse_format("HFP8_FWD"), parse_format("DLFLOAT16")
     nearest, away = parse_rounding("RNE"), parse_rounding("RNA")
     scales, values = [], []
-    for each, most in ((x, MOST["x"]), (w, MOST["w"])):
+    for each, most, room in ((x, MOST["x"], 1), (w, MOST["w"], 0)):
         scale = 0
         while Fraction(most) * Fraction(2) ** -scale > 30:
             scale += 1
         while Fraction(most) * Fraction(2) ** -(scale - 1) <= 30:
             scale -= 1
+        scale += room
         codes = [
             scalar.quantize(Fraction(float(v)) * Fraction(2) ** -scale, fmt, nearest, "saturate")[0]
             for v in each

@@ -220,7 +220,7 @@ def test_calibration_sets_the_scales(tmp_path: Path) -> None:
                 ["y"], {"w": small(4, 4)})  # fmt: skip
     many, few = small(3, 4) * np.float32(100), small(2, 4) / np.float32(1024)
     net = prepare(path, {"x": many})
-    assert net.numbers["x"].scale == 16 and net.numbers["x"].moved == -4  # 300 = 18.75 * 16
+    assert net.numbers["x"].scale == 32 and net.numbers["x"].moved == -5  # 300 = 9.375 * 32
     assert net.numbers["w"].scale == 0.125  # 3 = 24 / 8
     done = net.run({"x": few}, GoldenEngine())
     assert done.nodes[0].underflown > 0 and done.nodes[0].saturated == 0
@@ -236,3 +236,29 @@ def test_a_model_that_does_not_run_on_the_samples_is_refused(tmp_path: Path) -> 
     with pytest.raises(ParameterError, match=r"inputs are not allowed: the model does not run on "
                                              r"x \(2, 3\)"):  # fmt: skip
         prepare(path, {"x": small(2, 3)})
+
+
+def test_functions_of_the_file(tmp_path: Path) -> None:
+    """Such as exporters write; one has a product in it."""
+    opsets = [helper.make_opsetid("", 17)]
+    functions = [
+        helper.make_function("my", "Twice", ["x"], ["y"], [node("Add", ["x", "x"], ["y"])], opsets),
+        helper.make_function("my", "Dense", ["x", "w"], ["y"],
+                             [node("MatMul", ["x", "w"], ["y"])], opsets),
+    ]  # fmt: skip
+    graph = helper.make_graph(
+        [node("Twice", ["x"], ["t"], "t1", domain="my"),
+         node("Dense", ["t", "w"], ["d"], "d1", domain="my"),
+         node("MatMul", ["t", "w"], ["m"], "m1"),
+         node("Twice", ["m"], ["y"], "t2", domain="my")],
+        "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 4])],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in ("d", "y")],
+        [numpy_helper.from_array(small(4, 4), "w")],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[*opsets, helper.make_opsetid("my", 1)],
+                              functions=functions, ir_version=9)  # fmt: skip
+    onnx.save(model, tmp_path / "m.onnx")
+    net = prepare(tmp_path / "m.onnx", {"x": small(2, 4)})
+    done = net.run({"x": small(2, 4)}, GoldenEngine())
+    assert all((done.outputs[n] == done.reference[n]).all() for n in ("d", "y"))
+    assert sum(n.where == "hfp8" for n in net.nodes) == 2

@@ -56,6 +56,11 @@ class Outcome:
     seconds: float = 0.0
 
 
+ROOM = 1
+"""Binades above what the calibration set shows of activations: in 8 bits they become larger than in
+FP32 now and then, and a format with 4 exponent bits has binades to spare below."""
+
+
 class Deployment:
     """A model with a plan and a scale for each operand; `prepare` makes one.
 
@@ -151,12 +156,25 @@ class Deployment:
             y = self.compute(step.name, values, engine, record, report)
             name = step.output[0]
             if reference is not None:
-                record.errors, record.own = record.errors or Errors(), record.own or Errors()
-                if np.shape(reference[name]) == y.shape:
-                    record.errors.add(y, reference[name])
-                record.own.add(y, self._part(self.plan.layers[step.name]).run(values)[name])
+                self._compare(record, y, values, reference[name])
             values[name] = y
         return values
+
+    def _compare(
+        self, record: NodeRecord, y: NDArray[Any], values: dict[str, Any], reference: Any
+    ) -> None:
+        """A layer's output and operands against FP32."""
+        layer = self.plan.layers[record.name]
+        record.errors, record.own = record.errors or Errors(), record.own or Errors()
+        if np.shape(reference) == y.shape:
+            record.errors.add(y, reference)
+        record.own.add(y, self._part(layer).run(values)[layer.node.output[0]])
+        for operand, name in zip((record.a, record.b), layer.operands, strict=True):
+            if operand is None or (operand.errors and name in self._weights):
+                continue
+            operand.errors = operand.errors or Errors()
+            codes = self._coded(name, values).codes
+            operand.errors.add(self.numbers[name].values(codes), self._value(name, values))
 
     def compute(
         self, name: str, values: dict[str, Any], engine: Engine, record: NodeRecord,
@@ -277,7 +295,7 @@ def prepare(
         An ONNX file.
     calibration : mapping of ndarray
         Samples of its inputs, by name. Scales of activations come from the largest magnitudes that
-        these give in FP32, those of weights from the weights.
+        these give in FP32, with `ROOM` above them, those of weights from the weights.
     batch : int, optional
         Samples at a time, as in `Deployment.run`.
     what : str
@@ -299,7 +317,10 @@ def prepare(
     plan = make_plan(graph, chosen, seen.facts)
     plan.samples = seen.samples
     kind = KINDS[chosen.format]
-    numbers = {name: number(kind, most) for name, most in seen.most.items()}
+    numbers = {
+        name: number(kind, most, 0 if name in graph.tensors else ROOM)
+        for name, most in seen.most.items()
+    }
     deployment = Deployment(graph, plan, chosen, numbers)
     deployment._reference = reference
     return deployment

@@ -92,8 +92,10 @@ class Number:
         return table[codes]
 
 
-def number(kind: str, most: float) -> Number:
+def number(kind: str, most: float, room: int = 0) -> Number:
     """The number for tensors whose largest magnitude is ``most``.
+
+    ``room`` is how many binades above it a format keeps free; INT8 keeps none.
 
     Of a format the scale is the least power of two with which nothing is beyond the largest value;
     of INT8 it makes 127 of ``most``. Without any magnitude it is 1.
@@ -104,7 +106,7 @@ def number(kind: str, most: float) -> Number:
         return Number(kind, most / INT8_MOST)
     part, exponent = math.frexp(most)
     limit, top = math.frexp(_top(parse_format(kind)))
-    return Number(kind, 2.0 ** min(64, max(-63, exponent - top + (part > limit))))
+    return Number(kind, 2.0 ** min(64, max(-63, exponent - top + (part > limit) + room)))
 
 
 def _top(fmt: FloatFormat) -> float:

@@ -51,7 +51,10 @@ if TYPE_CHECKING:
     metavar="MHZ",
     help="With --on sim: say how long the core takes at this clock.",
 )
-@click.option("--report", type=Output(), help="Write the figures as JSON.")
+@click.option(
+    "--report", "reports", type=Output(), multiple=True, metavar="FILE",
+    help="Write the figures, as a page if FILE ends in .html, else as JSON; may be given twice.",
+)  # fmt: skip
 @click.option("--output", type=Output(), help="Write the model's outputs as an .npz file.")
 @click.option(
     "--expect", type=Source(), help="An .npz file of outputs, to compare those of this run with."
@@ -60,7 +63,7 @@ if TYPE_CHECKING:
 def run_command(
     model: Path, inputs: Path, where: str, calibrate: Path | None, kind: str, sums: str,
     first_last: str, keep: tuple[str, ...], batch: int | None, clock: int | None,
-    report: Path | None, output: Path | None, expect: Path | None, **options: Any,
+    reports: tuple[Path, ...], output: Path | None, expect: Path | None, **options: Any,
 ) -> int:  # fmt: skip
     """Run a model that was trained in FP32 in 8 bits, and compare it with FP32.
 
@@ -82,6 +85,8 @@ def run_command(
 
     check_place(where, kind, options, clock)
     require("onnx", "onnxruntime")
+    if any(path.suffix.lower() == ".html" for path in reports):
+        require("jinja2")
     from ...files import write_whole
     from ...models import prepare
 
@@ -110,10 +115,18 @@ def run_command(
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **outcome.outputs)
         write_whole(output, file.getvalue())
-    if report is not None:
-        data = to_dict(deployment, outcome, expected, chosen, clock)
-        write_whole(report, (json.dumps(data, indent=1) + "\n").encode())
+    data = to_dict(deployment, outcome, expected, chosen, clock)
+    for path in reports:
+        write_whole(path, _report(path, data))
     return 1 if chosen.checked is not None and chosen.checked.mismatches else 0
+
+
+def _report(path: Path, data: dict[str, Any]) -> bytes:
+    if path.suffix.lower() == ".html":
+        from verif.report import render_run
+
+        return render_run(data).encode()
+    return (json.dumps(data, indent=1) + "\n").encode()
 
 
 def compare_expected(outputs: dict[str, Any], wanted: dict[str, Any]) -> list[OutputRecord]:
