@@ -300,17 +300,17 @@ def _tile_shapes(p: CoreParameters, job: GemmJob) -> list[tuple[int, int]]:
 def _beats(p: CoreParameters, side: str, job: GemmJob) -> int:
     """Beats of a stored operand."""
     layout, shape = (p.a_layout, job.a_shape) if side == "a" else (p.b_layout, job.b_shape)
-    return shape[0] * layout.row_words(shape[1])
+    return shape[0] * layout.row_beats(shape[1])
 
 
 def _intake(p: CoreParameters, job: GemmJob) -> int:
-    """Clocks in which a job's matrices are measured: the words of a row, then the rows of
+    """Clocks in which a job's matrices are measured: the beats of a row, then the rows of
     squares."""
     shapes = [(p.a_layout, job.a_shape), (p.b_layout, job.b_shape)]
     if job.store:
         shapes.append((p.a_layout, (job.n, job.m)))
     return max(
-        layout.row_words(columns) + -(-rows // layout.short) for layout, (rows, columns) in shapes
+        layout.row_beats(columns) + -(-rows // layout.short) for layout, (rows, columns) in shapes
     )
 
 

@@ -18,7 +18,7 @@ from .records import SIZE_BITS, accepted, bias_length, job_record
 
 
 class Intake(wiring.Component):
-    """One job at a time; a job takes as many clocks as a row of it has words, and it has rows of
+    """One job at a time; a job takes as many clocks as a row of it has beats, and it has rows of
     squares.
 
     Members
@@ -252,9 +252,9 @@ class _Count:
         with m.Elif(busy & ~self.large):
             with m.If(more_columns):
                 m.d.sync += [
-                    left["columns"].eq(left["columns"] - layout.long),
-                    self.row_words.eq(self.row_words + 1),
-                    self.group_words.eq(self.group_words + layout.groups),
+                    left["columns"].eq(left["columns"] - layout.beat),
+                    self.row_words.eq(self.row_words + layout.parts),
+                    self.group_words.eq(self.group_words + layout.groups * layout.parts),
                 ]
             with m.Elif(more_rows):
                 m.d.sync += [

@@ -23,6 +23,8 @@ def read_cuts(p: CoreParameters) -> tuple[str, ...]:
 class Scratchpad(wiring.Component):
     """Banks of memory as `hfp8_hw.parameters.core.Layout` describes: one for each group of squares
     and row of a square, ``short`` codes wide, with one port to write and one, synchronous, to read.
+    Where a beat has several words, each has a bank of its own, which a read chooses by the lowest
+    bits of its address.
 
     Members
     -------
@@ -30,6 +32,8 @@ class Scratchpad(wiring.Component):
         From the `Loader`.
     groups : a bit for each group
         Which of them are written.
+    words : a bit for each word of a beat
+        Likewise; ``address`` is that of any of them.
     read : `reading`
     codes : ``outer`` x ``lanes`` codes, lanes first
         ``len(read_cuts(p))`` later.
@@ -52,6 +56,7 @@ class Scratchpad(wiring.Component):
                 "row": In((layout.short - 1).bit_length()),
                 "turn": In((layout.groups - 1).bit_length()),
                 "groups": In(layout.groups),
+                "words": In(layout.parts),
                 "data": In(count * bits),
                 "read": In(reading(p, side)),
                 "codes": Out(layout.outer * layout.lanes * self.width),
@@ -64,44 +69,52 @@ class Scratchpad(wiring.Component):
         short, groups = layout.short, layout.groups
         _, bits = operand_codes(p, side)
         where, written = self._where(m), self._written(m)
-        given = [written["data"][k * bits :][: self.width] for k in range(layout.long)]
+        given = [written["data"][k * bits :][: self.width] for k in range(layout.beat)]
+        part_bits = (layout.parts - 1).bit_length()
         # squares[s][i][j]: what group s puts out.
         squares: list[list[list[Amaranth]]] = []
         for s in range(groups):
             squares.append([])
-            # The beat's part that is in this group.
-            part = _turned(written["turn"], [given[u * short :][:short] for u in range(groups)], s)
+            # The part of each of the beat's words that is in this group.
+            parts = [
+                _turned(written["turn"], [word[u * short :][:short] for u in range(groups)], s)
+                for word in (given[k * layout.long :] for k in range(layout.parts))
+            ]
             for i in range(short):
-                bank = memory.Memory(
-                    shape=unsigned(short * self.width),
-                    depth=p.pages * layout.words,
-                    init=[],
-                )
-                m.submodules[f"{side}{s}_{i}"] = bank
-                write: Any = bank.write_port()
-                port: Any = bank.read_port(domain="sync")
                 here = written["write"] & written["groups"][s]
                 if short > 1:
                     here &= written["row"] == i
-                m.d.comb += [
-                    write.addr.eq(written["address"]),
-                    write.data.eq(Cat(*part)),
-                    write.en.eq(here),
-                    port.addr.eq(
-                        # The last row of a square is never above where a block begins.
-                        Mux(where["row"] > i, where[f"below{s}"], where[f"at{s}"])
-                        if self.shifts and i < short - 1
-                        else where[f"at{s}"]
-                    ),
-                    port.en.eq(1),
-                ]
-                row = Signal(
-                    short * self.width,
-                    name=f"{side}_word{s}_{i}",
-                    reset_less=True,
-                    attrs={"stage": f"{side}_word"},
-                )
-                m.d.sync += row.eq(port.data)
+                # The last row of a square is never above where a block begins.
+                at = where[f"at{s}"]
+                if self.shifts and i < short - 1:
+                    at = Mux(where["row"] > i, where[f"below{s}"], at)
+                rows = []
+                for k, part in enumerate(parts):
+                    name = f"{s}_{i}" + (f"_{k}" if layout.parts > 1 else "")
+                    bank = memory.Memory(
+                        shape=unsigned(short * self.width),
+                        depth=p.pages * layout.words // layout.parts,
+                        init=[],
+                    )
+                    m.submodules[f"{side}{name}"] = bank
+                    write: Any = bank.write_port()
+                    port: Any = bank.read_port(domain="sync")
+                    m.d.comb += [
+                        write.addr.eq(written["address"][part_bits:]),
+                        write.data.eq(Cat(*part)),
+                        write.en.eq(here & written["words"][k]),
+                        port.addr.eq(at[part_bits:]),
+                        port.en.eq(1),
+                    ]
+                    row = Signal(
+                        short * self.width,
+                        name=f"{side}_word{name}",
+                        reset_less=True,
+                        attrs={"stage": f"{side}_word"},
+                    )
+                    m.d.sync += row.eq(port.data)
+                    rows.append(row)
+                row = self._chosen(m, rows, at[:part_bits], f"{s}_{i}")
                 squares[s].append([row[j * self.width :][: self.width] for j in range(short)])
 
         along, turn, first = where["along"], where["turn"], where.get("row", Const(0, 0))
@@ -146,7 +159,7 @@ class Scratchpad(wiring.Component):
         reads of the one ahead."""
         now = {
             name: Value.cast(getattr(self, name))
-            for name in ("write", "address", "row", "turn", "groups", "data")
+            for name in ("write", "address", "row", "turn", "groups", "words", "data")
         }
         for clock in range(self.parameters.address_clocks):
             stage = f"{self.side}_given{clock}"
@@ -216,6 +229,21 @@ class Scratchpad(wiring.Component):
         if self.shifts:
             return self._within(address, step)
         return (address + step)[: len(self.address)]
+
+    def _chosen(self, m: Module, rows: list[Signal], which: Amaranth, name: str) -> Amaranth:
+        """The word that was read, of those of all banks."""
+        for stage in (f"{self.side}_read", f"{self.side}_word"):
+            if len(rows) == 1:
+                break
+            held = Signal(
+                len(which), name=f"{stage}_part{name}", reset_less=True, attrs={"stage": stage}
+            )
+            m.d.sync += held.eq(which)
+            which = held
+        found: Amaranth = rows[0]
+        for k, row in enumerate(rows[1:], 1):
+            found = Mux(which == k, row, found)
+        return found
 
     def _within(self, address: Amaranth, step: Amaranth) -> Amaranth:
         """An address so many words further; behind the end of a page comes its beginning."""
