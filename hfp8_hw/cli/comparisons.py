@@ -57,6 +57,51 @@ def of_unit(
     return found
 
 
+def on_board(
+    parameters: UnitParameters,
+    name: str | None,
+    arrays: Arrays,
+    url: str,
+    seed: int,
+    console: Console,
+) -> list[Comparison]:
+    """Arrays through a unit on a board, as `of_unit`.
+
+    Raises
+    ------
+    ParameterError, RunError
+        As `verif.simulation.user_arrays.prepare` and `hfp8_hw.host.Device`.
+    """
+    from rtl_gen.extras import require
+    from rtl_gen.package import generate
+    from verif.simulation.compare import compare
+    from verif.simulation.user_arrays import prepare
+
+    require("serial", "cobs")
+    from verif.board import arrays as board_arrays
+
+    from ..host import Device
+
+    if name is not None:
+        raise ParameterError(
+            f"name={name!r} is not allowed with device: a board has the unit's own"
+        )
+    package = generate(parameters)
+    try:
+        given = prepare(package, arrays, seed)
+    except MemoryError:
+        raise _no_memory(arrays) from None
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
+               TimeElapsedColumn())  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(f"opening {url}", total=None)
+        with Device.open(url, parameters) as device:
+            total = board_arrays.count(package, given.inputs)
+            progress.update(bar, description=f"{url}: {package.name}", total=total)
+            run = board_arrays.through(device, lambda n: progress.update(bar, completed=n))
+            return [compare(package, given, url, seed, run, "board")]
+
+
 def of_core(
     p: CoreParameters,
     name: str | None,
@@ -73,7 +118,7 @@ def of_core(
         As `verif.core.matrices.prepare_matrices` and `verif.core.compare_core.multiply`.
     """
     from rtl_gen.kept import generate_once
-    from verif.core.compare_core import compare_core, golden_product, multiply
+    from verif.core.compare_core import compare_core, golden_product, multiply, work
     from verif.core.matrices import prepare_matrices
 
     try:
@@ -95,7 +140,7 @@ def of_core(
         bar = progress.add_task("golden model", total=elements)
         want = golden_product(p, given, partial(progress.advance, bar))
         for way in ways:
-            bar = progress.add_task(f"{way}: {package.name}", total=elements)
+            bar = progress.add_task(f"{way}: {package.name}", total=work(p, given))
             advance = partial(progress.advance, bar)
             done = multiply(package, p, given, way, seed, advance)
             found.append(compare_core(package, p, given, want, done, way))

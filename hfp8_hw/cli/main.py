@@ -12,6 +12,8 @@ import click
 from .. import __version__
 from ..errors import ParameterError, RunError
 from .bench import bench_command
+from .boards.building import build_command
+from .boards.listing import boards_command
 from .checks.cover import cover_command
 from .checks.mutate import mutate_command
 from .checks.prove import prove_command
@@ -51,6 +53,8 @@ for _command in (
     demo_command,
     synth_command,
     bench_command,
+    boards_command,
+    build_command,
     train_command,
     deploy_command,
     export_command,

@@ -195,7 +195,7 @@ def beats(codes: Codes, layout: Layout, width: int) -> bytes:
     """A stored matrix as its stream has it: each row from a new beat on, and behind its end codes,
     most of them NaN, that must not count."""
     rows, columns = codes.shape
-    shape = (rows, layout.row_words(columns) * layout.long)
+    shape = (rows, layout.row_beats(columns) * layout.beat)
     padded = np.full(shape, (1 << width) - 1, np.uint32)
     padded[:, :columns] = codes
     return padded.astype(f"<u{-(-width // 8)}").tobytes()

@@ -175,9 +175,15 @@ class Control(wiring.Component):
     def _counters(self, m: Module, axi: AxiLite) -> None:
         """The counters of `COUNTERS`, and what a read keeps of the upper half."""
         p = self.parameters
-        events: Any = self.events
-
-        issued = self.step_mask.any()
+        # What happens is counted a clock later.
+        events: Any = Signal(EVENTS, name="events_counted", attrs={"stage": "events"})
+        m.d.sync += events.eq(self.events)
+        step = {}
+        for name in ("rows", "cols", "mask"):
+            value = getattr(self, f"step_{name}")
+            step[name] = Signal(len(value), name=f"macs_{name}", attrs={"stage": "macs"})
+            m.d.sync += step[name].eq(value)
+        issued = step["mask"].any()
 
         def register_of(name: str, value: Amaranth, most: int, enable: Amaranth = 1) -> Amaranth:
             held = Signal(range(most + 1), name=f"macs_{name}", attrs={"stage": "macs"})
@@ -185,8 +191,8 @@ class Control(wiring.Component):
                 m.d.sync += held.eq(value)
             return held
 
-        area = register_of("area", self.step_rows * self.step_cols, p.rows * p.cols, issued)
-        lanes = register_of("lanes", sum(self.step_mask, Const(0, 1)), p.lanes)
+        area = register_of("area", step["rows"] * step["cols"], p.rows * p.cols, issued)
+        lanes = register_of("lanes", sum(step["mask"], Const(0, 1)), p.lanes)
         amounts = {
             "BUSY": events.busy,
             "STALL_OUT": events.stall_out,
