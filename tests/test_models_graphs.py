@@ -144,7 +144,8 @@ def test_integers_and_three_axes_stay_on_the_host_and_say_why(tmp_path: Path) ->
     same(path, samples, ["product"])
     why = {n.name: n.why for n in prepare(path, samples).nodes}
     assert why["whole"] == "a product of int32" and why["cube"] == "a convolution along 3 axes"
-    assert why["up"] == "no product" and why["product"] == ""
+    assert why["up"] == "its products are not taken apart"
+    assert why["cast"] == "no product" and why["product"] == ""
 
 
 @pytest.mark.parametrize("dtype, kind", [

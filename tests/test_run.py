@@ -189,7 +189,7 @@ def test_models_that_cannot_run_in_8_bits(cli: Cli, net: tuple[Path, Path], tmp_
                 {"x": None}, ["y"], {"w": np.ones((1, 1, 2, 2, 2), np.float32)})  # fmt: skip
     np.savez(tmp_path / "v.npz", x=np.ones((1, 1, 3, 3, 3), np.float32))
     said = cli.refused("run", cube, "--inputs", tmp_path / "v.npz")
-    assert "could run in 8 bits; cube is a convolution along 3 axes" in said
+    assert "could run in 8 bits; cube: a convolution along 3 axes" in said
     unknown = save(tmp_path / "u.onnx", [helper.make_node("Warp", ["x"], ["y"], domain="my.ops")],
                    {"x": None}, ["y"], {})  # fmt: skip
     said = cli.refused("run", unknown, "--inputs", net[1])
