@@ -13,10 +13,10 @@ from rich.console import Console
 
 from ...errors import ParameterError
 from ..compare import load_arrays
-from ..options import parameter_options
+from ..options import CoreCommand, parameter_options
 from ..types import Integer, Output, Source
 from .arithmetic import arithmetic_options, settings
-from .engines import CoreCommand, check_place, choose
+from .engines import check_place, choose
 from .show import difference, line, progress, show_core, show_outcome, show_plan, to_dict
 
 if TYPE_CHECKING:
