@@ -8,13 +8,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ...errors import check_choice
 from ..compare import load_arrays
 from ..types import Output, Source
 from .arithmetic import arithmetic_options, settings
 from .show import line, progress, short
 
 
-@click.command("retune", short_help="Fit an ONNX model's batch normalization to 8 bits.")
+@click.command("retune", short_help="Fit an ONNX model's statistics or biases to 8 bits.")
 @click.argument("model", type=Source())
 @click.option(
     "--inputs",
@@ -23,32 +24,57 @@ from .show import line, progress, short
     help="NumPy .npz file with samples, arrays named as the model's inputs.",
 )
 @click.option("-o", "--output", type=Output(), required=True, help="The ONNX file to be written.")
+@click.option("--what", default="statistics", show_default=True,
+              help="statistics: of batch normalization. biases: of all products.")  # fmt: skip
 @arithmetic_options
 def retune_command(
-    model: Path, inputs: Path, output: Path, kind: str, sums: str, first_last: str,
+    model: Path, inputs: Path, output: Path, what: str, kind: str, sums: str, first_last: str,
     keep: tuple[str, ...], batch: int | None,
 ) -> int:  # fmt: skip
-    """Estimate the statistics of batch normalization anew, in 8 bits.
+    """Estimate the statistics of batch normalization anew, in 8 bits; or move biases.
 
-    MODEL is an ONNX file. It runs on the samples in the arithmetic given; the mean and the variance
-    of each BatchNormalization become those that its input has there. Weights stay as they are, and
-    no step of training is done. Use some hundred samples like those that the model will see.
+    MODEL is an ONNX file. It runs on the samples in the arithmetic given. Weights stay as they are,
+    and no step of training is done. Use some hundred samples like those that the model will see.
+
+    \b
+    statistics  the mean and the variance of each BatchNormalization become those that its input
+                has there
+    biases      the bias of each product moves by what its mean is off from FP32, channel by
+                channel; for models whose batch normalization is folded into the weights, too
     """
     from rtl_gen.extras import require
 
     require("onnx", "onnxruntime")
     from ...files import write_whole
     from ...golden.engine import GoldenEngine
+    from ...models import prepare
+    from ...models.biases import with_biases
     from ...models.retune import retune
 
+    check_choice("what", what, ("statistics", "biases"))
     chosen, console = settings(kind, sums, first_last, keep), Console()
     samples = load_arrays(inputs)
     with progress(console) as bar:
         task = bar.add_task("", total=None)
-        tuned, changed = retune(
-            model, samples, GoldenEngine(), chosen, batch=batch,
-            report=lambda name, more: bar.update(task, advance=more, description=name[-24:]),
-        )  # fmt: skip
+
+        def tell(name: str, more: int) -> None:
+            bar.update(task, advance=more, description=name[-24:])
+
+        if what == "biases":
+            deployment = prepare(model, samples, chosen, batch=batch, what="inputs")
+            moved, count = with_biases(
+                deployment, samples, GoldenEngine(), batch=batch, report=tell
+            )
+        else:
+            tuned, changed = retune(
+                model, samples, GoldenEngine(), chosen, batch=batch, report=tell
+            )
+    if what == "biases":
+        write_whole(output, moved.SerializeToString())
+        line(
+            console, f"{output}: {count} of {len(deployment.plan.layers)} products have new biases"
+        )
+        return 0
     write_whole(output, tuned.SerializeToString())
     table = Table("node", "mean moved, in deviations", "deviation, new to old")
     for one in changed:

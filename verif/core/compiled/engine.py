@@ -17,7 +17,7 @@ from hfp8_hw.golden.engine.unfold import blocks, padded, unfolded
 from hfp8_hw.parameters import CoreParameters
 from rtl_gen.package import Package
 
-from ..compare_core import _place
+from ..compare_core import place
 from ..program import Program, check_streams
 from ..threads import in_threads
 from ..tiling import Part, parts, slices
@@ -118,7 +118,7 @@ class CoreEngine:
                     first += len(one)
                     flags = np.zeros((job.m, columns.stop - columns.start), np.uint8)
                     part = codes[group, :, columns]
-                    _place(self.p, one, replace(ran, frames=frames), part, flags, "native")
+                    place(self.p, one, replace(ran, frames=frames), part, flags, "native")
                 self.clocks += ran.clocks
         self.macs += job.macs
         return codes
