@@ -133,8 +133,10 @@ def make_plan(graph: Graph, settings: Settings, facts: Mapping[str, Tensor]) -> 
         except Unsuitable as error:
             why[node.name] = str(error)
     if not able:
-        some = next(iter(why.items()), None)
-        more = f"; {some[0]} is {some[1]}" if some else ""
+        held = [(node.name, _reason(node)) for node in graph.nodes if _products_inside(node)]
+        some = [f"{name} is {reason}" for name, reason in why.items()]
+        some += [f"{name} has {reason}, and those stay in FP32" for name, reason in held]
+        more = f"; {some[0]}" if some else ""
         raise ParameterError(
             f"model={str(graph.path)!r} is not allowed: it has no weights to round, no "
             f"{', '.join(KINDS[:-1])} or {KINDS[-1]} that could run in 8 bits{more}"
@@ -174,8 +176,12 @@ def _able(node: NodeProto, facts: Mapping[str, Tensor]) -> Layer:
 
 
 def _reason(node: NodeProto) -> str:
-    inner = sorted({kind for kind in _inside(node) if kind in KINDS})
+    inner = _products_inside(node)
     return f"{', '.join(inner)} in a subgraph" if inner else "no product"
+
+
+def _products_inside(node: NodeProto) -> list[str]:
+    return sorted({kind for kind in _inside(node) if kind in KINDS})
 
 
 def _inside(node: NodeProto) -> list[str]:
