@@ -51,6 +51,7 @@ ALLOWED = {
     "hfp8_hw/nn/tasks/models": TWIN,
     "hfp8_hw/nn/training": TWIN,
     "hfp8_hw/host": PARAMETERS | {"hfp8_hw.host"},
+    "rtl_gen/dropin": PARAMETERS | {"hfp8_hw", "rtl_gen"},
     "rtl_gen/software": FORMATS | {"hfp8_hw"},
     "rtl_gen": PARAMETERS | {"hfp8_hw", "hfp8_hw.hdl", "rtl_gen"},
     "verif": OUTSIDE_VERIF | {"verif", "hfp8_hw.host"},
