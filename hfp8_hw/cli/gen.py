@@ -149,7 +149,7 @@ def gen_command(
         package = axis.wrap(package, parameters, reset)
     if vectors is not None:
         from rtl_gen.dropin import testbench
-        from verif.stimulus.golden_columns import golden_columns
+        from verif.simulation.golden_columns import golden_columns
 
         columns = golden_columns(package, vectors, seed)
         package = testbench.add(package, parameters, *columns, seed)

@@ -29,6 +29,8 @@ class Device:
         As `Link` has it.
     fast : bool
         Negotiate a faster rate than `BASE_BAUD`.
+    margin, waits : float
+        As `Link` has them.
 
     Raises
     ------
@@ -40,16 +42,21 @@ class Device:
     ``with Device.open("serial:///dev/ttyUSB0") as board:`` makes sure that the port is let go of.
     """
 
-    def __init__(self, transport: Transport, *, patience: float = 1.0, fast: bool = True) -> None:
-        self._transport = transport
-        self.link = Link(transport, patience)
+    def __init__(
+        self, transport: Transport, *, patience: float = 1.0, fast: bool = True, **waits: float
+    ) -> None:
+        self._transport, self._fast = transport, fast
+        self.link = Link(transport, patience, **waits)
         try:
-            self.link.find()
-            if fast:
-                self.link.speed_up()
+            self._begin()
         except BaseException:
             self.close()
             raise
+
+    def _begin(self) -> None:
+        self.link.find()
+        if self._fast:
+            self.link.speed_up()
 
     @classmethod
     def open(cls, url: str, parameters: Any = None) -> Device:
@@ -138,8 +145,7 @@ class Device:
                 break
             except (SessionLost, LinkError):
                 # After a reset the board is at its first rate again, and may not hear us.
-                self.link.find()
-                self.link.speed_up()
+                self._begin()
         else:
             raise RunError(f"the board was reset {RESTARTS} times in mid-run")
         return {f"o_{name}": values for name, values in unpacked(outputs, results).items()}

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from rtl_gen.package import Package
 
-from . import vectors
-from .reference import as_driven, expected
+from ..stimulus import vectors
+from ..stimulus.reference import as_driven, expected
 
 Columns = dict[str, list[int]]
 
