@@ -44,6 +44,7 @@ def parts_of_the_core() -> str:
         text((left + right - gap) / 2, bottom + 122, f"{p.cols} x {p.lanes} codes a clock", 12),
         path([(196, 48), (224, 48)], end=True),
         path([(376, 80), (376, 104), (106, 104), (106, top - 2)], end=True),
+        path([(308, 104), (308, bottom + 94), (left - 2, bottom + 94)], end=True),
         text(106, bottom + 14, "s_axis_a", 12, mono=True),
         text((left + right - gap) / 2, bottom + 156, "s_axis_b", 12, mono=True),
     ]  # fmt: skip

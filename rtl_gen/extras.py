@@ -36,7 +36,8 @@ EXTRAS = {
     "sacrebleu": "train",
     "sentencepiece": "train",
     "lxml": "train",
-    "onnx": "train",
+    "onnx": "models",
+    "onnxruntime": "models",
 }
 """By the name of a module: the extra that brings it."""
 

@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FORMATS = {"hfp8_hw.errors", "hfp8_hw.formats", "hfp8_hw.rounding", "hfp8_hw.products",
            "hfp8_hw.fixed", "hfp8_hw.version", "hfp8_hw.cores", "hfp8_hw.files",
-           "hfp8_hw.jobs", "hfp8_hw.registers", "hfp8_hw.records", "hfp8_hw.protocol"}  # fmt: skip
+           "hfp8_hw.jobs", "hfp8_hw.registers", "hfp8_hw.records", "hfp8_hw.protocol",
+           "hfp8_hw.rows"}  # fmt: skip
 PARAMETERS = FORMATS | {"hfp8_hw.parameters"}
 
 STIMULUS = {"verif.errors", "verif.stimulus"}
@@ -25,6 +26,7 @@ ALLOWED = {
     "hfp8_hw/golden": FORMATS | {"hfp8_hw.golden"},
     "hfp8_hw/golden/core": FORMATS | {"hfp8_hw.golden"},
     "hfp8_hw/golden/codes": FORMATS | {"hfp8_hw.golden.codes"},
+    "hfp8_hw/golden/engine": FORMATS | {"hfp8_hw.golden"},
     "hfp8_hw/golden/fast": FORMATS
     | {
         "hfp8_hw.golden.codes",
@@ -41,6 +43,9 @@ ALLOWED = {
     "hfp8_hw/hdl/core/elements": SUMS | {"hfp8_hw.hdl.core.elements"},
     "hfp8_hw/hdl/core/epilogue": SUMS | {"hfp8_hw.hdl.core"},
     "hfp8_hw/hdl/core/memory": SUMS | {"hfp8_hw.hdl.core"},
+    "hfp8_hw/models": FORMATS | {"hfp8_hw", "hfp8_hw.golden", "hfp8_hw.models"},
+    "hfp8_hw/models/zoo": FORMATS | {"hfp8_hw.golden", "hfp8_hw.models"},
+    "hfp8_hw/models/zoo/data": FORMATS | {"hfp8_hw.models.zoo"},
     "hfp8_hw/hdl/link": NUMBERS | {"hfp8_hw.hdl.core", "hfp8_hw.hdl.link"},
     "hfp8_hw/nn": TWIN,
     "hfp8_hw/nn/deployment": TWIN,
@@ -80,7 +85,8 @@ LARGEST_ROOM = 12
 """Modules of a room, its ``__init__`` aside."""
 
 ROOMS = [folder for folder in ALLOWED if folder.count("/") > 0] + [
-    "hfp8_hw/cli", "hfp8_hw/cli/boards", "hfp8_hw/cli/checks",
+    "hfp8_hw/cli", "hfp8_hw/cli/boards", "hfp8_hw/cli/checks", "hfp8_hw/cli/models",
+    "hfp8_hw/models",
 ]  # fmt: skip
 
 
@@ -128,7 +134,8 @@ def test_imports_point_one_way(folder: str) -> None:
 
 
 def test_every_folder_has_its_rule() -> None:
-    names = ("verif", "hfp8_hw/golden", "hfp8_hw/hdl", "hfp8_hw/host", "hfp8_hw/nn")
+    names = ("verif", "hfp8_hw/golden", "hfp8_hw/hdl", "hfp8_hw/host", "hfp8_hw/nn",
+             "hfp8_hw/models")  # fmt: skip
     folders = {path.parent.relative_to(ROOT).as_posix() for name in names for path in files(name)}
     assert folders <= set(ALLOWED)
 

@@ -18,10 +18,10 @@ from hfp8_hw.golden import decode, quantize, scalar
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.rounding import FLAGS, parse_rounding
 from rtl_gen.package import Package, generate
-from verif.core.compare_core import compare_core, golden_product, multiply
+from verif.core.compare_core import compare_core, golden_product, multiply, work
 from verif.core.matrices import prepare_matrices
 from verif.core.threads import in_threads
-from verif.core.tiling import parts, sizes
+from verif.core.tiling import parts, sizes, slices
 from verif.simulation.compare import compare
 from verif.simulation.run_arrays import Applied
 from verif.simulation.user_arrays import prepare
@@ -114,6 +114,63 @@ def test_the_product_is_golden(way: str) -> None:
         assert (done.codes[m, n], done.flags[m, n]) == (code, flags)
 
 
+@pytest.mark.parametrize("way", ["icarus", later("native")])
+def test_a_bias_and_sums_that_no_page_holds(way: str) -> None:
+    """In jobs that add to each other, all columns of a bias in more than one; the same as one sum,
+    which a second implementation has for some elements."""
+    p = CoreParameters(
+        rows=2, cols=1, lanes=1, semantics="exact_chunk", chunk=2, acc="FP16", epilogue="full",
+        a_size=16, b_size=8, bias_size=2,
+    )  # fmt: skip
+    arrays = matrices(3, 5, 11) | {"mode_b": np.array(1)}
+    given = prepare_matrices(p, arrays | {"bias": np.array([1.0, -3, 1e6, 0.1, 0], "f4")})
+    told: list[int] = []
+    done = multiply(generate(p), p, given, way, SEED, told.append)
+    assert sum(told) == work(p, given) == 3 * 5 * 3
+    found = compare_core(generate(p), p, given, golden_product(p, given), done, way)
+    assert (found.elements, found.mismatches, found.first) == (15, 0, None)
+    assert (found.not_finite, found.flags["input overflow"]) == (3, 1)
+    formats = parse_format("HFP8_FWD"), parse_format("HFP8_BWD")
+    acc = parse_format("FP16")
+    for m, n in ((0, 0), (2, 4), (1, 2), (1, 3)):
+        x, y = (
+            [scalar.decode(int(code), fmt) for code in codes]
+            for codes, fmt in zip((given.a[m], given.b[:, n]), formats, strict=True)
+        )
+        rounding = parse_rounding("RNE")
+        code, flags = scalar.dot(x, y, acc, rounding, "special", "exact_chunk", 2)
+        assert given.bias is not None
+        total, _ = scalar.add(
+            [scalar.decode(code, acc), scalar.decode(int(given.bias[n]), acc)], rounding
+        )
+        code, more = scalar.quantize(total, acc, rounding, "special")
+        assert (done.codes[m, n], done.flags[m, n]) == (code, flags | more)
+
+
+def test_which_sums_are_split() -> None:
+    """By hand: a page holds 2 x 8 of A, 1 x 8 of B."""
+    small = {"rows": 2, "cols": 1, "lanes": 1, "a_size": 16, "b_size": 8}
+    exact = CoreParameters(**small)
+    chunks = CoreParameters(**small, semantics="exact_chunk", chunk=3, epilogue="full")
+    assert slices(exact, 9, 9, 8) == slices(chunks, 9, 9, 8) == [slice(0, 8)]
+    assert slices(chunks, 9, 9, 11) == [slice(0, 6), slice(6, 9), slice(9, 11)]
+    assert sizes(chunks, 9, 9, 6, biased=True) == (2, 1)
+    wide = CoreParameters(**small | {"b_size": 64}, bias_size=3, epilogue="full")
+    assert sizes(wide, 2, 60, 8) == (2, 8) and sizes(wide, 2, 60, 8, biased=True) == (2, 3)
+    for given, said in (
+        ({}, "at least b_size=16; an exact sum is rounded once, so it cannot be split, but sums in "
+         "chunks can"),
+        ({"semantics": "exact_chunk", "chunk": 3}, "at least b_size=16; or epilogue='full', which "
+         "adds job to job, a chunk in each"),
+        ({"semantics": "exact_chunk", "chunk": 9, "epilogue": "full"}, "sums of 9 products are not "
+         "allowed for b_size=8: a page is too small; for whole tiles, at least b_size=16, for a "
+         "chunk of 9"),
+    ):  # fmt: skip
+        with pytest.raises(ParameterError) as raised:
+            slices(CoreParameters(**small, **given), 9, 9, 11)
+        assert str(raised.value).endswith(said)
+
+
 def test_what_differs_is_shown() -> None:
     p = CoreParameters(rows=1, cols=1, lanes=2)
     unit = generate(p)
@@ -176,7 +233,9 @@ def test_the_command_writes_what_the_rtl_gave(cli: Cli, tmp_path: Path) -> None:
          "b_format='FP33' is not allowed"),
         ({"a": np.ones((2, 50)), "b": np.ones((50, 2))},
          "sums of 50 products are not allowed for terms=40: matrices with K of at most 40, or "
-         "terms=50"),
+         "terms=50; an exact sum is rounded once, so it cannot be split, but sums in chunks can"),
+        ({"a": np.ones((2, 3)), "b": np.ones((3, 2)), "bias": np.ones(2)},
+         "array 'bias' is not allowed for epilogue='none': only full adds a bias"),
         ({"a": np.ones((9, 40)), "b": np.ones((40, 9))},
          "sums of 40 products are not allowed for a_size=32: a page is too small; for whole "
          "tiles, at least a_size=128"),
@@ -187,6 +246,15 @@ def test_matrices_that_are_refused(arrays: dict[str, Any], said: str) -> None:
     with pytest.raises(ParameterError) as raised:
         prepare_matrices(p, arrays)
     assert said in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_bias_of_another_length_is_refused() -> None:
+    p = CoreParameters(**SMALL, epilogue="full")
+    with pytest.raises(ParameterError) as raised:
+        prepare_matrices(p, matrices(2, 3, 4) | {"bias": np.ones((1, 3))})
+    assert str(raised.value) == (
+        "array 'bias' of shape (1, 3) is not allowed: (3,), a number for each column of b"
+    )
 
 
 def test_a_core_without_streams_is_refused(cli: Cli, tmp_path: Path) -> None:

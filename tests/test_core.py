@@ -19,7 +19,14 @@ from hfp8_hw.registers import REGISTERS
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import Package, generate
 from rtl_gen.tools import netlist
-from verif.core.configurations import CHUNK_CORES, CORES, PLAIN_CORES, longest, programs
+from verif.core.configurations import (
+    CHUNK_CORES,
+    CORES,
+    PLAIN_CORES,
+    WIDE_CORES,
+    longest,
+    programs,
+)
 from verif.core.program import Program
 from verif.core.run_core import run
 from verif.errors import SimulationError
@@ -31,7 +38,9 @@ SEED = 3
 
 
 @pytest.mark.parametrize("simulator", ["icarus", "verilator", later("native")])
-@pytest.mark.parametrize("given", [PLAIN_CORES[0], *map(later, [*PLAIN_CORES[1:], *CHUNK_CORES])])
+@pytest.mark.parametrize(
+    "given", [PLAIN_CORES[0], *map(later, [*PLAIN_CORES[1:], *CHUNK_CORES, *WIDE_CORES])]
+)
 def test_every_program_equals_golden(given: dict[str, Any], simulator: str) -> None:
     """Jobs one after another, at full speed and with pauses on every port; jobs that are refused
     between good ones; resets in mid-job; operands that stay."""
@@ -41,6 +50,31 @@ def test_every_program_equals_golden(given: dict[str, Any], simulator: str) -> N
     wanted = sum(job.m * job.n for job in done)
     assert (found.mismatches, found.first, found.results) == (0, None, wanted)
     assert found.jobs == len(done)
+
+
+def test_no_operand_overtakes_the_reads_of_the_job_ahead() -> None:
+    """Jobs of a word each, all in one page: the next one's words come as soon as they may, and what
+    is read last is in a group whose address takes the longest."""
+    p = CoreParameters(rows=4, cols=1, lanes=1, stages=2)
+    program, rng = Program(p), np.random.default_rng(SEED)
+    for number in range(12):
+        program.random(rng, GemmJob(4, 1, 1 + number % 3, transpose_a=bool(number & 1)))
+    found = run(generate(p), "icarus", [program], seed=SEED)
+    assert (found.mismatches, found.first, found.results) == (0, None, 48)
+
+
+def test_beats_of_several_words() -> None:
+    """Rows that end within a beat, loaded, read either way, kept, and read the other way round."""
+    p = CoreParameters(rows=2, cols=1, lanes=1, a_beat=8, b_beat=2, stages=2)
+    program, rng = Program(p), np.random.default_rng(SEED)
+    for m in range(1, 20, 3):
+        k, n = (int(x) for x in rng.integers(1, 20, 2))
+        program.random(rng, GemmJob(m, n, k, transpose_a=bool(m & 1), transpose_b=bool(n & 1)))
+        other = GemmJob(k, 3, m, transpose_a=not m & 1, load_a=False)
+        program.random(rng, other)
+    found = run(generate(p), "icarus", [program], seed=SEED)
+    wanted = sum(task.job.m * task.job.n for task in program.tasks)
+    assert (found.mismatches, found.first, found.results) == (0, None, wanted)
 
 
 def test_programs_have_every_kind_of_job() -> None:
@@ -63,7 +97,7 @@ def test_programs_have_every_kind_of_job() -> None:
         assert (JobError.BIAS in errors) == (p.epilogue == "full")
         assert (JobError.LARGE_Y in errors) == p.keeps
         assert [program.reset_at is not None for program in rest[:3]] == [True] * 3
-        assert len(rest) == (3 if p.epilogue == "none" else 5)
+        assert len(rest) == 3 + 2 * (p.epilogue != "none") + 4 * (p.convolution == "yes")
 
 
 def clocks_of(p: CoreParameters, job: GemmJob) -> int:
@@ -254,6 +288,10 @@ def test_golden_jobs_equal_exact_rationals(
          "interleave=2 is not allowed for semantics='exact_chunk'"),
         (lambda: CoreParameters(semantics="exact_chunk", chunk=66),
          "chunk=66 is not allowed for lanes=4: a multiple of lanes up to 65536"),
+        (lambda: CoreParameters(a_beat=6), "a_beat=6 is not allowed for rows=4, lanes=4 and "
+         "a_size=4096: one of 4, 8, 16, 32, or 0 for 4"),
+        (lambda: CoreParameters(b_beat=16, b_size=32), "b_beat=16 is not allowed for cols=4, "
+         "lanes=4 and b_size=32: one of 4, 8, or 0 for 4"),
         (lambda: CoreParameters(a_size=100), "a_size=100 is not allowed for rows=4 and lanes=4"),
         (lambda: gemm_job(GemmJob(1, 2, 3), [[1, 2]], [[1]], "E4M3", "E4M3", "FP16"), "shape"),
     ],

@@ -54,7 +54,7 @@ def test_depthwise_on_a_map_that_stays() -> None:
 def test_random_convolutions_equal_golden(given: dict[str, Any], simulator: str) -> None:
     """Any kernel, stride, dilation, padding and group, between matrix products: at full speed, with
     pauses on every port, in bursts, and after a reset in mid-job."""
-    p, rng = CoreParameters(**given, convolution="yes"), np.random.default_rng(SEED)
+    p, rng = CoreParameters(**given), np.random.default_rng(SEED)
     programs = [
         convolutions(p, rng, 30),
         convolutions(p, rng, 30, stall=0.3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from hfp8_hw.parameters.core_cycles import issue_to_result, sequence_cycles
 from rtl_gen.package import generate
 from verif.core.compiled import native
 from verif.core.compiled.native_run import NativeRan, run_natively
-from verif.core.configurations import CHUNK_CORES, CORES, EPILOGUE_CORES
+from verif.core.configurations import CHUNK_CORES, CORES, EPILOGUE_CORES, WIDE_CORES
 from verif.core.mixture import mixture
 from verif.core.program import Program, counters
 
@@ -29,6 +30,7 @@ GEOMETRIES = [
     later({"rows": 1, "cols": 2, "lanes": 4, "acc": "E5M2", "pages": 4}),
     later({"rows": 2, "cols": 4, "lanes": 2, "drains": 1, "stages": 3, "pages": 8}),
     later({"rows": 6, "cols": 3, "lanes": 1, "drains": 2}),
+    later({"rows": 2, "cols": 4, "lanes": 2, "a_beat": 16, "b_beat": 8}),
 ]
 
 
@@ -93,7 +95,7 @@ def test_every_clock_of_random_sequences(given: dict[str, Any]) -> None:
         assert counts["STALL_OUT"] == counts["BUSY"] - sum(steps)
 
 
-@pytest.mark.parametrize("given", [*map(later, [*EPILOGUE_CORES, *CHUNK_CORES])])
+@pytest.mark.parametrize("given", [*map(later, [*EPILOGUE_CORES, *CHUNK_CORES, *WIDE_CORES])])
 def test_every_clock_of_all_options(given: dict[str, Any]) -> None:
     """Biases, what C held before, results that are kept and then read; sums in chunks."""
     p, model = compiled(**given)
@@ -131,6 +133,11 @@ def test_by_hand() -> None:
     assert (found.macs, found.tiles, found.load) == (64 * 64 * 128, 16 * 8, 64 * 16)
     assert found.busy == found.steady == 128 * 16 and found.utilisation == 1
     assert found.results == 16 * 64
+    # Beats of 8 codes bring 16 x 512 of them in 1024 clocks, beats of 16 in 512, and 2 clocks from
+    # one operand to the next.
+    assert core_cycles(p, GemmJob(16, 16, 512)).steady == 1026
+    wide = core_cycles(replace(p, a_beat=16, b_beat=16), GemmJob(16, 16, 512))
+    assert (wide.load, wide.busy, wide.steady) == (512, 512, 514)
     # Sums of 8 products are done before the results of the tile ahead have left.
     assert core_cycles(p, GemmJob(8, 8, 8)).busy == 1 + 8
 

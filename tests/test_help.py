@@ -8,12 +8,14 @@ import pytest
 
 from hfp8_hw.cli.main import cli as commands
 from hfp8_hw.cli.options import ParameterOption
-from hfp8_hw.parameters import UNITS
+from hfp8_hw.parameters import GENERATED, UNITS
 
 from .conftest import Cli
 
 EVERY = {f.name for cls in UNITS.values() for f in fields(cls)}
 WITH_PARAMETERS = ("gen", "verify", "compare", "synth", "prove", "sweep", "mutate", "cover")
+OF_THE_CORE = ("run",)
+"""Commands with the core's parameters, which do not name it."""
 SEVERAL = ("verify", "prove", "sweep", "cover")
 
 
@@ -100,4 +102,10 @@ def test_every_command_with_parameters_is_here() -> None:
         name for name, command in commands.commands.items()
         if any(isinstance(p, ParameterOption) for p in command.params)
     }  # fmt: skip
-    assert having == set(WITH_PARAMETERS)
+    assert having == {*WITH_PARAMETERS, *OF_THE_CORE}
+
+
+@pytest.mark.parametrize("command", OF_THE_CORE)
+def test_the_cores_parameters(cli: Cli, command: str) -> None:
+    found = shown(cli(command, "--help")[1])
+    assert found["core"] == {f.name for f in fields(GENERATED["core"])} and len(found) == 2

@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 VIAS = ("cocotb", "native")
 
 
-def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an ``.npz`` file.
+def load_arrays(path: Path, what: str = "inputs") -> dict[str, NDArray[Any]]:
+    """The arrays of an ``.npz`` file; ``what`` is the option that names it.
 
     Raises
     ------
     ParameterError
         If it cannot be read, is not such a file, or holds anything but plain arrays.
     """
-    refusal = f"inputs={str(path)!r} is not allowed: an .npz file of plain arrays"
+    refusal = f"{what}={str(path)!r} is not allowed: an .npz file of plain arrays"
     try:
         with path.open("rb") as handle, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -56,7 +56,7 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         if error.strerror is None:
             raise ParameterError(refusal) from None
-        raise ParameterError(f"inputs={str(path)!r} cannot be read: {error.strerror}") from None
+        raise ParameterError(f"{what}={str(path)!r} cannot be read: {error.strerror}") from None
     except Exception as error:
         # zipfile, zlib and NumPy have many words for a file that is not whole.
         raise ParameterError(f"{refusal} ({_why(error)})") from None
@@ -166,9 +166,9 @@ def compare_command(
     by Verilator, units by CXXRTL. Where several simulators run, --output has what the first gave.
 
     The .npz file holds x, or a and b. Their shapes broadcast; mac and dot sum the last axis. The
-    core multiplies a (M, K) and b (K, N) of any M and N, in as many jobs as it takes. Exact sums of
-    more than `terms` products are refused, as they may wrap; with acc=fixed they run, and the
-    report counts them.
+    core multiplies a (M, K) and b (K, N) in as many jobs as it takes, and with epilogue=full adds
+    bias (N,). Exact sums of more than `terms` products are refused, as they may wrap; with
+    acc=fixed they run, and the report counts them.
 
     \b
     float16, float32, float64  values; the golden model first rounds them to

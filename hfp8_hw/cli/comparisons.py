@@ -118,7 +118,7 @@ def of_core(
         As `verif.core.matrices.prepare_matrices` and `verif.core.compare_core.multiply`.
     """
     from rtl_gen.kept import generate_once
-    from verif.core.compare_core import compare_core, golden_product, multiply
+    from verif.core.compare_core import compare_core, golden_product, multiply, work
     from verif.core.matrices import prepare_matrices
 
     try:
@@ -140,7 +140,7 @@ def of_core(
         bar = progress.add_task("golden model", total=elements)
         want = golden_product(p, given, partial(progress.advance, bar))
         for way in ways:
-            bar = progress.add_task(f"{way}: {package.name}", total=elements)
+            bar = progress.add_task(f"{way}: {package.name}", total=work(p, given))
             advance = partial(progress.advance, bar)
             done = multiply(package, p, given, way, seed, advance)
             found.append(compare_core(package, p, given, want, done, way))

@@ -19,11 +19,13 @@ from ..rounding import (
 from .base import DETERMINISTIC, OVERFLOW, ROUNDED, SPECIAL, Ports, parameter
 from .core_fields import (
     CORE_PORTS,
+    beat_field,
     burst_field,
     bus_field,
     bus_idle,
     check_bus,
     check_convolution,
+    checked_beat,
     checked_size,
     convolution_field,
     operand_field,
@@ -118,6 +120,8 @@ class CoreParameters(TwoOperandParameters):
     )
     a_size: int = size_field("A", "rows")
     b_size: int = size_field("B", "cols")
+    a_beat: int = beat_field("A", "rows")
+    b_beat: int = beat_field("B", "cols")
     epilogue: str = parameter(
         "none",
         "What a job may ask for beyond its sums: nothing; scale, ReLU, quantization, and to keep "
@@ -225,6 +229,9 @@ class CoreParameters(TwoOperandParameters):
             raise ParameterError(f"pages={self.pages!r} is not allowed: 2, 4, 8 or 16")
         for name, side in (("a_size", "rows"), ("b_size", "cols")):
             self._set(**{name: checked_size(self, name, side)})
+        for name, side in (("a_beat", "rows"), ("b_beat", "cols")):
+            layout = Layout(getattr(self, side), self.lanes, getattr(self, f"{name[0]}_size"))
+            self._set(**{name: checked_beat(self, name, side, layout)})
         if self.epilogue != "none":
             self._check_epilogue()
         if self.ports == "memory":
@@ -287,12 +294,21 @@ class CoreParameters(TwoOperandParameters):
     @cached_property
     def a_layout(self) -> Layout:
         """How the scratchpad of A is laid out."""
-        return Layout(self.rows, self.lanes, self.a_size)
+        long = max(self.rows, self.lanes)
+        return Layout(self.rows, self.lanes, self.a_size, self.a_beat // long)
 
     @cached_property
     def b_layout(self) -> Layout:
         """How the scratchpad of B is laid out."""
-        return Layout(self.cols, self.lanes, self.b_size)
+        long = max(self.cols, self.lanes)
+        return Layout(self.cols, self.lanes, self.b_size, self.b_beat // long)
+
+    @property
+    def address_clocks(self) -> int:
+        """Clocks from the first address of a block to those of all its squares, on either side:
+        an addition each, then one to sort them."""
+        below = self.convolution == "yes"
+        return max(self.a_layout.address_levels, self.b_layout.address_levels + below) + 1
 
     @property
     def macs(self) -> int:

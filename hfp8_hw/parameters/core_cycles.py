@@ -16,7 +16,7 @@ QUEUE_CLOCKS = 2
 RESULT_CLOCKS = 3
 """From a result's entry into the queue of results to the output stream."""
 READ_CLOCKS, ADD_CLOCKS, QUANTIZE_CLOCKS = 3, 19, 4
-"""Of the scratchpads, the adders of C and bias, the quantizers."""
+"""Of the scratchpads from an address on, the adders of C and bias, the quantizers."""
 BIAS_CLOCKS = 1 + ADD_CLOCKS // 2 + QUANTIZE_CLOCKS
 """From the read of a bias to the queue of results."""
 
@@ -186,7 +186,7 @@ class _Core:
             )
         ahead = self.times[-1] if self.times else JobTimes(*[-QUEUE_CLOCKS - 1] * 5)
         taken = max(start + QUEUE_CLOCKS, ahead.accepted + 1)
-        accepted = max(taken + 2 + _intake(p, job), ahead.loaded)
+        accepted = max(taken + 3 + _intake(p, job), ahead.loaded)
         ready = [accepted + 1, *(self._load(side, job, accepted) for side in ("a", "b"))]
         loaded = max(*ready, ahead.begun)
         begun = max(loaded + 1, ahead.done)
@@ -300,17 +300,17 @@ def _tile_shapes(p: CoreParameters, job: GemmJob) -> list[tuple[int, int]]:
 def _beats(p: CoreParameters, side: str, job: GemmJob) -> int:
     """Beats of a stored operand."""
     layout, shape = (p.a_layout, job.a_shape) if side == "a" else (p.b_layout, job.b_shape)
-    return shape[0] * layout.row_words(shape[1])
+    return shape[0] * layout.row_beats(shape[1])
 
 
 def _intake(p: CoreParameters, job: GemmJob) -> int:
-    """Clocks in which a job's matrices are measured: the words of a row, then the rows of
+    """Clocks in which a job's matrices are measured: the beats of a row, then the rows of
     squares."""
     shapes = [(p.a_layout, job.a_shape), (p.b_layout, job.b_shape)]
     if job.store:
         shapes.append((p.a_layout, (job.n, job.m)))
     return max(
-        layout.row_words(columns) + -(-rows // layout.short) for layout, (rows, columns) in shapes
+        layout.row_beats(columns) + -(-rows // layout.short) for layout, (rows, columns) in shapes
     )
 
 
@@ -330,4 +330,4 @@ def issue_to_result(p: CoreParameters) -> int:
     summed += p.total_registers + 2 if p.in_chunks else 0
     epilogue = 0 if p.epilogue == "none" else QUANTIZE_CLOCKS
     epilogue += ADD_CLOCKS if p.epilogue == "full" else 0
-    return READ_CLOCKS + 2 + summed + epilogue
+    return p.address_clocks + READ_CLOCKS + 2 + summed + epilogue

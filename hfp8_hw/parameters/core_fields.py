@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import ParameterError
 from ..formats import HFP8
 from .base import parameter
+from .layout import Layout
 
 CORE_PORTS = ("streams", "memory")
 BUSES = (32, 64, 128)
@@ -47,6 +48,33 @@ def checked_size(p: Any, name: str, side: str) -> int:
         raise ParameterError(
             f"{name}={value!r} is not allowed for {side}={getattr(p, side)} and "
             f"lanes={p.lanes}: {block} times a power of two, up to 2**24, or 0 for {usual}"
+        )
+    return int(value)
+
+
+def beat_field(name: str, side: str) -> Any:
+    """The field of a beat's width; ``side`` is the array's."""
+    return parameter(
+        0,
+        f"Number of codes in a beat of the stream of operand {name}: more of them load faster.",
+        values=f"0 for the default, or that times 2, 4 or 8, as far as a page has them for "
+        f"each of min({side}, lanes) rows",
+        shown=f"max({side}, lanes)",
+    )
+
+
+def checked_beat(p: Any, name: str, side: str, layout: Layout) -> int:
+    """The codes of a beat, in place of 0 the default."""
+    value = getattr(p, name)
+    if type(value) is int and value == 0:
+        return layout.long
+    allowed = [layout.long << k for k in range(4) if layout.words >> k]
+    if isinstance(value, bool) or value not in allowed:
+        size = name.replace("beat", "size")
+        raise ParameterError(
+            f"{name}={value!r} is not allowed for {side}={getattr(p, side)}, lanes={p.lanes} and "
+            f"{size}={getattr(p, size)}: one of {', '.join(map(str, allowed))}, or 0 for "
+            f"{layout.long}"
         )
     return int(value)
 

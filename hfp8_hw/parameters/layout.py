@@ -13,7 +13,8 @@ class Layout:
     stored the other way round. So the stored matrix is cut into squares of ``short`` x ``short``
     codes; ``groups`` squares side by side are a word, the square in row i of squares and column j
     of squares being in group (i + j) mod ``groups`` of word
-    ``i * row_words + j // groups``. A stored row fills ``row_words`` words.
+    ``i * row_words + j // groups``. A stored row fills ``row_words`` words, in whole beats, each of
+    ``parts`` words.
 
     Members
     -------
@@ -21,11 +22,14 @@ class Layout:
         Rows or columns of the array, and products a clock.
     codes : int
         What a page holds.
+    parts : int
+        Words of a beat of the input stream.
     """
 
     outer: int
     lanes: int
     codes: int
+    parts: int = 1
 
     @property
     def short(self) -> int:
@@ -34,8 +38,13 @@ class Layout:
 
     @property
     def long(self) -> int:
-        """Codes of a beat of the input stream, a part of one stored row."""
+        """Codes of a stored row in a word."""
         return max(self.outer, self.lanes)
+
+    @property
+    def beat(self) -> int:
+        """Codes of a beat of the input stream, a part of one stored row."""
+        return self.long * self.parts
 
     @property
     def groups(self) -> int:
@@ -47,9 +56,19 @@ class Layout:
         """Words of a page."""
         return self.codes // (self.outer * self.lanes)
 
+    @property
+    def address_levels(self) -> int:
+        """Additions one after another until all squares of a block have an address: with each there
+        are twice as many."""
+        return (self.groups - 1).bit_length()
+
+    def row_beats(self, columns: int) -> int:
+        """Beats of a stored row."""
+        return -(-columns // self.beat)
+
     def row_words(self, columns: int) -> int:
-        """Words, and beats, of a stored row."""
-        return -(-columns // self.long)
+        """Words of a stored row."""
+        return self.row_beats(columns) * self.parts
 
     def matrix_words(self, shape: tuple[int, int]) -> int:
         """Words of a stored matrix."""

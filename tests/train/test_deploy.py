@@ -14,6 +14,8 @@ from hfp8_hw.errors import ParameterError
 from hfp8_hw.formats import CATALOGUE
 from hfp8_hw.nn import convert
 from hfp8_hw.nn.deployment import DEPLOYED, deploy, retune
+from hfp8_hw.nn.deployment.layers import TABLE, adopt
+from hfp8_hw.nn.deployment.rounders import Rounder
 from hfp8_hw.nn.tasks.models.convnets import ResNet
 from hfp8_hw.nn.tasks.models.transformer import Reader, Translator
 from hfp8_hw.nn.tasks.speech import Listener
@@ -187,6 +189,18 @@ def test_retuned_statistics_are_those_of_the_deployed_arithmetic() -> None:
     assert deployed.norm.momentum == model.norm.momentum  # type: ignore[union-attr]
     other = deploy(model, "e5m2")
     assert torch.equal(other(x), before)  # The model that it came from is as it was.
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_a_layer_is_given_lies_where_the_layer_is(name: str) -> None:
+    """On another device than the CPU; "meta" is there without a GPU, and has no data."""
+    model = convert(made(name)[0], "ocp").model.to("meta")
+    layers = [module for module in model.modules() if type(module) in TABLE]
+    for layer in layers:
+        adopt(layer)
+    scales = [buffer for part in model.modules() if isinstance(part, Rounder)
+              for buffer in part.buffers()]  # fmt: skip
+    assert layers and scales and {buffer.device.type for buffer in scales} == {"meta"}
 
 
 @torch.no_grad()

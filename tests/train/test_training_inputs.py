@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import random
 import struct
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -242,6 +244,30 @@ def test_a_file_of_results_that_breaks_ends_the_batch(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="no rows of this kind"):
         ended.run(1)
     assert path.read_text() == "not JSON any more" and ended.done == 0
+
+
+def test_a_worker_ends_when_its_gpu_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other errors are those of a job; this one would be that of every job after it."""
+    jobs = [Job("vision_resnet", seed=seed) for seed in range(3)]
+    errors = [ValueError("no"), torch.AcceleratorError("CUDA error: busy"), ValueError("too far")]
+
+    def work(job: Job, task: object, path: Path | None) -> Any:
+        raise errors[job.seed]
+
+    class Nothing:
+        source = SimpleNamespace(load=lambda data: {})
+
+        def __init__(self, *given: object) -> None:
+            """Takes the data and the device of any task."""
+
+    monkeypatch.setattr(batch, "find", lambda name: Nothing)
+    lines = "".join(json.dumps(job.to_dict()) + "\n" for job in jobs)
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    batch.serve(None, "cpu", None, work)
+    said = [json.loads(line)["error"] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["ValueError: no", "AcceleratorError: CUDA error: busy"]
 
 
 def idx(array: np.ndarray[Any, Any]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw import golden
-from hfp8_hw.jobs import GemmJob
+from hfp8_hw.formats import HFP8
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.rounding import FLAGS
 from rtl_gen.package import Package
@@ -26,7 +26,7 @@ from .compiled.native_run import run_natively
 from .matrices import Matrices
 from .program import Program, Ran, in_order
 from .threads import Progress, in_threads
-from .tiling import Part, parts
+from .tiling import Part, parts, slices
 
 _GOLDEN = 1 << 22
 """Products that a thread gives to the golden model at a time."""
@@ -66,45 +66,75 @@ def multiply(
     Raises
     ------
     ParameterError, ToolMissing, ToolError, SimulationError
-        As `verif.core.tiling.parts` and `verif.core.run_core.run`; also if a result is missing or
+        As `verif.core.tiling.slices` and `verif.core.run_core.run`; also if a result is missing or
         in another place than it should be.
     """
-    lists = list(parts(p, given.a, given.b, given.mode_a, given.mode_b))
+    native_too = simulator == "native"
+    run = _natively(package, p, seed) if native_too else _simulated(package, p, simulator, seed)
     start = time.monotonic()
     codes = np.zeros(given.shape, np.uint32)
     flags = np.zeros(given.shape, np.uint8)
     clocks = 0
-    if simulator == "native":
-        models = threading.local()
-        native.model(package)  # Built once, not by each thread.
-
-        def run(found: list[Part]) -> Callable[[Progress], tuple[list[Part], Ran, int]]:
-            def call(tell: Progress) -> tuple[list[Part], Ran, int]:
-                if not hasattr(models, "own"):
-                    models.own = native.model(package)
-                program = Program(p, [part.task for part in found])
-                told = iter(found)
-
-                def jobs(more: int) -> None:
-                    tell(sum(part.elements for part in islice(told, more)))
-
-                ran = run_natively(models.own, program, seed, jobs)
-                return found, ran, ran.clocks
-
-            return call
-
-        start = time.monotonic()
-        for found, ran, taken in in_threads(map(run, lists), progress):
-            _place(p, found, ran, codes, flags, simulator)
+    steps = slices(p, *given.shape, given.a.shape[1])
+    for number, step in enumerate(steps):
+        addends = {
+            "c": codes.copy() if number else None,
+            "bias": given.bias if step is steps[-1] else None,
+        }
+        a, b = given.a[:, step], given.b[step]
+        found = parts(p, a, b, given.mode_a, given.mode_b, **addends)
+        for done, ran, taken in run(found, progress):
+            _place(p, done, ran, codes, flags, simulator)
             clocks += taken
-    else:
-        programs = [Program(p, [part.task for part in found]) for found in lists]
-        for found, ran in zip(
-            lists, run_core.results(package, simulator, programs, seed), strict=False
-        ):
-            _place(p, found, ran, codes, flags, simulator)
-            progress(sum(part.elements for part in found))
     return Product(codes, flags, time.monotonic() - start, clocks or None)
+
+
+Runs = Iterator[tuple[list[Part], Ran, int]]
+"""Jobs that were run one after another, what came of them, and clocks of the compiled model."""
+
+
+def _natively(
+    package: Package, p: CoreParameters, seed: int
+) -> Callable[[Iterator[list[Part]], Progress], Runs]:
+    models = threading.local()
+    native.model(package)  # Built once, not by each thread.
+
+    def run(found: list[Part]) -> Callable[[Progress], tuple[list[Part], Ran, int]]:
+        def call(tell: Progress) -> tuple[list[Part], Ran, int]:
+            if not hasattr(models, "own"):
+                models.own = native.model(package)
+            program = Program(p, [part.task for part in found])
+            told = iter(found)
+
+            def jobs(more: int) -> None:
+                tell(sum(part.elements for part in islice(told, more)))
+
+            ran = run_natively(models.own, program, seed, jobs)
+            return found, ran, ran.clocks
+
+        return call
+
+    return lambda lists, progress: in_threads(map(run, lists), progress)
+
+
+def _simulated(
+    package: Package, p: CoreParameters, simulator: str, seed: int
+) -> Callable[[Iterator[list[Part]], Progress], Runs]:
+    def run(found: Iterator[list[Part]], progress: Progress) -> Runs:
+        lists = list(found)
+        programs = [Program(p, [part.task for part in one]) for one in lists]
+        ran = run_core.results(package, simulator, programs, seed)
+        for one, came in zip(lists, ran, strict=False):
+            yield one, came, 0
+            progress(sum(part.elements for part in one))
+
+    return run
+
+
+def work(p: CoreParameters, given: Matrices) -> int:
+    """What `multiply` tells its progress in all: the elements of C, once for each of `slices`."""
+    m, n = given.shape
+    return m * n * len(slices(p, m, n, given.a.shape[1]))
 
 
 def _place(
@@ -126,6 +156,8 @@ def _place(
         for whole, values in ((codes, frame.codes), (flags, frame.flags)):
             block = np.zeros(shape, whole.dtype)
             block.reshape(-1)[index[keep]] = values[keep]
+            if whole is flags:
+                block |= whole[part.rows, part.columns]
             whole[part.rows, part.columns] = block
 
 
@@ -135,12 +167,25 @@ def golden_product(
     """(codes, flags) of C from the golden model, in as many threads as there are cores."""
     (m, k), n = given.a.shape, given.b.shape[1]
     step = max(1, _GOLDEN // (k * n))
+    how = p.element.golden_arguments
+    fmt_a, fmt_b, acc = (how.pop(name) for name in ("fmt_a", "fmt_b", "acc"))
+    modes = {
+        name: getattr(given, name)
+        for name, fmt in (("mode_a", fmt_a), ("mode_b", fmt_b))
+        if fmt == HFP8
+    }
+    rounding = {name: how[name] for name in ("rounding", "overflow")}
 
     def block(first: int) -> Callable[[Progress], tuple[int, Any]]:
         def call(tell: Progress) -> tuple[int, Any]:
             rows = given.a[first : first + step]
-            job = GemmJob(len(rows), n, k, mode_a=given.mode_a, mode_b=given.mode_b)
-            found = golden.gemm_job(job, rows, given.b, **p.golden_arguments, flags=True)
+            # As `gemm_job` has it, but of sums of any length.
+            found = golden.dot(
+                rows[:, None], given.b.T[None], fmt_a, fmt_b, acc, flags=True, **how, **modes
+            )
+            if given.bias is not None:
+                codes, more = golden.add(found[0], given.bias, acc, flags=True, **rounding)
+                found = codes, found[1] | more
             tell(len(rows) * n)
             return first, found
 
@@ -164,7 +209,7 @@ def compare_core(
     with np.errstate(all="ignore"):
         wrong = (done.codes != want[0]) | (done.flags != want[1])
         values = golden.decode(done.codes, p.acc_format)
-        statistics = errors(values, given.reals["a"] @ given.reals["b"])
+        statistics = errors(values, given.exact)
     return Comparison(
         unit=package.manifest["unit"],
         parameters=package.manifest["parameters"],
@@ -196,6 +241,7 @@ def _first(
         "inputs": {
             "a": given.a[m].tolist(), "b": given.b[:, n].tolist(),
             "mode_a": given.mode_a, "mode_b": given.mode_b,
+            **({} if given.bias is None else {"bias": int(given.bias[n])}),
         },
         "expected": {"y": int(want[0][m, n]), "flags": int(want[1][m, n])},
         "got": {"y": int(done.codes[m, n]), "flags": int(done.flags[m, n])},

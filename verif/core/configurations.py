@@ -11,7 +11,8 @@ import numpy as np
 from hfp8_hw.jobs import MAX_PAGES, MAX_SIZE, GemmJob
 from hfp8_hw.parameters import CoreParameters
 
-from .mixture import mixture
+from .convolutions import CONVOLUTION_CORES, convolutions
+from .mixture import large_jobs, mixture
 from .program import Program
 
 PLAIN_CORES: list[dict[str, Any]] = [
@@ -61,6 +62,16 @@ EPILOGUE_CORES: list[dict[str, Any]] = [
 ]  # fmt: skip
 """Such with one."""
 
+WIDE_CORES: list[dict[str, Any]] = [
+    {"rows": 2, "cols": 2, "lanes": 2, "a_beat": 4, "b_beat": 16, "epilogue": "full"},
+    {"rows": 4, "cols": 1, "lanes": 2, "a_beat": 16, "b_beat": 4, "semantics": "exact_chunk",
+     "chunk": 4, "epilogue": "quantize"},
+    {"rows": 2, "cols": 2, "a_beat": 2, "b_beat": 8, "semantics": "chunked", "chunk": 2,
+     "interleave": 2},
+    {"rows": 1, "cols": 4, "lanes": 2, "a_beat": 16, "b_beat": 8, "convolution": "yes"},
+]  # fmt: skip
+"""Such with beats of more codes than an array takes in a clock."""
+
 MEMORY_CORES: list[dict[str, Any]] = [
     {"rows": 2, "cols": 2, "lanes": 2, "ports": "memory", "bus": 64, "burst": 256,
      "epilogue": "full"},
@@ -74,11 +85,13 @@ MEMORY_CORES: list[dict[str, Any]] = [
      "b": "E5M2", "acc": "FP9"},
     {"rows": 2, "cols": 2, "ports": "memory", "semantics": "chunked", "chunk": 3, "interleave": 2,
      "epilogue": "quantize"},
+    {"rows": 2, "cols": 2, "lanes": 2, "ports": "memory", "convolution": "yes",
+     "epilogue": "full", "bus": 128, "a_beat": 8},
 ]  # fmt: skip
 """Such with a port to memory: a bus narrower and wider than the beats, and others of which neither
 width divides the other."""
 
-CORES = [*PLAIN_CORES, *CHUNK_CORES, *EPILOGUE_CORES]
+CORES = [*PLAIN_CORES, *CHUNK_CORES, *EPILOGUE_CORES, *CONVOLUTION_CORES, *WIDE_CORES]
 
 _STALL = 0.3
 _MOST = 400
@@ -151,9 +164,10 @@ def kept_operands(p: CoreParameters, rng: np.random.Generator) -> Program:
     return program
 
 
-def programs(p: CoreParameters, seed: int) -> list[Program]:
+def programs(p: CoreParameters, seed: int, large: bool = False) -> list[Program]:
     """All that a core is checked with: jobs of all sizes, without and with random stalls on every
-    port, refused ones, operands that stay, resets in mid-job, all options of the epilogue."""
+    port, refused ones, operands that stay, resets in mid-job, all options of the epilogue,
+    convolutions; ``large``, for compiled code, many larger ones too."""
     rng = np.random.default_rng(seed)
     found = [every_job(p, stall, rng) for stall in (0.0, _STALL)]
     found += [refused_jobs(p, rng), kept_operands(p, rng)]
@@ -163,4 +177,10 @@ def programs(p: CoreParameters, seed: int) -> list[Program]:
             found[-1].random(rng, GemmJob(size, 5, min(9, longest(p))))
     if p.epilogue != "none":
         found += [mixture(p, rng, stall=stall) for stall in (0.0, _STALL)]
+    if p.convolution == "yes":
+        found += [convolutions(p, rng, 30, stall=stall) for stall in (0.0, _STALL)]
+        found.append(convolutions(p, rng, 12, burst=4))
+        found.append(convolutions(p, rng, 6, stall=0.1, reset_at=300))
+    if large:
+        found += [large_jobs(p, rng, 60) for _ in range(4)]
     return found

@@ -12,16 +12,19 @@ from hfp8_hw.parameters import CoreParameters
 from .program import Program
 
 CONVOLUTION_CORES: list[dict[str, Any]] = [
-    {"rows": 2, "cols": 2, "lanes": 2, "epilogue": "full"},
-    {"rows": 1, "cols": 4, "lanes": 2, "acc": "FP16", "rounding": "RDN", "a": "E5M2"},
-    {"rows": 4, "cols": 2, "lanes": 4, "a": "E5M2", "b": "E4M3FN", "epilogue": "full",
-     "y": "E5M2", "drains": 2},
-    {"rows": 2, "cols": 8, "lanes": 2, "semantics": "exact_chunk", "chunk": 6},
-    {"rows": 1, "cols": 1, "lanes": 4, "acc": "E5M2", "semantics": "exact_chunk", "chunk": 8,
-     "rounding": "RDN"},
-    {"rows": 4, "cols": 4, "lanes": 1, "epilogue": "full", "y_rounding": "SR(8)"},
+    {"convolution": "yes", "rows": 2, "cols": 2, "lanes": 2, "epilogue": "full"},
+    {"convolution": "yes", "rows": 1, "cols": 4, "lanes": 2, "acc": "FP16", "rounding": "RDN",
+     "a": "E5M2"},
+    {"convolution": "yes", "rows": 4, "cols": 2, "lanes": 4, "a": "E5M2", "b": "E4M3FN",
+     "epilogue": "full", "y": "E5M2", "drains": 2},
+    {"convolution": "yes", "rows": 2, "cols": 8, "lanes": 2, "semantics": "exact_chunk",
+     "chunk": 6},
+    {"convolution": "yes", "rows": 1, "cols": 1, "lanes": 4, "acc": "E5M2",
+     "semantics": "exact_chunk", "chunk": 8, "rounding": "RDN"},
+    {"convolution": "yes", "rows": 4, "cols": 4, "lanes": 1, "epilogue": "full",
+     "y_rounding": "SR(8)"},
 ]  # fmt: skip
-"""Parameters of cores, to which ``convolution=yes`` is to be added."""
+"""Such with convolutions."""
 
 
 def random_shape(p: CoreParameters, rng: np.random.Generator) -> Convolution:

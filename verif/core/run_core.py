@@ -22,8 +22,19 @@ from verif.simulation import simulators
 from verif.simulation.simulate import cocotb_build, cocotb_test
 
 from .compiled import native
-from .compiled.native_run import run_natively
-from .program import Frame, Program, Ran, counters, frames, in_order, patience, result_bytes
+from .compiled.native_run import NativeRan, other_clocks, run_natively
+from .program import (
+    Frame,
+    Program,
+    Ran,
+    counters,
+    frames,
+    in_order,
+    patience,
+    reads,
+    result_bytes,
+    written,
+)
 
 TOP = "hfp8_core_harness"
 BENCH = "verif.core.bench"
@@ -80,7 +91,7 @@ def run(
         if got.error:
             outcome.wrong(f"program {number}: {got.error}")
             break
-        _check(outcome, program, number, got)
+        check(outcome, program, number, got)
     return outcome
 
 
@@ -158,11 +169,11 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
     due = len(program.sent())
     return {
         "tasks": tasks, "due": due, "stall": program.stall, "burst": program.burst,
-        "reset_at": program.reset_at, "patience": patience(p),
+        "reset_at": program.reset_at, "patience": patience(p), "reads": reads(p),
     }  # fmt: skip
 
 
-def _check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> None:
+def check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> None:
     """Compare one program's results and registers."""
     p: CoreParameters = program.parameters
     expected, refused = program.results(), program.refusals()
@@ -192,19 +203,31 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> Non
                 int(different.sum()),
             )
     registers = got.registers
-    error = unpacked("ERROR", registers["ERROR"])
-    due = {"code": int([*refused, JobError.NONE][0]), "misplaced_a": 0, "misplaced_b": 0,
-           "misplaced_c": 0}  # fmt: skip
-    counts = {"REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored, "AMAX": 0}
+    pending: dict[str, int] = {"done": bool(expected), "refused": bool(refused)}
+    due = written(program) | {
+        "ERROR": packed("ERROR", {"code": int([*refused, JobError.NONE][0])}),
+        "REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored, "AMAX": 0,
+        "INTERRUPT_ENABLE": 0, "INTERRUPT_PENDING": packed("INTERRUPT_PENDING", pending),
+    }  # fmt: skip
     if expected and p.epilogue != "none":
         last = {"value": expected[-1].amax, "special": expected[-1].special}
-        counts["AMAX"] = packed("AMAX", last)
-    for name, value in counts.items():
+        due["AMAX"] = packed("AMAX", last)
+    for name, value in due.items():
         if registers[name] != value:
-            outcome.wrong(f"program {number}: register {name} is {registers[name]}, due {value}")
-    if error != due:
-        outcome.wrong(f"program {number}: register ERROR is {error}, due {due}")
-    outcome.counters.append(counters(registers))
+            found = unpacked(name, registers[name])
+            outcome.wrong(
+                f"program {number}: register {name} is {found}, due {unpacked(name, value)}"
+            )
+    counts = counters(registers)
+    jobs = [one.job for one in expected]
+    macs = sum(job.m * job.n * job.k for job in jobs)
+    if not any(job.convolve for job in jobs) and counts["MACS"] != macs:
+        outcome.wrong(f"program {number}: the counter MACS is {counts['MACS']}, due {macs}")
+    if isinstance(got, NativeRan):
+        late = other_clocks(program, got)
+        if late is not None:
+            outcome.wrong(f"program {number}: {late}")
+    outcome.counters.append(counts)
 
 
 def build_simulation(package: Package, tool: simulators.Tool) -> Path:

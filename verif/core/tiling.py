@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.jobs import MAX_SIZE, GemmJob
 from hfp8_hw.parameters import CoreParameters
+from hfp8_hw.parameters.layout import Layout
 
 from .program import Codes, Task
 
@@ -32,23 +34,61 @@ class Part:
         return self.task.job.m * self.task.job.n
 
 
-def sizes(p: CoreParameters, m: int, n: int, k: int) -> tuple[int, int]:
-    """Rows and columns of C in a job: what pages hold for sums of k products.
+def slices(p: CoreParameters, m: int, n: int, k: int) -> list[slice]:
+    """The products of each sum that one job takes, one job after another that adds to it.
+
+    One, if pages hold k products. Else the first takes as many chunks as they hold, and each of
+    the others one: chunk sums are added in order, as in one job.
 
     Raises
     ------
     ParameterError
-        If there is no such job.
+        If there are no such jobs.
     """
     if not p.in_chunks and k > p.terms:
         raise ParameterError(
             f"sums of {k} products are not allowed for terms={p.terms!r}: "
-            f"matrices with K of at most {p.terms}" + (f", or terms={k}" if k <= MAX_SIZE else "")
+            f"matrices with K of at most {p.terms}"
+            + (f", or terms={k}" if k <= MAX_SIZE else "")
+            + "; an exact sum is rounded once, so it cannot be split, but sums in chunks can"
         )
+    if k <= MAX_SIZE and min(_held(p, k)) > 0:
+        return [slice(0, k)]
+    first = min(k, MAX_SIZE) // p.chunk * p.chunk if p.in_chunks and p.epilogue == "full" else 0
+    while first and min(_held(p, first)) == 0:
+        first -= p.chunk
+    if not first:
+        _refuse(p, m, n, k)
+    return [slice(0, first), *(slice(i, min(i + p.chunk, k)) for i in range(first, k, p.chunk))]
+
+
+def _held(p: CoreParameters, k: int) -> tuple[int, int]:
+    """Rows of A and columns of B that pages hold with k products each."""
     a, b = p.a_layout, p.b_layout
     # A is stored by rows, along k; B across it.
-    rows = a.words // a.row_words(k) * a.short
-    columns = b.words // -(-k // b.short) * b.long
+    return a.words // a.row_words(k) * a.short, _columns(b, k)
+
+
+def _columns(layout: Layout, k: int) -> int:
+    """Columns that a page holds of k rows."""
+    return layout.words // -(-k // layout.short) // layout.parts * layout.beat
+
+
+def _refuse(p: CoreParameters, m: int, n: int, k: int) -> NoReturn:
+    """Say which page is too small for sums of k products, and what would do."""
+    split = ""
+    if not p.in_chunks:
+        split = "; an exact sum is rounded once, so it cannot be split, but sums in chunks can"
+    elif p.epilogue != "full":
+        split = "; or epilogue='full', which adds job to job, a chunk in each"
+    if k > MAX_SIZE and split:
+        raise ParameterError(
+            f"sums of {k} products are not allowed: at most {MAX_SIZE} in a job{split}"
+        )
+    if not split:
+        k, split = p.chunk, f", for a chunk of {p.chunk}"
+    a, b = p.a_layout, p.b_layout
+    rows, columns = _held(p, k)
     for name, most, block, layout in (
         ("a_size", rows, min(m, p.rows), a), ("b_size", columns, min(n, p.tile_cols), b),
     ):  # fmt: skip
@@ -59,8 +99,16 @@ def sizes(p: CoreParameters, m: int, n: int, k: int) -> tuple[int, int]:
                 size *= 2
             raise ParameterError(
                 f"sums of {k} products are not allowed for {name}={getattr(p, name)!r}: a page "
-                f"is too small; for whole tiles, at least {name}={size}"
+                f"is too small; for whole tiles, at least {name}={size}{split}"
             )
+    raise AssertionError("pages hold these sums")
+
+
+def sizes(p: CoreParameters, m: int, n: int, k: int, biased: bool = False) -> tuple[int, int]:
+    """Rows and columns of C in a job whose sums of k products pages hold (`slices`)."""
+    rows, columns = _held(p, k)
+    if biased:
+        columns = min(columns, p.bias_size)
     return _whole(rows, p.rows, m), _whole(columns, p.tile_cols, n)
 
 
@@ -75,7 +123,14 @@ def _whole(most: int, tile: int, size: int) -> int:
 
 
 def parts(
-    p: CoreParameters, a: Codes, b: Codes, mode_a: int = 0, mode_b: int = 0
+    p: CoreParameters,
+    a: Codes,
+    b: Codes,
+    mode_a: int = 0,
+    mode_b: int = 0,
+    *,
+    c: Codes | None = None,
+    bias: Codes | None = None,
 ) -> Iterator[list[Part]]:
     """C = A B as jobs, in lists that can each start from a reset.
 
@@ -84,20 +139,17 @@ def parts(
     Parameters
     ----------
     a, b : ndarray
-        Codes, (M, K) and (K, N).
-
-    Raises
-    ------
-    ParameterError
-        As `sizes`.
+        Codes, (M, K) and (K, N); K as `slices` allows it.
+    c, bias : ndarray, optional
+        Codes that are added to C, (M, N) and (N,).
     """
     (m, k), n = a.shape, b.shape[1]
-    height, width = sizes(p, m, n, k)
+    height, width = sizes(p, m, n, k, bias is not None)
     rows = [slice(i, min(i + height, m)) for i in range(0, m, height)]
     columns = [slice(j, min(j + width, n)) for j in range(0, n, width)]
     # The beats of all loads if A stays, and if B does.
-    per_a = m * p.a_layout.row_words(k)
-    per_b = k * sum(p.b_layout.row_words(c.stop - c.start) for c in columns)
+    per_a = m * p.a_layout.row_beats(k)
+    per_b = k * sum(p.b_layout.row_beats(c.stop - c.start) for c in columns)
     keep_a = per_b * len(rows) <= per_a * len(columns)
     for kept in rows if keep_a else columns:
         found: list[Part] = []
@@ -114,11 +166,14 @@ def parts(
                 load_b=first or keep_a,
                 page_a=0 if keep_a else page % 2,
                 page_b=page % 2 if keep_a else 0,
+                bias=bias is not None,
+                accumulate=c is not None,
             )
             operands: list[NDArray[np.uint32] | None] = [
                 x if loaded else None
                 for x, loaded in ((a[at[0]], job.load_a), (b[:, at[1]], job.load_b))
             ]
+            operands += [None if bias is None else bias[at[1]], None if c is None else c[at]]
             found.append(Part(Task(job, *operands), *at))
             if len(found) == _LONGEST:
                 yield found

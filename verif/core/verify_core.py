@@ -22,7 +22,8 @@ from .run_core import CoreOutcome, run
 
 def _run(p: Any, package: Package, task: Task) -> CoreOutcome:
     if p.ports == "streams":
-        return run(package, task.simulator, programs(p, task.seed), seed=task.seed)
+        wanted = programs(p, task.seed, large=task.simulator == "native")
+        return run(package, task.simulator, wanted, seed=task.seed)
     memory = run_in_memory(package, task.simulator, placed_programs(p, task.seed), seed=task.seed)
     return CoreOutcome(memory.jobs, memory.results, int(memory.first is not None), memory.first)
 

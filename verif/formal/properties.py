@@ -10,6 +10,8 @@ pipeline
 arithmetic
     The combinational form is the specification of `verif.formal.specification.unit_arithmetic`,
     for all inputs; of sums, what an item makes of any of them.
+registers
+    Of a core, and so is ``stream`` there: see `verif.formal.axi_contract`.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from rtl_gen.package import Package
 
 from ..stimulus import input_space
 from ..stimulus.ports import Field, payload
-from . import claims, stream_contract, sum_induction
+from . import axi_contract, claims, stream_contract, sum_induction
 from .claims import COMBINATIONAL, Problem
 from .step_function import evert
 
-PROPERTIES = ("stream", "progress", "pipeline", "arithmetic")
+PROPERTIES = ("stream", "progress", "pipeline", "arithmetic", "registers")
 
 
 def problems(package: Package, name: str) -> dict[str, Problem]:
@@ -37,6 +39,12 @@ def problems(package: Package, name: str) -> dict[str, Problem]:
     if name not in PROPERTIES:
         raise ParameterError(
             f"property={name!r} is not allowed: one or more of {', '.join(PROPERTIES)}"
+        )
+    if axi_contract.offered(package):
+        return axi_contract.problems(package, name)
+    if name == "registers":
+        raise ParameterError(
+            f"property={name!r} is not allowed for {package.manifest['unit']}: only for core"
         )
     if name in stream_contract.PARTS:
         return {

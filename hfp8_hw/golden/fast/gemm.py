@@ -16,7 +16,7 @@ _TILE = 8192
 """Accumulators in one NumPy tile: 32 KiB, a first-level cache."""
 
 
-def _lsb_and_bits(values: NDArray[np.float64]) -> tuple[int, int]:
+def lsb_and_bits(values: NDArray[np.float64]) -> tuple[int, int]:
     """The exponent of the lowest bit set in any value, and the widest significand."""
     parts = split(values[values != 0])
     if not parts.sig.size:
@@ -49,7 +49,7 @@ def applies(
         return False
     if not (x.size and y.size and np.isfinite(x).all() and np.isfinite(y).all()):
         return False
-    (low_x, bits_x), (low_y, bits_y) = _lsb_and_bits(x), _lsb_and_bits(y)
+    (low_x, bits_x), (low_y, bits_y) = lsb_and_bits(x), lsb_and_bits(y)
     top_x, top_y = float(np.abs(x).max()), float(np.abs(y).max())
     operands = min(low_x, low_y) >= -149 and max(top_x, top_y) < 2.0**128
     roundings = min(chunk, depth) + -(-depth // chunk)
@@ -79,19 +79,41 @@ def matmul(
         rows = max(1, _TILE // b.shape[1])
         for start in range(0, len(a), rows):
             _tile(a[start : start + rows], b, out[start : start + rows], chunk, drop, half, even)
-    return _codes(out, acc)
+    return codes(out, acc)
 
 
-def _codes(out: NDArray[np.float32], acc: Accumulator) -> NDArray[Any]:
+def grouped(
+    a: NDArray[np.float32], b: NDArray[np.float32], chunk: int, acc: Accumulator, work: int
+) -> NDArray[Any]:
+    """Accumulator codes of each of some products, (groups, m, k) @ (groups, k, n), by this thread
+    alone; call only where `applies`. Both are contiguous; ``work`` as in `jit.kernels`."""
+    drop = np.uint32(23 - acc.fmt.man_bits)
+    even = acc.rounding.mode == "RNE"
+    half = np.uint32((1 << (int(drop) - 1)) - (1 if even else 0))
+    out = np.empty((*a.shape[:2], b.shape[2]), np.float32)
+    compiled = jit.kernels(work)
+    if compiled is not None:
+        compiled.grouped[even](a, out, b, chunk, drop, half)
+        return codes(out, acc)
+    rows = max(1, _TILE // b.shape[2])
+    for group in range(len(a)):
+        for start in range(0, a.shape[1], rows):
+            part = slice(start, start + rows)
+            _tile(a[group, part], b[group], out[group, part], chunk, drop, half, even)
+    return codes(out, acc)
+
+
+def codes(out: NDArray[np.float32], acc: Accumulator) -> NDArray[Any]:
     """Codes of zeros and values that are normal numbers of the accumulator format.
 
     The exponent is re-biased and the dropped mantissa bits, all zero, are cut off.
     """
     word = out.view(np.uint32)
     mag = (word & np.uint32(0x7FFFFFFF)) >> np.uint32(23 - acc.fmt.man_bits)
-    rebias = np.int64((127 - acc.fmt.bias) << acc.fmt.man_bits)
-    code = np.where(mag == 0, 0, mag.astype(np.int64) - rebias)
-    return (code | np.where(word >> 31, acc.fmt.sign_mask, 0)).astype(code_dtype(acc.fmt))
+    rebias = np.int32((127 - acc.fmt.bias) << acc.fmt.man_bits)
+    code = np.where(mag == 0, np.int32(0), mag.view(np.int32) - rebias).view(np.uint32)
+    sign = (word >> np.uint32(31)) << np.uint32(acc.fmt.width - 1)
+    return (code | sign).astype(code_dtype(acc.fmt))
 
 
 def _tile(

@@ -8,6 +8,7 @@ arrays.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,12 +42,17 @@ class Kernels:
         SR(n) of binary32 words by integers; ``zero_exp`` as an index of `formats.ZERO_EXP`.
     matmul : by ``even`` (RNE, else RNA): (a, out, b, chunk, drop, half)
         See `hfp8_hw.golden.fast.gemm`.
+    grouped : by ``even``: the same with one more axis in front of all arrays
+    wide : (a, out, b, chunk, drop, half, least, top)
+        Likewise, in binary64; see `hfp8_hw.golden.fast.wide`.
     """
 
     quantize: Kernel
     nearest: Callable[[int, bool, bool, bool, int], Kernel]
     stochastic: Kernel
     matmul: dict[bool, Kernel]
+    grouped: dict[bool, Kernel]
+    wide: Kernel
 
 
 def kernels(work: int) -> Kernels | None:
@@ -219,4 +225,46 @@ def _compile() -> Kernels | None:
 
         return kernel
 
-    return Kernels(quantize, nearest, stochastic, {False: matmul(False), True: matmul(True)})
+    def grouped(even: bool) -> Kernel:
+        one = every[even]
+
+        @numba.njit(cache=True, nogil=True)
+        def kernel(a: Any, out: Any, b: Any, chunk: int, drop: Any, half: Any) -> None:
+            for g in range(a.shape[0]):
+                one(a[g], out[g], b[g], chunk, drop, half)
+
+        return kernel
+
+    i64, f64 = np.int64, np.float64
+
+    @numba.njit(inline="always")
+    def held(y: Any, half: Any, mask: Any, least: Any, top: Any) -> Any:
+        z: Any = i64(i64(f64(y).view(i64) + half) & mask).view(f64)
+        small = abs(y)
+        edge = least if small + small >= least else 0.0
+        z = math.copysign(edge, y) if small < least else z
+        return math.nan if abs(z) > top else z
+
+    @numba.njit(cache=True, nogil=True)
+    def wide(
+        a: Any, out: Any, b: Any, chunk: int, drop: Any, half: Any, least: float, top: float
+    ) -> None:
+        mask = i64(~i64(i64(i64(1) << drop) - i64(1)))
+        columns = b.shape[2]
+        part = np.empty(columns, f64)
+        for g in range(a.shape[0]):
+            for i in range(a.shape[1]):
+                total = out[g, i]
+                total[:] = 0.0
+                for start in range(0, a.shape[2], chunk):
+                    part[:] = 0.0
+                    for k in range(start, min(start + chunk, a.shape[2])):
+                        x = a[g, i, k]
+                        for j in range(columns):
+                            part[j] = held(part[j] + x * b[g, k, j], half, mask, least, top)
+                    for j in range(columns):
+                        total[j] = held(total[j] + part[j], half, mask, least, top)
+
+    every = {False: matmul(False), True: matmul(True)}
+    groups = {even: grouped(even) for even in every}
+    return Kernels(quantize, nearest, stochastic, every, groups, wide)

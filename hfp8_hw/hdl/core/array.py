@@ -21,10 +21,12 @@ from .elements.exact import ExactElement
 from .elements.operands import joined
 from .elements.rounded import RoundedElement
 from .records import result_beat, step
-from .scratchpad import READ_CLOCKS
+from .scratchpad import read_cuts
 
-ISSUE_CUTS = tuple(f"read{k}" for k in range(READ_CLOCKS))
-"""What the sequencer issues waits for the scratchpads."""
+
+def issue_cuts(p: CoreParameters) -> tuple[str, ...]:
+    """What the sequencer issues waits for the scratchpads."""
+    return tuple(f"read_{name}" for name in read_cuts(p))
 
 
 class Array(wiring.Component):
@@ -34,7 +36,7 @@ class Array(wiring.Component):
     -------
     valid : 1 bit; with ``i`` (`step`)
     a, b : codes
-        Of the step, `READ_CLOCKS` later.
+        Of the step, ``len(issue_cuts(p))`` clocks later.
     o_valid : 1 bit; with ``o`` (`result_beat`)
         A beat with at least one result.
     skipped : 1 bit
@@ -59,7 +61,7 @@ class Array(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         p = self.parameters
-        pipe = Pipeline(m, self.valid, [*ISSUE_CUTS, "operand", *element_cuts(p), "leaving"])
+        pipe = Pipeline(m, self.valid, [*issue_cuts(p), "operand", *element_cuts(p), "leaving"])
         m.d.comb += pipe.ready.eq(1)
         i: Any = self.i
         pipe.carried = {
@@ -69,7 +71,7 @@ class Array(wiring.Component):
         }  # fmt: skip
         if p.convolution == "yes":
             pipe.carried["columns"] = i.columns
-        for name in ISSUE_CUTS:
+        for name in issue_cuts(p):
             pipe.cut(name)
         mask = pipe.carried.pop("mask")
         columns = pipe.carried.pop("columns", None)

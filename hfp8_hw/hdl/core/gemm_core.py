@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ...parameters import CoreParameters
 from ..numbers.raw import any_of, wire
 from ..numbers.shape import Amaranth
-from .array import ISSUE_CUTS, Array
+from .array import Array, issue_cuts
 from .drain import drain_cuts
 from .elements import element_cuts
 from .epilogue.path import Epilogue, epilogue_latency
@@ -48,7 +48,7 @@ there, and no result."""
 
 def issue_to_result(p: CoreParameters) -> int:
     """Clocks from the issue of a tile's last products to its first results' entry in the queue."""
-    summed = len(ISSUE_CUTS) + 1 + len(element_cuts(p)) + 1
+    summed = len(issue_cuts(p)) + 1 + len(element_cuts(p)) + 1
     return summed + len(drain_cuts(p)) + epilogue_latency(p)
 
 
@@ -57,8 +57,8 @@ class GemmCore(wiring.Component):
 
     Golden function: `hfp8_hw.golden.gemm_job`.
 
-    Operands come as they are stored, row by row, each row from a new beat on; ``a_layout.long``
-    and ``b_layout.long`` codes a beat. Results leave by groups of ``rows`` rows of C, in each
+    Operands come as they are stored, row by row, each row from a new beat on; ``a_layout.beat``
+    and ``b_layout.beat`` codes a beat. Results leave by groups of ``rows`` rows of C, in each
     column by column, in each ``drains`` rows a beat; ``keep`` says which of them there are.
 
     Members
@@ -71,7 +71,7 @@ class GemmCore(wiring.Component):
     step_rows, step_cols, step_mask
         What is issued in this clock: so many rows and columns of C, and in which lanes.
     summary : `summary`, under ``events.sent``; with an epilogue
-    row_words_a, row_words_b
+    row_beats_a, row_beats_b
         Beats of a stored row, under ``events.accepted``.
     map_rows
         Stored rows of a convolution's map, likewise.
@@ -89,8 +89,8 @@ class GemmCore(wiring.Component):
                 "step_rows": Out(p.rows.bit_length()),
                 "step_cols": Out(p.cols.bit_length()),
                 "step_mask": Out(p.lanes),
-                "row_words_a": Out(SIZE_BITS),
-                "row_words_b": Out(SIZE_BITS),
+                "row_beats_a": Out(SIZE_BITS),
+                "row_beats_b": Out(SIZE_BITS),
                 "map_rows": Out(SIZE_BITS),
                 **({} if p.epilogue == "none" else {"summary": Out(summary(p))}),
                 **({"c": In(stream.Signature(addend_beat(p)))} if p.epilogue == "full" else {}),
@@ -126,6 +126,7 @@ class GemmCore(wiring.Component):
                 loader.hold.eq(write),
                 pad.write.eq(loader.write | write),
                 pad.groups.eq((1 << len(pad.groups)) - 1),
+                pad.words.eq((1 << len(pad.words)) - 1),
                 pad.read.eq(getattr(sequencer, f"read_{side}")),
                 getattr(array, side).eq(pad.codes),
             ]
@@ -159,8 +160,8 @@ class GemmCore(wiring.Component):
             events.idle.eq(
                 ~self.job.valid & ~intake.busy & ~waiting & ~sequencer.active & (unsent == 0)
             ),
-            self.row_words_a.eq(intake.o.payload.a.row_words),
-            self.row_words_b.eq(intake.o.payload.b.row_words),
+            self.row_beats_a.eq(intake.o.payload.a.row_words >> _halvings(p.a_layout.parts)),
+            self.row_beats_b.eq(intake.o.payload.b.row_words >> _halvings(p.b_layout.parts)),
             self.map_rows.eq(intake.o.payload.plan.rows if p.convolution == "yes" else 0),
             self.step_rows.eq(sequencer.o.tile.rows),
             self.step_cols.eq(sequencer.cols),
@@ -283,6 +284,11 @@ class GemmCore(wiring.Component):
         with m.If(offered.valid & offered.ready):
             m.d.sync += [coming.eq(offered.payload), is_coming.eq(1)]
         return is_coming | is_ready, is_ready
+
+
+def _halvings(power: int) -> int:
+    """Of a power of two, until 1."""
+    return (power - 1).bit_length()
 
 
 def _marked(pages: Amaranth, page: Amaranth) -> Amaranth:

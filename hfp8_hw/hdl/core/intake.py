@@ -11,14 +11,14 @@ from amaranth.lib.wiring import In, Out
 from ...jobs import JobError
 from ...parameters import CoreParameters
 from ...parameters.layout import Layout
-from ..numbers.raw import wire
+from ..numbers.raw import is_const, wire
 from ..numbers.shape import Amaranth
 from .convolution.plan import Plan
 from .records import SIZE_BITS, accepted, bias_length, job_record
 
 
 class Intake(wiring.Component):
-    """One job at a time; a job takes as many clocks as a row of it has words, and it has rows of
+    """One job at a time; a job takes as many clocks as a row of it has beats, and it has rows of
     squares.
 
     Members
@@ -82,6 +82,10 @@ class Intake(wiring.Component):
             counts[side] = _Count(m, layout, start, busy, rows, columns, f"intake_{side}", hold)
 
         early, late = self._checks(job, counts)
+        # What needs no counting is found in the first clock of a job, and known from the second on.
+        checked = Signal(name="intake_checked", attrs={"stage": "intake"})
+        m.d.sync += checked.eq(busy & ~offered)
+        early = [(code, self._found(m, code, wrong)) for code, wrong in early]
         planned: Amaranth = Const(1, 1)
         if plan is not None:
             late.insert(0, (JobError.SHAPE, job.convolve & plan.wrong))
@@ -99,11 +103,12 @@ class Intake(wiring.Component):
         counted = wire(
             m, Cat(*(one.done for one in counts.values()), planned).all(), "intake_counted"
         )
-        good = wire(m, busy & ~offered & counted & (error == 0), "intake_good")
+        looking = wire(m, busy & ~offered & checked, "intake_looking")
+        good = wire(m, looking & counted & (error == 0), "intake_good")
         m.d.comb += [
             self.error.eq(error),
             self.accepted.eq(good),
-            self.refused.eq(busy & ~offered & (at_once | (counted & (error != 0)))),
+            self.refused.eq(looking & (at_once | (counted & (error != 0)))),
         ]
         o: Any = self.o
         with m.If(good):
@@ -119,6 +124,16 @@ class Intake(wiring.Component):
         if plan is not None:
             m.d.comb += o.payload.plan.eq(plan.o)
         return m
+
+    def _found(self, m: Module, code: JobError, wrong: Amaranth) -> Amaranth:
+        """A fault a clock later."""
+        if is_const(wrong):
+            return wrong
+        found = Signal(
+            name=f"intake_{code.name.lower()}", reset_less=True, attrs={"stage": "intake"}
+        )
+        m.d.sync += found.eq(wrong)
+        return found
 
     def _plan(self, m: Module, job: Any, take: Amaranth) -> Any:
         """What is found out about a convolution."""
@@ -191,6 +206,7 @@ class _Count:
     -------
     done : 1 bit
     large : 1 bit, it does not fit a page
+        Both known a clock after they are found.
     row_words, group_words
         As in `records.sizes`.
     """
@@ -223,23 +239,26 @@ class _Count:
         wide = wire(m, self.row_words == layout.words, f"{name}_full_row")
         too_wide = wire(m, more_columns & wide, f"{name}_too_wide")
         too_large = wire(m, words > layout.words, f"{name}_too_large")
-        self.large = wire(m, (too_wide | too_large) & ~hold, f"{name}_large")
-        counted = self.large | ~(more_columns | more_rows)
-        self.done = wire(m, counted & ~hold, f"{name}_done")
+        large = wire(m, (too_wide | too_large) & ~hold, f"{name}_too_much")
+        self.large, self.done = register("large", 1), register("done", 1)
+        counted = large | ~(more_columns | more_rows)
+        m.d.sync += [self.large.eq(large), self.done.eq(counted & ~hold)]
         with m.If(start):
             m.d.sync += [
+                self.large.eq(0),
+                self.done.eq(0),
                 left["rows"].eq(rows),
                 left["columns"].eq(columns),
                 self.row_words.eq(0),
                 self.group_words.eq(0),
                 words.eq(0),
             ]
-        with m.Elif(busy & ~self.large):
+        with m.Elif(busy & ~large):
             with m.If(more_columns):
                 m.d.sync += [
-                    left["columns"].eq(left["columns"] - layout.long),
-                    self.row_words.eq(self.row_words + 1),
-                    self.group_words.eq(self.group_words + layout.groups),
+                    left["columns"].eq(left["columns"] - layout.beat),
+                    self.row_words.eq(self.row_words + layout.parts),
+                    self.group_words.eq(self.group_words + layout.groups * layout.parts),
                 ]
             with m.Elif(more_rows):
                 m.d.sync += [

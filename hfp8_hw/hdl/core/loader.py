@@ -25,6 +25,7 @@ class Loader(wiring.Component):
         The scratchpad's port is not free in this clock.
     i : stream of beats
     write : 1 bit; with ``address``, ``row`` (of the square), ``turn`` (of the groups) and ``data``
+        ``address`` is that of the first of the beat's words, ``data`` has all of them.
     misplaced : 1 bit, for one clock
         ``last`` came before the end, or did not come there.
     """
@@ -64,11 +65,12 @@ class Loader(wiring.Component):
         row_words, words = (
             register(name, len(self.row_words)) for name in ("row_words", "words_left")
         )
+        parts = layout.parts
         address, base = (register(n, len(self.address)) for n in ("address", "base"))
         row, turn = register("row", len(self.row)), register("turn", len(self.turn))
         i: Any = self.i
         go = wire(m, busy & i.valid & ~self.hold, f"{stage}_go")
-        row_end = wire(m, words == 1, f"{stage}_row_end")
+        row_end = wire(m, words == parts, f"{stage}_row_end")
         end = wire(m, row_end & (rows == 1), f"{stage}_end")
         square_end = row == layout.short - 1 if len(row) else Const(1, 1)
         next_base = wire(m, (base + row_words)[: len(base)], f"{stage}_next_base")
@@ -79,7 +81,7 @@ class Loader(wiring.Component):
                 words.eq(self.row_words), address.eq(first), base.eq(first), row.eq(0), turn.eq(0),
             ]  # fmt: skip
         with m.Elif(go):
-            m.d.sync += [address.eq(address + 1), words.eq(words - 1)]
+            m.d.sync += [address.eq(address + parts), words.eq(words - parts)]
             with m.If(row_end):
                 m.d.sync += [words.eq(row_words), rows.eq(rows - 1)]
                 m.d.sync += [address.eq(base), row.eq(row + 1)]

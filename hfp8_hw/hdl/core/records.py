@@ -164,7 +164,7 @@ def accepted(p: CoreParameters) -> data.StructLayout:
 def operand_codes(p: CoreParameters, side: str) -> tuple[int, int]:
     """(codes of a beat of an operand's stream, bits that each takes there)."""
     layout, formats = (p.a_layout, p.a_formats) if side == "a" else (p.b_layout, p.b_formats)
-    return layout.long, -(-formats[0].width // 8) * 8
+    return layout.beat, -(-formats[0].width // 8) * 8
 
 
 def beat(p: CoreParameters, side: str) -> data.StructLayout:

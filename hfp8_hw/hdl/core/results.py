@@ -16,8 +16,8 @@ from .records import result_beat, sent_beat, summary
 
 def queue_depth(p: CoreParameters, latency: int) -> int:
     """Beats of the queue: those of two tiles, and what is under way meanwhile."""
-    # One beat is in the register behind the memory.
-    return (1 << (2 * p.slots + latency).bit_length()) + 1
+    # One beat is in the register behind the memory; a place is free a clock after its beat left.
+    return (1 << (2 * p.slots + latency + 1).bit_length()) + 1
 
 
 class Results(wiring.Component):
@@ -79,15 +79,16 @@ class Results(wiring.Component):
             range(self.depth + 1), init=self.depth, name="places_free", attrs={"stage": "places"}
         )
         room = Signal(init=1, name="places_room", attrs={"stage": "places"})
-        popped = wire(m, queue.r_rdy & queue.r_en, "popped")
+        # A clock later than they are free: no other has to wait for what comes out here.
+        back = Signal(2, name="places_back", attrs={"stage": "places"})
+        m.d.sync += back.eq(self.skipped + (queue.r_rdy & queue.r_en))
         m.d.comb += self.sent.eq(leaves & head.beat.last)
         if p.epilogue != "none":
             m.d.comb += self.summary.eq(head.summary)
-        following = wire(
-            m,
-            (free + popped + self.skipped - (self.reserve * p.slots))[: len(free)],
-            "places_following",
-        )
+        following = wire(m, (free + back)[: len(free)], "places_following")
+        # What is reserved is known late in a clock.
         m.d.sync += [free.eq(following), room.eq(following >= p.slots)]
+        with m.If(self.reserve):
+            m.d.sync += [free.eq(following - p.slots), room.eq(following >= 2 * p.slots)]
         m.d.comb += self.room.eq(room)
         return m

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...parameters import CoreParameters
-from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
 from .records import address_bits, operand_codes, reading, word_bits
 
-READ_CLOCKS = 3
-"""From what says where to read to the codes: the memory's own clock, which is nearly over when it
-puts out a word, one that begins with that, and one to sort codes."""
+DEEP = 2048
+"""Words of 8 bits of a block RAM of 18 kbit."""
+
+
+def read_cuts(p: CoreParameters) -> tuple[str, ...]:
+    """The registers from what says where to read to the codes: those of the addresses, the memory's
+    own, which is nearly over when it puts out a word, one that begins with that, and one to sort
+    codes."""
+    return (*(f"where{k}" for k in range(p.address_clocks)), "read", "word", "codes")
 
 
 class Scratchpad(wiring.Component):
     """Banks of memory as `hfp8_hw.parameters.core.Layout` describes: one for each group of squares
     and row of a square, ``short`` codes wide, with one port to write and one, synchronous, to read.
+    Where a beat has several words, each has a bank of its own, which a read chooses by the lowest
+    bits of its address.
 
     Members
     -------
@@ -28,9 +35,11 @@ class Scratchpad(wiring.Component):
         From the `Loader`.
     groups : a bit for each group
         Which of them are written.
+    words : a bit for each word of a beat
+        Likewise; ``address`` is that of any of them.
     read : `reading`
     codes : ``outer`` x ``lanes`` codes, lanes first
-        `READ_CLOCKS` later.
+        ``len(read_cuts(p))`` later.
     """
 
     def __init__(self, parameters: CoreParameters, side: str) -> None:
@@ -50,6 +59,7 @@ class Scratchpad(wiring.Component):
                 "row": In((layout.short - 1).bit_length()),
                 "turn": In((layout.groups - 1).bit_length()),
                 "groups": In(layout.groups),
+                "words": In(layout.parts),
                 "data": In(count * bits),
                 "read": In(reading(p, side)),
                 "codes": Out(layout.outer * layout.lanes * self.width),
@@ -61,66 +71,45 @@ class Scratchpad(wiring.Component):
         p, layout, side = self.parameters, self.layout, self.side
         short, groups = layout.short, layout.groups
         _, bits = operand_codes(p, side)
-        given = [self.data[k * bits :][: self.width] for k in range(layout.long)]
-        read: Any = self.read
-        addresses: list[Amaranth] = [read.base]
-        for u in range(1, groups):
-            following = (addresses[-1] + read.stride)[: len(self.address)]
-            if self.shifts:
-                following = self._within(addresses[-1], read.stride)
-            addresses.append(wire(m, following, f"{side}_address{u}"))
-        below: list[Amaranth] = []
-        if self.shifts:
-            below = [
-                wire(m, self._within(address, read.down), f"{side}_below{u}")
-                for u, address in enumerate(addresses)
-            ]
+        where, written = self._where(m), self._written(m)
+        given = [written["data"][k * bits :][: self.width] for k in range(layout.beat)]
+        part_bits = (layout.parts - 1).bit_length()
         # squares[s][i][j]: what group s puts out.
         squares: list[list[list[Amaranth]]] = []
         for s in range(groups):
             squares.append([])
-            # The beat's part, and the read's position, that is in this group.
-            part = _turned(self.turn, [given[u * short :][:short] for u in range(groups)], s)
-            address = _turned(read.turn, [[one] for one in addresses], s)[0]
-            lower: Amaranth = Const(0)
-            if self.shifts:
-                # The squares below are each a group further.
-                lower = _turned(read.turn, [[one] for one in below], s - 1)[0]
+            # The part of each of the beat's words that is in this group.
+            parts = [
+                _turned(written["turn"], [word[u * short :][:short] for u in range(groups)], s)
+                for word in (given[k * layout.long :] for k in range(layout.parts))
+            ]
             for i in range(short):
-                bank = memory.Memory(
-                    shape=unsigned(short * self.width),
-                    depth=p.pages * layout.words,
-                    init=[],
-                )
-                m.submodules[f"{side}{s}_{i}"] = bank
-                write: Any = bank.write_port()
-                port: Any = bank.read_port(domain="sync")
-                here = self.write & self.groups[s]
+                here = written["write"] & written["groups"][s]
                 if short > 1:
-                    here &= self.row == i
-                m.d.comb += [
-                    write.addr.eq(self.address),
-                    write.data.eq(Cat(*part)),
-                    write.en.eq(here),
-                    port.addr.eq(
-                        # The last row of a square is never above where a block begins.
-                        Mux(read.row > i, lower, address)
-                        if self.shifts and i < short - 1
-                        else address
-                    ),
-                    port.en.eq(1),
-                ]
-                row = Signal(
-                    short * self.width,
-                    name=f"{side}_word{s}_{i}",
-                    reset_less=True,
-                    attrs={"stage": f"{side}_word"},
-                )
-                m.d.sync += row.eq(port.data)
+                    here &= written["row"] == i
+                # The last row of a square is never above where a block begins.
+                at = where[f"at{s}"]
+                if self.shifts and i < short - 1:
+                    at = Mux(where["row"] > i, where[f"below{s}"], at)
+                rows = []
+                for k, part in enumerate(parts):
+                    name = f"{s}_{i}" + (f"_{k}" if layout.parts > 1 else "")
+                    found = self._bank(
+                        m, f"{side}{name}", here & written["words"][k],
+                        written["address"][part_bits:], Cat(*part), at[part_bits:],
+                    )  # fmt: skip
+                    row = Signal(
+                        short * self.width,
+                        name=f"{side}_word{name}",
+                        reset_less=True,
+                        attrs={"stage": f"{side}_word"},
+                    )
+                    m.d.sync += row.eq(found)
+                    rows.append(row)
+                row = self._chosen(m, rows, at[:part_bits], f"{s}_{i}")
                 squares[s].append([row[j * self.width :][: self.width] for j in range(short)])
 
-        along, turn = read.along, read.turn
-        first = read.row if self.shifts else Const(0, 0)
+        along, turn, first = where["along"], where["turn"], where.get("row", Const(0, 0))
         for stage in (f"{side}_read", f"{side}_word"):
             before = {"along": along, "turn": turn, "row": first}
             along, turn, first = (
@@ -156,6 +145,131 @@ class Scratchpad(wiring.Component):
         m.d.sync += held.eq(Cat(*codes))
         m.d.comb += self.codes.eq(held)
         return m
+
+    def _bank(
+        self,
+        m: Module,
+        name: str,
+        enable: Amaranth,
+        address: Amaranth,
+        value: Amaranth,
+        read_address: Amaranth,
+    ) -> Amaranth:
+        """A row of a square's memory: the codes at ``read_address`` a clock ago.
+
+        Where it is deeper than a block RAM is with a code a word, it is in slices of fewer bits: a
+        choice between blocks behind them would not be done in a clock.
+        """
+        words, width = self.parameters.pages * self.layout.words, len(value)
+        depth = words // self.layout.parts
+        most = width if depth <= DEEP else max(1, 8 * DEEP >> (depth - 1).bit_length())
+        parts = []
+        for first in range(0, width, most):
+            part = value[first : first + most]
+            bank = memory.Memory(shape=unsigned(len(part)), depth=depth, init=[])
+            m.submodules[name if most == width else f"{name}_{first}"] = bank
+            write: Any = bank.write_port()
+            port: Any = bank.read_port(domain="sync")
+            m.d.comb += [
+                write.addr.eq(address),
+                write.data.eq(part),
+                write.en.eq(enable),
+                port.addr.eq(read_address),
+                port.en.eq(1),
+            ]
+            parts.append(port.data)
+        return Cat(*parts)
+
+    def _written(self, m: Module) -> dict[str, Amaranth]:
+        """What comes to be written, as late as addresses to be read: no job's operand overtakes the
+        reads of the one ahead."""
+        now = {
+            name: Value.cast(getattr(self, name))
+            for name in ("write", "address", "row", "turn", "groups", "words", "data")
+        }
+        for clock in range(self.parameters.address_clocks):
+            stage = f"{self.side}_given{clock}"
+            for name, value in now.items():
+                held = Signal(
+                    len(value),
+                    name=f"{stage}_{name}",
+                    reset_less=name != "write",
+                    attrs={"stage": stage},
+                )
+                m.d.sync += held.eq(value)
+                now[name] = held
+        return now
+
+    def _where(self, m: Module) -> dict[str, Amaranth]:
+        """For each group s the address of its square, ``at{s}``, and with ``shifts`` of the square
+        below it, ``below{s}``; beside these the rest of `reading`, as late.
+
+        In each clock twice as many squares are known, by one addition each.
+        """
+        layout, groups, clocks = self.layout, self.layout.groups, self.parameters.address_clocks
+        read: Any = self.read
+        names = ("turn", "along", "stride", *(("row", "down") if self.shifts else ()))
+        beside: dict[str, Amaranth] = {name: Value.cast(read[name]) for name in names}
+        squares: dict[str, Amaranth] = {"at0": read.base}
+        begin = clocks - 1 - layout.address_levels - self.shifts
+        for clock in range(clocks):
+            if clock == clocks - 1:
+                squares = self._by_group(squares, beside["turn"])
+            elif clock == clocks - 2 and self.shifts:
+                below = [self._further(one, beside["down"]) for one in squares.values()]
+                squares |= {f"below{u}": one for u, one in enumerate(below)}
+            elif clock >= begin:
+                have = 1 << (clock - begin)
+                squares |= {
+                    f"at{u}": self._further(squares[f"at{u - have}"], beside["stride"] * have)
+                    for u in range(have, min(2 * have, groups))
+                }
+            stage = f"{self.side}_where{clock}"
+
+            def held(name: str, value: Amaranth, stage: str = stage) -> Amaranth:
+                register = Signal(
+                    len(value), name=f"{stage}_{name}", reset_less=True, attrs={"stage": stage}
+                )
+                m.d.sync += register.eq(value)
+                return register
+
+            beside = {name: held(name, value) for name, value in beside.items()}
+            squares = {name: held(name, value) for name, value in squares.items()}
+        return beside | squares
+
+    def _by_group(self, squares: dict[str, Amaranth], turn: Amaranth) -> dict[str, Amaranth]:
+        """The squares of a block's positions by the groups that they are in."""
+        groups = self.layout.groups
+        found = {}
+        for s in range(groups):
+            at = [[squares[f"at{u}"]] for u in range(groups)]
+            found[f"at{s}"] = _turned(turn, at, s)[0]
+            if self.shifts:
+                # The squares below are each a group further.
+                below = [[squares[f"below{u}"]] for u in range(groups)]
+                found[f"below{s}"] = _turned(turn, below, s - 1)[0]
+        return found
+
+    def _further(self, address: Amaranth, step: Amaranth) -> Amaranth:
+        """An address so many words further."""
+        if self.shifts:
+            return self._within(address, step)
+        return (address + step)[: len(self.address)]
+
+    def _chosen(self, m: Module, rows: list[Signal], which: Amaranth, name: str) -> Amaranth:
+        """The word that was read, of those of all banks."""
+        for stage in (f"{self.side}_read", f"{self.side}_word"):
+            if len(rows) == 1:
+                break
+            held = Signal(
+                len(which), name=f"{stage}_part{name}", reset_less=True, attrs={"stage": stage}
+            )
+            m.d.sync += held.eq(which)
+            which = held
+        found: Amaranth = rows[0]
+        for k, row in enumerate(rows[1:], 1):
+            found = Mux(which == k, row, found)
+        return found
 
     def _within(self, address: Amaranth, step: Amaranth) -> Amaranth:
         """An address so many words further; behind the end of a page comes its beginning."""

@@ -82,9 +82,12 @@ class Sequencer(wiring.Component):
         first = register("first", 1)
         wait = register("wait", (p.chunk_interval - 1).bit_length(), True)
 
-        # With a convolution k counts through a tap, and n through a line.
-        tap_end = wire(m, k <= p.lanes, "loop_tap_end")
-        line_end = wire(m, n <= p.tile_cols, "loop_line_end")
+        # Whether a loop is at its end is known from a register, not from what is left: the first
+        # thing in a clock, on which all others wait. With a convolution k counts through a tap, and
+        # n through a line.
+        tap_end, line_end = register("tap_end", 1), register("line_end", 1)
+        last_m = register("last_m", 1)
+        waits = register("waits", 1, True)
         window = Window(p) if p.convolution == "yes" else None
         convolve = register("convolve", 1)
         last_k, last_n = tap_end, line_end
@@ -92,11 +95,10 @@ class Sequencer(wiring.Component):
             m.submodules.window = window
             last_k = wire(m, tap_end & (window.last_tap | ~convolve), "loop_last_k")
             last_n = wire(m, line_end & (window.last_line | ~convolve), "loop_last_n")
-        last_m = wire(m, rows <= p.rows, "loop_last_m")
         left = register("chunk_left", (p.chunk_steps - 1).bit_length() if p.in_chunks else 0)
-        opening = register("opening", 1)
-        sum_end = wire(m, last_k | (left == 0), "loop_sum_end") if p.in_chunks else last_k
-        blocked = wire(m, sum_end & (wait != 0) | last_k & ~self.room, "loop_blocked")
+        chunk_end, opening = register("chunk_end", 1), register("opening", 1)
+        sum_end = wire(m, last_k | chunk_end, "loop_sum_end") if p.in_chunks else last_k
+        blocked = wire(m, sum_end & waits | last_k & ~self.room, "loop_blocked")
         turn, begin, go, step, round_end = self._turns(m, active & ~blocked)
         tile_end = wire(m, step & last_k, "loop_tile_end")
         row_end = wire(m, tile_end & last_n, "loop_row_end")
@@ -104,23 +106,27 @@ class Sequencer(wiring.Component):
         take = wire(m, i.valid & (done | ~active & round_end), "loop_take")
         m.d.comb += i.ready.eq(done | ~active & round_end)
 
-        with m.If(wait != 0):
-            m.d.sync += wait.eq(wait - 1)
+        with m.If(waits):
+            m.d.sync += [wait.eq(wait - 1), waits.eq(wait != 1)]
         with m.If(begin & sum_end):
-            m.d.sync += wait.eq(Mux(last_k, p.slots, p.chunk_interval) - 1)
+            pause = Mux(last_k, p.slots - 1, p.chunk_interval - 1)
+            m.d.sync += [wait.eq(pause), waits.eq(pause != 0)]
         with m.If(step):
-            m.d.sync += [k.eq(k - p.lanes), first.eq(sum_end)]
+            m.d.sync += [k.eq(k - p.lanes), tap_end.eq(k <= 2 * p.lanes), first.eq(sum_end)]
         if p.in_chunks:
             with m.If(step):
-                m.d.sync += left.eq(left - 1)
+                m.d.sync += [left.eq(left - 1), chunk_end.eq(left == 1)]
             with m.If((step & sum_end) | take):
-                m.d.sync += [left.eq(p.chunk_steps - 1), opening.eq(last_k | take)]
+                m.d.sync += [left.eq(p.chunk_steps - 1), chunk_end.eq(p.chunk_steps == 1)]
+                m.d.sync += opening.eq(last_k | take)
         with m.If(step & tap_end):
-            m.d.sync += k.eq(depth)
+            m.d.sync += [k.eq(depth), tap_end.eq(depth <= p.lanes)]
         with m.If(tile_end):
-            m.d.sync += n.eq(Mux(line_end, columns, n - p.tile_cols))
+            m.d.sync += [n.eq(n - p.tile_cols), line_end.eq(n <= 2 * p.tile_cols)]
+            with m.If(line_end):
+                m.d.sync += [n.eq(columns), line_end.eq(columns <= p.tile_cols)]
         with m.If(row_end):
-            m.d.sync += rows.eq(rows - p.rows)
+            m.d.sync += [rows.eq(rows - p.rows), last_m.eq(rows <= 2 * p.rows)]
         with m.If(done):
             m.d.sync += active.eq(0)
         job = i.payload.job
@@ -134,6 +140,8 @@ class Sequencer(wiring.Component):
                 active.eq(1), first.eq(1), rows.eq(job.m), n.eq(width), columns.eq(width),
                 k.eq(deep), depth.eq(deep), mode_a.eq(job.mode_a), mode_b.eq(job.mode_b),
                 pages["a"].eq(job.page_a), pages["b"].eq(job.page_b),
+                tap_end.eq(deep <= p.lanes), line_end.eq(width <= p.tile_cols),
+                last_m.eq(job.m <= p.rows),
             ]  # fmt: skip
 
         for side, deep in (("a", ~job.transpose_a), ("b", job.transpose_b)):
@@ -189,7 +197,7 @@ class Sequencer(wiring.Component):
         there = n
         if p.turns > 1:
             later = register("cols_left", SIZE_BITS)
-            there = wire(m, Mux(begin, n, later), "loop_cols_there")
+            there = wire(m, Mux(turn == 0, n, later), "loop_cols_there")
             m.d.sync += later.eq(Mux(there < p.cols, 0, there - p.cols))
         m.d.comb += self.cols.eq(at_most(there, p.cols))
         if window is not None:

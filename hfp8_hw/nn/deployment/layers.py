@@ -45,9 +45,10 @@ class Deployed(layers.Layer):
         return {"input": self.wide}
 
     def settle(self) -> None:
-        """Give the layer its rounders."""
+        """Give the layer its rounders, where its parameters are."""
+        device = next(self.parameters()).device  # type: ignore[attr-defined]
         for name, wide in self.rounders().items():
-            setattr(self, f"round_{name}", Rounder(self.arith, wide))
+            setattr(self, f"round_{name}", Rounder(self.arith, wide).to(device))
 
     def finish(self, total: Tensor, bias: Tensor | None, wide: bool | None = None) -> Tensor:
         """A sum of products with its bias, rounded as the arithmetic says."""

@@ -254,7 +254,12 @@ Work = Callable[[Job, Task, Path | None], Iterator[Row]]
 
 
 def serve(data: Path | None, device: str, checkpoints: Path | None, work: Work) -> None:
-    """Take jobs from standard input and write their rows to standard output."""
+    """Take jobs from standard input and write their rows to standard output.
+
+    Ends at an error of the GPU: the process cannot use it any more, and would fail every job left.
+    """
+    from torch import AcceleratorError
+
     out, sys.stdout = sys.stdout, sys.stderr
     loaded: dict[str, Task] = {}
     for line in sys.stdin:
@@ -269,6 +274,8 @@ def serve(data: Path | None, device: str, checkpoints: Path | None, work: Work) 
         except Exception as error:
             row = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
             print(json.dumps(row), file=out, flush=True)
+            if isinstance(error, AcceleratorError):
+                return
 
 
 def _train(job: Job, task: Task, path: Path | None) -> Iterator[Row]:

@@ -78,7 +78,7 @@ def utilisation(
     runs = [_ran(model, p, job, count, progress) for count in (1, REPEATS, 2 * REPEATS)]
     one, some, many = map(_counts, runs)
     macs, busy = (more - less for more, less in zip(many, some, strict=True))
-    has = beat = max(p.a_layout.long, p.b_layout.long)
+    has = beat = max(p.a_layout.beat, p.b_layout.beat)
     while beat * expected.busy < has * expected.load:
         beat *= 2
     return Utilisation(

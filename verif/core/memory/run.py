@@ -14,7 +14,7 @@ from hfp8_hw.jobs import JobError
 from hfp8_hw.registers import job_words, packed, unpacked
 from rtl_gen.package import Package
 
-from ..program import patience
+from ..program import patience, reads
 from ..run_core import run_bench
 from .placed import BASE, Placed
 
@@ -82,7 +82,7 @@ def _described(placed: Placed, number: int, folder: Path) -> dict[str, Any]:
         "stall": program.stall, "reset_at": program.reset_at, "latency": placed.latency,
         "shy": placed.shy, "image": name, "reads": placed.reads, "writes": placed.writes,
         "faults": placed.faults, "burst": program.parameters.burst,
-        "patience": patience(program.parameters),
+        "patience": patience(program.parameters), "registers": reads(program.parameters),
     }  # fmt: skip
 
 

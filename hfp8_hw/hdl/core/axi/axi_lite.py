@@ -39,8 +39,10 @@ class AxiLite(wiring.Component):
         The port.
     value_NAME, next_NAME
         A register ``rw`` as it is, and any other as it reads.
-    wrote_NAME, read_NAME : 1 bit
-        It is written to, or read, in this clock; ``wdata`` has the word, ``wstrb`` its bytes.
+    wrote_NAME : 1 bit
+        It is written to in this clock; ``wdata`` has the word, ``wstrb`` its bytes.
+    read_NAME : 1 bit
+        It is read in this clock, the one after its address came.
     """
 
     def __init__(self, registers: Sequence[Register]) -> None:
@@ -68,18 +70,28 @@ class AxiLite(wiring.Component):
         )
         rdata = Signal(32, name="r_data", reset_less=True, attrs={"stage": "axi"})
         writes = wire(m, self.awvalid & self.wvalid & (~bvalid | self.bready), "axi_writes")
-        reads = wire(m, self.arvalid & (~rvalid | self.rready), "axi_reads")
+        # A clock to find the register, one for its word.
+        reading = Signal(name="r_reading", attrs={"stage": "axi"})
+        reads = wire(m, self.arvalid & ~reading & (~rvalid | self.rready), "axi_reads")
         m.d.comb += [
             self.awready.eq(writes), self.wready.eq(writes), self.arready.eq(reads),
             self.bvalid.eq(bvalid), self.bresp.eq(bresp),
             self.rvalid.eq(rvalid), self.rresp.eq(rresp), self.rdata.eq(rdata),
         ]  # fmt: skip
         to = {one.name: self.awaddr[2:] == one.address >> 2 for one in self.registers}
-        at = {one.name: self.araddr[2:] == one.address >> 2 for one in self.registers}
+        at = {
+            name: Signal(name=f"r_at_{name.lower()}", reset_less=True, attrs={"stage": "axi"})
+            for name in to
+        }
+        with m.If(reads):
+            m.d.sync += [
+                at[one.name].eq(self.araddr[2:] == one.address >> 2) for one in self.registers
+            ]
+        m.d.sync += reading.eq(reads)
         for one in self.registers:
             m.d.comb += [
                 getattr(self, f"wrote_{one.name}").eq(writes & to[one.name]),
-                getattr(self, f"read_{one.name}").eq(reads & at[one.name]),
+                getattr(self, f"read_{one.name}").eq(reading & at[one.name]),
             ]
         with m.If(self.bready):
             m.d.sync += bvalid.eq(0)
@@ -91,7 +103,7 @@ class AxiLite(wiring.Component):
         for one in self.registers:
             if one.access != "wo":
                 word = word | Mux(at[one.name], held[one.name], 0)
-        with m.If(reads):
+        with m.If(reading):
             m.d.sync += [
                 rvalid.eq(1),
                 rdata.eq(word),

@@ -85,7 +85,9 @@ class Control(wiring.Component):
 
         for name, fixed in fixed_words(p).items():
             m.d.comb += getattr(axi, f"value_{name}").eq(fixed)
-        show("STATUS", busy=~events.idle, full=full)
+        busy = Signal(name="status_busy", attrs={"stage": "events"})
+        m.d.sync += busy.eq(~events.idle)
+        show("STATUS", busy=busy, full=full)
 
         code = Signal(5, name="error_code", attrs={"stage": "events"})
         faults: dict[int, Amaranth] = {}
@@ -115,10 +117,11 @@ class Control(wiring.Component):
                 m.d.sync += [amax["value"].eq(end.amax), amax["special"].eq(end.special)]
         show("FLAGS", flags=self._seen(m, flags, axi.wrote_FLAGS, "sticky"))
         show("AMAX", **amax)
-        show("REFUSED", value=self._count(m, events.refused | overflow, 32, "refused"))
+        refused = wire(m, events.refused | overflow, "job_refused")
+        show("REFUSED", value=self._count(m, refused, 32, "refused"))
         show("DONE", value=self._count(m, events.sent, 32, "sent"))
         others = any_of(*(getattr(events, name) for name in misplaced), *faults.values())
-        self._interrupt(m, axi, Cat(events.sent, events.refused | overflow, others))
+        self._interrupt(m, axi, Cat(events.sent, refused, others))
         self._counters(m, axi)
         return m
 
@@ -168,16 +171,22 @@ class Control(wiring.Component):
         return seen
 
     def _count(self, m: Module, amount: Amaranth, width: int, name: str) -> Amaranth:
+        """Counts a clock later, as what is counted comes late in its own."""
         count = Signal(width, name=f"{name}_count", attrs={"stage": "events"})
-        m.d.sync += count.eq(count + amount)
+        now = Signal(len(amount), name=f"{name}_counted", attrs={"stage": "events"})
+        m.d.sync += [now.eq(amount), count.eq(count + now)]
         return count
 
     def _counters(self, m: Module, axi: AxiLite) -> None:
         """The counters of `COUNTERS`, and what a read keeps of the upper half."""
         p = self.parameters
         events: Any = self.events
-
-        issued = self.step_mask.any()
+        step = {}
+        for name in ("rows", "cols", "mask"):
+            value = getattr(self, f"step_{name}")
+            step[name] = Signal(len(value), name=f"macs_{name}", attrs={"stage": "macs"})
+            m.d.sync += step[name].eq(value)
+        issued = step["mask"].any()
 
         def register_of(name: str, value: Amaranth, most: int, enable: Amaranth = 1) -> Amaranth:
             held = Signal(range(most + 1), name=f"macs_{name}", attrs={"stage": "macs"})
@@ -185,8 +194,8 @@ class Control(wiring.Component):
                 m.d.sync += held.eq(value)
             return held
 
-        area = register_of("area", self.step_rows * self.step_cols, p.rows * p.cols, issued)
-        lanes = register_of("lanes", sum(self.step_mask, Const(0, 1)), p.lanes)
+        area = register_of("area", step["rows"] * step["cols"], p.rows * p.cols, issued)
+        lanes = register_of("lanes", sum(step["mask"], Const(0, 1)), p.lanes)
         amounts = {
             "BUSY": events.busy,
             "STALL_OUT": events.stall_out,

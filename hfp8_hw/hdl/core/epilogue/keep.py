@@ -17,7 +17,8 @@ from .walk import Walk
 
 
 def pad_write(p: CoreParameters) -> data.StructLayout:
-    """What is written to A's scratchpad in a clock; ``groups`` says in which groups of squares."""
+    """What is written to A's scratchpad in a clock; ``groups`` says in which groups of squares,
+    ``words`` as which word of a beat."""
     layout = p.a_layout
     count, bits = operand_codes(p, "a")
     return data.StructLayout(
@@ -26,6 +27,7 @@ def pad_write(p: CoreParameters) -> data.StructLayout:
             "row": (layout.short - 1).bit_length(),
             "turn": (layout.groups - 1).bit_length(),
             "groups": layout.groups,
+            "words": layout.parts,
             "data": count * bits,
         }
     )
@@ -119,6 +121,7 @@ class Keep(wiring.Component):
             o.row.eq(row),
             o.turn.eq(0 if parts > 1 else turn),
             o.groups.eq(Cat(*here)),
+            o.words.eq(1 << word[: (layout.parts - 1).bit_length()]),
             o.data.eq(Cat(*codes * (count // p.rows))),
         ]
         for k in range(p.pages):

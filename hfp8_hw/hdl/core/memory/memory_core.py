@@ -77,8 +77,8 @@ class MemoryCore(Generated):
         m.d.comb += [
             dispatch.accepted.eq(taken.accepted),
             dispatch.refused.eq(taken.refused),
-            dispatch.row_beats_a.eq(core.row_words_a),
-            dispatch.row_beats_b.eq(core.row_words_b),
+            dispatch.row_beats_a.eq(core.row_beats_a),
+            dispatch.row_beats_b.eq(core.row_beats_b),
             dispatch.map_rows.eq(core.map_rows),
             events.eq(taken),
             events.refused.eq(taken.refused | dispatch.lost),

@@ -1,0 +1,137 @@
+"""Tensors as codes of 8 bits, with one scale each, and as values of 16 bits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..formats import FloatFormat, parse_format
+from ..golden import decode, quantize
+from ..golden.codes.operands import value_table
+
+KINDS = {"HFP8": "HFP8_FWD", "e4m3": "E4M3FN", "e5m2": "HFP8_BWD", "int8": "INT8"}
+"""What weights and activations may be, and the format that it is."""
+
+INT8 = "INT8"
+INT8_MOST = 127
+"""What the largest magnitude of a tensor becomes; -128 is not used."""
+
+WIDE = "DLFLOAT16"
+"""Operands of 16 bits, and sums."""
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A tensor's codes.
+
+    Members
+    -------
+    codes : ndarray
+        ``uint8``; of INT8 ``int8``.
+    saturated, underflown, invalid : int
+        Elements beyond the largest value, below the smallest normal one and not exact, and NaN.
+    zeroed : int
+        Elements that became 0 and were not.
+    """
+
+    codes: NDArray[Any]
+    saturated: int
+    underflown: int
+    invalid: int
+    zeroed: int
+
+
+@dataclass(frozen=True)
+class Number:
+    """How a tensor is rounded to codes, to nearest with ties to even, saturating.
+
+    Members
+    -------
+    kind : str
+        A format of 8 bits, or INT8.
+    scale : float
+        A code's value times the scale is what it stands for. Of a format it is a power of two: the
+        format with its exponent bias moved.
+    """
+
+    kind: str
+    scale: float
+
+    @property
+    def moved(self) -> int | None:
+        """How far the exponent bias is moved: up for small numbers; None for INT8."""
+        return None if self.kind == INT8 else -round(math.log2(self.scale))
+
+    def code(self, x: NDArray[Any]) -> Coded:
+        """The codes of a tensor."""
+        with np.errstate(over="ignore", under="ignore"):
+            scaled = np.asarray(x, np.float32) * np.float32(1 / self.scale)
+        if self.kind == INT8:
+            nan = np.isnan(scaled)
+            whole = np.rint(np.where(nan, 0, scaled))
+            codes = np.clip(whole, -INT8_MOST, INT8_MOST).astype(np.int8)
+            beyond = int((np.abs(whole) > INT8_MOST).sum())
+            small = int(((whole == 0) & (scaled != 0)).sum())
+            return Coded(codes, beyond, small, int(nan.sum()), small)
+        fmt = parse_format(self.kind)
+        codes, flags = quantize(scaled, fmt, overflow="saturate", flags=True)
+        counts = np.bincount(flags.reshape(-1), minlength=16)
+        of = [int(sum(counts[k] for k in range(16) if k >> bit & 1)) for bit in range(4)]
+        zeros = int(np.count_nonzero(value_table(fmt)[codes] == 0) - np.count_nonzero(scaled == 0))
+        return Coded(codes, of[0], of[1], of[3], zeros)
+
+    def values(self, codes: NDArray[Any]) -> NDArray[np.float32]:
+        """What codes stand for."""
+        if self.kind == INT8:
+            return codes.astype(np.float32) * np.float32(self.scale)
+        table = value_table(parse_format(self.kind)).astype(np.float32) * np.float32(self.scale)
+        return table[codes]
+
+
+def number(kind: str, most: float, room: int = 0) -> Number:
+    """The number for tensors whose largest magnitude is ``most``.
+
+    ``room`` is how many binades above it a format keeps free; INT8 keeps none.
+
+    Of a format the scale is the least power of two with which nothing is beyond the largest value;
+    of INT8 it makes 127 of ``most``. Without any magnitude it is 1.
+    """
+    if not (math.isfinite(most) and most > 0):
+        return Number(kind, 1.0)
+    if kind == INT8:
+        return Number(kind, most / INT8_MOST)
+    part, exponent = math.frexp(most)
+    limit, top = math.frexp(_top(parse_format(kind)))
+    return Number(kind, 2.0 ** min(64, max(-63, exponent - top + (part > limit) + room)))
+
+
+def _top(fmt: FloatFormat) -> float:
+    """What the largest magnitude of a tensor may become: the largest value, or less in formats
+    whose products, or sums of them, would leave the accumulator's range. 2**8 leaves (1,5,2) more
+    binades below than (1,4,3) has in all."""
+    return min(fmt.max, 448.0)
+
+
+def to_wide(x: NDArray[Any]) -> NDArray[np.float32]:
+    """Rounded to (1,6,9) as operands of 16 bits are: to nearest, ties away, saturating."""
+    codes = quantize(np.asarray(x, np.float32), WIDE, rounding="RNA", overflow="saturate")
+    return sums_values(codes, WIDE)
+
+
+def wide_sums(x: NDArray[Any]) -> NDArray[np.float32]:
+    """Rounded to (1,6,9) as sums are: to nearest, ties away, an overflow to NaN."""
+    return sums_values(quantize(x, WIDE, rounding="RNA", overflow="special"), WIDE)
+
+
+def sums_values(codes: NDArray[Any], acc: str) -> NDArray[np.float32]:
+    """Values of sums; of INT8, whose sums are integers, these."""
+    if codes.dtype == np.int32:
+        return codes.astype(np.float32)
+    fmt = parse_format(acc)
+    if fmt.width <= 16:
+        return value_table(fmt).astype(np.float32)[codes]
+    return np.asarray(decode(codes, fmt), np.float32)

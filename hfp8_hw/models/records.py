@@ -1,0 +1,199 @@
+"""What is measured of a run, node by node."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .numbers import Coded
+
+
+@dataclass
+class Errors:
+    """How far values are from others, summed up over batches.
+
+    Members
+    -------
+    signal, noise : float
+        Sums of squares: of the values to compare with, and of the differences.
+    largest : float
+        The largest difference.
+    elements, odd : int
+        Compared, and left out as they are not finite on one side.
+    """
+
+    signal: float = 0.0
+    noise: float = 0.0
+    largest: float = 0.0
+    elements: int = 0
+    odd: int = 0
+
+    def add(self, got: NDArray[Any], want: NDArray[Any]) -> None:
+        """Compare more of them."""
+        x, y = np.asarray(got, np.float64), np.asarray(want, np.float64)
+        good = np.isfinite(x) & np.isfinite(y)
+        same = ~good & ((x == y) | (np.isnan(x) & np.isnan(y)))
+        x, y = x[good], y[good]
+        difference = x - y
+        self.signal += float(y @ y)
+        self.noise += float(difference @ difference)
+        self.largest = max(self.largest, float(np.abs(difference).max(initial=0.0)))
+        self.elements += int(good.size)
+        self.odd += int((~good & ~same).sum())
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """Signal to noise in dB; None where one of them is 0."""
+        if self.signal <= 0 or self.noise <= 0:
+            return None
+        return 10 * math.log10(self.signal / self.noise)
+
+
+@dataclass
+class Operand:
+    """What became of a node's operand.
+
+    Members
+    -------
+    kind : str
+    scale : float
+    elements, saturated, underflown, zeroed, invalid : int
+        As in `hfp8_hw.models.numbers.Coded`, of all batches.
+    histogram : ndarray or None
+        How often each code was, by code.
+    errors : Errors or None
+        Of the values that the codes stand for, against the tensor's own.
+    """
+
+    kind: str
+    scale: float
+    elements: int = 0
+    saturated: int = 0
+    underflown: int = 0
+    zeroed: int = 0
+    invalid: int = 0
+    histogram: NDArray[np.int64] | None = None
+    errors: Errors | None = None
+
+    def add(self, coded: Coded) -> None:
+        """Count more of them."""
+        self.elements += int(coded.codes.size)
+        for name in ("saturated", "underflown", "zeroed", "invalid"):
+            setattr(self, name, getattr(self, name) + getattr(coded, name))
+        counts = np.bincount(coded.codes.reshape(-1).view(np.uint8), minlength=256)
+        self.histogram = counts if self.histogram is None else self.histogram + counts
+
+    def to_dict(self) -> dict[str, Any]:
+        """All members, as JSON takes them."""
+        histogram = None if self.histogram is None else self.histogram.tolist()
+        found = {name: value for name, value in vars(self).items() if name != "errors"}
+        sqnr = self.errors.sqnr_db if self.errors else None
+        return {**found, "histogram": histogram, "sqnr_db": sqnr}
+
+
+@dataclass
+class NodeRecord:
+    """Of a node that ran in 8 or 16 bits.
+
+    Members
+    -------
+    name, op, where : str
+    macs : int
+        Of all batches.
+    a, b : Operand or None
+        Its first and second input; None in 16 bits.
+    overflown : int
+        Results that are not finite.
+    errors, own : Errors
+        Against the FP32 model, and against FP32 with the same inputs as this node had.
+    seconds : float
+    """
+
+    name: str
+    op: str
+    where: str
+    macs: int = 0
+    a: Operand | None = None
+    b: Operand | None = None
+    overflown: int = 0
+    errors: Errors | None = None
+    own: Errors | None = None
+    seconds: float = 0.0
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """Against the FP32 model; None if that was not measured, or nothing differs."""
+        return self.errors.sqnr_db if self.errors else None
+
+    @property
+    def own_sqnr_db(self) -> float | None:
+        """Against FP32 with the same inputs."""
+        return self.own.sqnr_db if self.own else None
+
+    @property
+    def saturated(self) -> int:
+        """Elements of both operands."""
+        return sum(one.saturated for one in (self.a, self.b) if one)
+
+    @property
+    def underflown(self) -> int:
+        """Elements of both operands."""
+        return sum(one.underflown for one in (self.a, self.b) if one)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {
+            "name": self.name, "op": self.op, "where": self.where, "macs": self.macs,
+            "sqnr_db": self.sqnr_db, "own_sqnr_db": self.own_sqnr_db,
+            "largest_difference": self.errors.largest if self.errors else None,
+            "saturated": self.saturated, "underflown": self.underflown,
+            "overflown": self.overflown,
+            "a": self.a.to_dict() if self.a else None, "b": self.b.to_dict() if self.b else None,
+            "seconds": round(self.seconds, 3),
+        }  # fmt: skip
+
+
+@dataclass
+class OutputRecord:
+    """Of one of the model's outputs.
+
+    Members
+    -------
+    name : str
+    errors : Errors
+        Against the FP32 model.
+    agreed, compared : int
+        Rows along the last axis in which the largest element is the same one, and all rows; 0 where
+        that axis has one element.
+    """
+
+    name: str
+    errors: Errors
+    agreed: int = 0
+    compared: int = 0
+
+    def add(self, got: NDArray[Any], want: NDArray[Any]) -> None:
+        """Compare more of it; nothing of what is no array of numbers, or has another shape."""
+        if not isinstance(got, np.ndarray) or got.dtype.kind not in "fiub":
+            return
+        if got.shape != want.shape or not got.size:
+            self.errors.odd += int(np.size(want))
+            return
+        self.errors.add(got, want)
+        if got.ndim and got.shape[-1] > 1 and got.dtype.kind == "f":
+            same = got.argmax(-1) == want.argmax(-1)
+            self.agreed += int(same.sum())
+            self.compared += int(same.size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {
+            "name": self.name, "sqnr_db": self.errors.sqnr_db,
+            "largest_difference": self.errors.largest, "elements": self.errors.elements,
+            "not_comparable": self.errors.odd,
+            "argmax_agreed": self.agreed, "argmax_compared": self.compared,
+        }  # fmt: skip
