@@ -67,7 +67,7 @@ ALLOWED = {
     "verif/core/memory": OUTSIDE_VERIF | SWEEP | {"verif.core"},
     "verif/sweep": OUTSIDE_VERIF | SWEEP,
     "verif/regression": OUTSIDE_VERIF | SIMULATION | {"verif.regression"},
-    "verif/board": OUTSIDE_VERIF | SWEEP | {"verif.board", "hfp8_hw.host"},
+    "verif/board": OUTSIDE_VERIF | SWEEP | {"verif.board", "verif.core", "hfp8_hw.host"},
     "verif/demo": OUTSIDE_VERIF | SIMULATION | {"verif.demo"},
     "verif/formal": OUTSIDE_VERIF | FORMAL,
     "verif/formal/specification": OUTSIDE_VERIF | {"verif.formal.specification"},
