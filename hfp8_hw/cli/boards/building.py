@@ -116,7 +116,8 @@ def build_command(
 
 
 def _print(console: Console, title: str, built: Built) -> None:
-    table = Table(title=title, title_justify="left")
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
+    table = Table()
     for column in ("cells", "used", "of", "percent"):
         table.add_column(column, justify="left" if column == "cells" else "right")
     for kind, (used, available) in built.used.items():
