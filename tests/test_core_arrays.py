@@ -53,7 +53,7 @@ def test_what_is_refused(cli: Cli, tmp_path: Path) -> None:
     bench = ("bench", "core")
     assert "array='big' is not allowed" in cli.refused(*bench, "--array", "big")
     line = cli.refused(*bench, "--array", "smallest", "--only", "x")
-    assert "only='x' is not allowed: area or utilisation" in line
+    assert "only='x' is not allowed: one of area, utilisation" in line
     line = cli.refused(*bench, "--array", "smallest", "--rows", "2")
     assert "rows is not allowed with array" in line
     assert "seeds=2 is not allowed without array" in cli.refused(*bench, "--seeds", "2")
