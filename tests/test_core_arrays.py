@@ -70,7 +70,7 @@ def test_committed_figures_are_of_the_arrays_that_there_are() -> None:
     assert found and set(found) <= set(ARRAYS)
     for name, row in found.items():
         p = CoreParameters(**ARRAYS[name].parameters)
-        assert (row["parameters"], row["macs"]) == (p.to_dict(), p.macs)
+        assert (CoreParameters(**row["parameters"]), row["macs"]) == (p, p.macs)
         assert row["device"] == ARRAYS[name].device and row["dsp"] == ARRAYS[name].dsp
         assert row["fmax_median"] == statistics.median(row["fmax"])
         assert row["seeds"] == len(row["fmax"]) and row["critical"] and row["tools"]
