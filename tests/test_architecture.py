@@ -66,9 +66,10 @@ ALLOWED = {
     "verif/regression": OUTSIDE_VERIF | SIMULATION | {"verif.regression"},
     "verif/demo": OUTSIDE_VERIF | SIMULATION | {"verif.demo"},
     "verif/formal": OUTSIDE_VERIF | FORMAL,
+    "verif/formal/contracts": OUTSIDE_VERIF | FORMAL,
     "verif/formal/specification": OUTSIDE_VERIF | {"verif.formal.specification"},
     "verif/coverage": OUTSIDE_VERIF | FORMAL | {"verif.coverage"},
-    "verif/mutation": OUTSIDE_VERIF | FORMAL | {"verif.mutation"},
+    "verif/mutation": OUTSIDE_VERIF | FORMAL | {"verif.core", "verif.mutation"},
     "verif/report": OUTSIDE_VERIF | FORMAL | {"verif.coverage", "verif.mutation", "verif.report"},
     "fpga": PARAMETERS | {"rtl_gen", "fpga"},
 }
