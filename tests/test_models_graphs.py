@@ -86,6 +86,25 @@ def test_matmul_of_two_inputs(tmp_path: Path, a: tuple[int, ...], b: tuple[int, 
     )
 
 
+def test_a_model_that_is_all_in_branches_is_refused_and_says_so(tmp_path: Path) -> None:
+    branches = {
+        f"{side}_branch": helper.make_graph(
+            [node("MatMul", ["x", side], [f"{side}_y"])], side, [],
+            [helper.make_tensor_value_info(f"{side}_y", TensorProto.FLOAT, None)],
+        ) for side in ("then", "else")
+    }  # fmt: skip
+    nodes = [
+        node("ReduceSum", ["x"], ["s"], "sum", keepdims=0),
+        node("Greater", ["s", "nothing"], ["positive"], "greater"),
+        node("If", ["positive"], ["y"], "choice", **branches),
+    ]
+    constants = {"then": small(4, 4), "else": small(4, 4), "nothing": np.array(0, np.float32)}
+    path = save(tmp_path / "m.onnx", nodes, {"x": None}, ["y"], constants)
+    text = "could run in 8 bits; choice: MatMul in a subgraph$"
+    with pytest.raises(ParameterError, match=text):
+        prepare(path, {"x": small(3, 4)})
+
+
 def test_a_loop_an_if_and_a_sequence_stay_on_the_host(tmp_path: Path) -> None:
     """The loop's body takes a value from outside, and has a product."""
     body = helper.make_graph(
