@@ -352,7 +352,10 @@ PARTS = {
     DOCS / "numerics.md": {"catalogue": catalogue},
     DOCS / "units.md": {"units": units},
     DOCS / "core.md": {"registers": registers, "job_errors": job_errors},
-    DOCS / "models.md": {"models": partial(networks.scores, table)},
+    DOCS / "models.md": {
+        "models": partial(networks.scores, table),
+        "models_on_the_core": partial(networks.on_the_core, table),
+    },
     DOCS / "training.md": {
         "kernel": partial(twin.kernel, table), "traffic": partial(twin.traffic, table),
         "training": partial(twin.results, table), "deployed": partial(twin.deployed, table),
