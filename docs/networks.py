@@ -63,7 +63,7 @@ def on_the_core(table: Table) -> str:
         if not path.exists():
             continue
         data = json.loads(path.read_text())
-        core, samples = data["engine"], data["outputs"][0]["compared"]
+        core, samples = data["engine"], data["outputs"][0]["argmax_compared"]
         p = core["parameters"]
         body.append([
             f"`{name}`", samples, f"{p['rows']} x {p['cols']}", f"{core['elements']:,}",
