@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hfp8_hw import __version__
-from hfp8_hw.hdl import StreamUnit, create
+from hfp8_hw.errors import ParameterError
+from hfp8_hw.hdl import AxiCore, StreamUnit, create
+from hfp8_hw.hdl.link.core_target import CoreTarget
 from hfp8_hw.hdl.link.target import Target, UnitTarget
 from hfp8_hw.hdl.link.top import BoardTop
 
-from .kept import generate_once
+from .cache import built
+from .kept import generate_once, sources
 from .names import SYSTEMVERILOG, TOOLS, VERILOG
 from .package import Package
 from .verilog import convert
@@ -63,16 +68,28 @@ def board_module(parameters: Any, clock: int) -> BoardModule:
     Raises
     ------
     ParameterError
-        As `rtl_gen.package.generate`.
+        For a core with ports other than streams.
     """
+    if getattr(parameters, "ports", "streams") != "streams":
+        raise ParameterError(
+            f"ports={parameters.ports!r} is not allowed on a board: streams, which the link feeds"
+        )
     design = generate_once(parameters)
-    top = BoardTop(_target(parameters), clock, manifest_hash(design.manifest))
-    reserved = VERILOG | SYSTEMVERILOG | set(TOOLS)
-    text, _ = convert(top, TOP, reserved=reserved)
-    return BoardModule(design, clock, _HEADER.format(design=design.name, clock=clock) + text)
+
+    def make(folder: Path) -> None:
+        top = BoardTop(_target(parameters), clock, manifest_hash(design.manifest))
+        reserved = VERILOG | SYSTEMVERILOG | set(TOOLS)
+        text, _ = convert(top, TOP, reserved=reserved)
+        text = _HEADER.format(design=design.name, clock=clock) + text
+        (folder / "board.v").write_text(text)
+
+    facts = [json.dumps([parameters.unit, parameters.to_dict(), clock]), sources()]
+    return BoardModule(design, clock, (built("modules", facts, make) / "board.v").read_text())
 
 
 def _target(parameters: Any) -> Target:
-    unit = create(parameters)
-    assert isinstance(unit, StreamUnit)
-    return UnitTarget(unit)
+    made = create(parameters)
+    if isinstance(made, AxiCore):
+        return CoreTarget(made)
+    assert isinstance(made, StreamUnit)
+    return UnitTarget(made)

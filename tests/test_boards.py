@@ -1,13 +1,15 @@
 """Bitstreams: what is listed and refused, and real ones by the real tools."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
 
 import fpga.boards.build
-from fpga.boards.build import commands
+from fpga.boards.build import commands, dfu_suffix
 from fpga.boards.catalogue import BOARDS
+from fpga.boards.figures import ROWS, committed
 from hfp8_hw.cli.main import main
 from rtl_gen.tools import run as real_run
 from verif.board.serve import CLOCKS
@@ -112,6 +114,23 @@ def test_real_bitstreams(cli: Cli, tmp_path: Path, board: str) -> None:
         (path,) = (tmp_path / folder).glob(f"*.{BOARDS[board].file}")
         found.append(path.read_bytes())
     assert found[0] == found[1] and len(found[0]) > 50_000
+
+
+@pytest.mark.slow
+def test_committed_figures_are_of_the_bitstreams_as_they_are() -> None:
+    """What was measured is what is put on the boards, and every board met its clock."""
+    rows = {f"{row['board']} {row['unit']}": row for row in committed()}
+    assert set(rows) == {row.name for row in ROWS} and {row.board for row in ROWS} == set(BOARDS)
+    for row in ROWS:
+        assert rows[row.name]["build"] == row.module().build.hex(), row.name
+        assert rows[row.name]["achieved"] >= rows[row.name]["required"], row.name
+
+
+def test_a_dfu_suffix() -> None:
+    """As the standard's appendix lays it out; the CRC is over all bytes but itself."""
+    suffix = dfu_suffix(b"bits", 0x1209, 0x5AF0)
+    assert suffix[:12] == bytes.fromhex("ffff f05a 0912 0001 55 46 44 10")
+    assert zlib.crc32(b"bits" + suffix[:12]) ^ 0xFFFFFFFF == int.from_bytes(suffix[12:], "little")
 
 
 def test_a_tool_that_fails(

@@ -85,7 +85,9 @@ def test_what_is_claimed_held() -> None:
     assert proofs and all(p["status"] in ("proved", "open") for p in proofs)
     for path in results.glob("mutate-*.json"):
         mutants = json.loads(path.read_text())["mutants"]
-        assert len(mutants) >= 300 and all(m["status"] != "survived" for m in mutants), path
+        # A core is too large for proofs; of each of its survivors somebody says why.
+        left = [m for m in mutants if m["status"] == "survived" and not m.get("judged")]
+        assert len(mutants) >= 300 and not left, path
 
     covered = json.loads((results / "cover.json").read_text())["runs"]
     assert not [run for run in covered if run["wrong"] or run["failure"]]

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from hfp8_hw.cli import main
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.golden.engine import GoldenEngine
 from hfp8_hw.models import Outcome, Settings, prepare
@@ -99,7 +100,7 @@ def test_a_model_that_is_all_in_branches_is_refused_and_says_so(tmp_path: Path) 
     ]
     constants = {"then": small(4, 4), "else": small(4, 4), "nothing": np.array(0, np.float32)}
     path = save(tmp_path / "m.onnx", nodes, {"x": None}, ["y"], constants)
-    text = "could run in 8 bits; choice has MatMul in a subgraph, and those stay in FP32$"
+    text = "could run in 8 bits; choice: MatMul in a subgraph$"
     with pytest.raises(ParameterError, match=text):
         prepare(path, {"x": small(3, 4)})
 
@@ -163,7 +164,8 @@ def test_integers_and_three_axes_stay_on_the_host_and_say_why(tmp_path: Path) ->
     same(path, samples, ["product"])
     why = {n.name: n.why for n in prepare(path, samples).nodes}
     assert why["whole"] == "a product of int32" and why["cube"] == "a convolution along 3 axes"
-    assert why["up"] == "no product" and why["product"] == ""
+    assert why["up"] == "its products are not taken apart"
+    assert why["cast"] == "no product" and why["product"] == ""
 
 
 @pytest.mark.parametrize("dtype, kind", [
@@ -281,3 +283,31 @@ def test_functions_of_the_file(tmp_path: Path) -> None:
     done = net.run({"x": small(2, 4)}, GoldenEngine())
     assert all((done.outputs[n] == done.reference[n]).all() for n in ("d", "y"))
     assert sum(n.where == "hfp8" for n in net.nodes) == 2
+
+
+def test_outputs_that_are_constants_sequences_and_strings(tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [node("MatMul", ["x", "w"], ["y"], "mm"), node("Identity", ["u"], ["k"]),
+         node("SplitToSequence", ["y"], ["s"], axis=0), node("ArgMax", ["y"], ["i"], axis=1),
+         node("Gather", ["names", "i"], ["label"])],
+        "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 4])],
+        [helper.make_tensor_value_info("k", TensorProto.FLOAT, [3]),
+         helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, None),
+         helper.make_tensor_value_info("label", TensorProto.STRING, None)],
+        [numpy_helper.from_array(small(4, 4), "w"), numpy_helper.from_array(small(3), "u"),
+         helper.make_tensor("names", TensorProto.STRING, [4], [b"a", b"b", b"c", b"d"])],
+    )  # fmt: skip
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9),
+              path)  # fmt: skip
+    samples = {"x": small(6, 4)}
+    done = prepare(path, samples).run(samples, GoldenEngine())
+    assert len(done.outputs["s"]) == 6 and (done.outputs["k"] == np.tile(small(3), 3)).all()
+    assert (
+        done.outputs["label"].reshape(-1).tolist() == done.reference["label"].reshape(-1).tolist()
+    )
+    np.savez(tmp_path / "x.npz", **samples)  # type: ignore[arg-type]
+    assert main(["run", str(path), "--inputs", str(tmp_path / "x.npz"), "--output",
+                 str(tmp_path / "y.npz"), "--report", str(tmp_path / "r.json")]) == 0  # fmt: skip
+    with np.load(tmp_path / "y.npz") as file:
+        assert sorted(file.files) == ["k", "label"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import struct
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -90,6 +92,8 @@ def build(
             run(tool, arguments, folder)
         report = json.loads((folder / _REPORT).read_text())
         content = (folder / f"{_NAME}.{board.file}").read_bytes()
+    if board.dfu is not None:
+        content += dfu_suffix(content, *board.dfu)
     required = board.clock / 1e6
     return Built(
         used={
@@ -108,7 +112,7 @@ def build(
 def commands(script: str | bytes) -> list[tuple[str, list[str]]]:
     """(tool, arguments) of each call in a build script that Amaranth writes.
 
-    Calls of tools that only make the bitstream fit another loader are left out.
+    ``dfu-suffix`` is left out: see `dfu_suffix`.
     """
     text = script.decode() if isinstance(script, bytes) else script
     found = []
@@ -136,6 +140,12 @@ def _adapted(tool: str, arguments: list[str]) -> tuple[str, list[str]]:
         else:
             words.append(word)
     return "nextpnr-himbaechel-gowin", words
+
+
+def dfu_suffix(content: bytes, vendor: int, product: int) -> bytes:
+    """The 16 bytes behind a file that say which device it is for (USB DFU 1.1, appendix B)."""
+    tail = struct.pack("<HHHH3sB", 0xFFFF, product, vendor, 0x0100, b"UFD", 16)
+    return tail + struct.pack("<I", zlib.crc32(content + tail) ^ 0xFFFFFFFF)
 
 
 def achieved(report: dict[str, Any]) -> float:

@@ -28,8 +28,10 @@ class Board:
         Lit while a request is being dealt with.
     ones : tuple of str
         Outputs that have to be 1.
-    serial : (rx, tx) or None
-        Pins of a connector (its name, its number) for a serial adapter, where the board has none.
+    serial : (connector, rx, tx) or None
+        Pins for a serial adapter, where the board has none.
+    dfu : (vendor, product) or None
+        USB numbers in the suffix of a file for a loader of the USB class DFU.
     options : tuple of (str, str)
         For the tools, by the name that Amaranth has for them.
     """
@@ -45,6 +47,7 @@ class Board:
     light: tuple[str, int] | None = ("led", 0)
     ones: tuple[str, ...] = ()
     serial: tuple[str, str, str] | None = None
+    dfu: tuple[int, int] | None = None
     options: tuple[tuple[str, str], ...] = ()
 
 
@@ -69,6 +72,38 @@ BOARDS: dict[str, Board] = {
         platform="ICEBreakerPlatform",
         file="bin",
         loader=("-b", "ice40_generic"),
+        reset=("button", 0),
+    ),
+    "orangecrab-25f": Board(
+        title="OrangeCrab r0.2 25F, serial adapter at pins 0 (from the host) and 1",
+        device="Lattice ECP5 LFE5U-25F-8",
+        clock=48_000_000,
+        module="orangecrab_r0_2",
+        platform="OrangeCrabR0_2_25FPlatform",
+        file="bit",
+        loader=("-b", "orangeCrab"),
+        reset=("button", 0),
+        light=None,
+        serial=("io", "0", "1"),
+        dfu=(0x1209, 0x5AF0),
+    ),
+    "ice40-hx8k": Board(
+        title="Lattice iCE40-HX8K Breakout Board",
+        device="Lattice iCE40HX8K",
+        clock=12_000_000,
+        module="ice40_hx8k_b_evn",
+        platform="ICE40HX8KBEVNPlatform",
+        file="bin",
+        loader=("-b", "ice40_generic"),
+    ),
+    "tang-nano-9k": Board(
+        title="Sipeed Tang Nano 9K",
+        device="Gowin GW1NR-LV9QN88PC6/I5",
+        clock=27_000_000,
+        module="tang_nano_9k",
+        platform="TangNano9kPlatform",
+        file="fs",
+        loader=("-b", "tangnano9k"),
         reset=("button", 0),
     ),
 }

@@ -11,7 +11,7 @@ import click
 
 from .. import __version__
 from ..errors import ParameterError, RunError
-from .bench import bench_command
+from .bench.group import bench_command
 from .boards.building import build_command
 from .boards.listing import boards_command
 from .checks.cover import cover_command

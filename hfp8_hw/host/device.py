@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from ..protocol import BASE_BAUD, MAX_PAYLOAD, Opcode, Refusal, most_stored
 from ..records import Record, stream_record
 from .link import Facts, Link, LinkError, Refused, SessionLost
 from .transport import SerialPort, Transport
+
+T = TypeVar("T")
 
 RESTARTS = 8
 """How often a run is begun again because the board was reset."""
@@ -29,6 +31,8 @@ class Device:
         As `Link` has it.
     fast : bool
         Negotiate a faster rate than `BASE_BAUD`.
+    margin, waits : float
+        As `Link` has them.
 
     Raises
     ------
@@ -40,16 +44,21 @@ class Device:
     ``with Device.open("serial:///dev/ttyUSB0") as board:`` makes sure that the port is let go of.
     """
 
-    def __init__(self, transport: Transport, *, patience: float = 1.0, fast: bool = True) -> None:
-        self._transport = transport
-        self.link = Link(transport, patience)
+    def __init__(
+        self, transport: Transport, *, patience: float = 1.0, fast: bool = True, **waits: float
+    ) -> None:
+        self._transport, self._fast = transport, fast
+        self.link = Link(transport, patience, **waits)
         try:
-            self.link.find()
-            if fast:
-                self.link.speed_up()
+            self._begin()
         except BaseException:
             self.close()
             raise
+
+    def _begin(self) -> None:
+        self.link.find()
+        if self._fast:
+            self.link.speed_up()
 
     @classmethod
     def open(cls, url: str, parameters: Any = None) -> Device:
@@ -132,17 +141,49 @@ class Device:
         items = packed(inputs, {name.removeprefix("i_"): v for name, v in columns.items()})
         ends = columns.get("i_last")
         gives = np.ones(len(items), np.bool_) if ends is None else np.asarray(ends).astype(np.bool_)
+        results = self.again(lambda: self.exchange(items, gives, progress))
+        return {f"o_{name}": values for name, values in unpacked(outputs, results).items()}
+
+    def again(self, action: Callable[[], T]) -> T:
+        """What an action gives that begins with `reset`; done again if the board was reset.
+
+        Raises
+        ------
+        RunError
+            If it was `RESTARTS` times, or does not answer.
+        """
         for _ in range(RESTARTS):
             try:
-                results = self.exchange(items, gives, progress)
-                break
+                return action()
             except (SessionLost, LinkError):
                 # After a reset the board is at its first rate again, and may not hear us.
-                self.link.find()
-                self.link.speed_up()
-        else:
-            raise RunError(f"the board was reset {RESTARTS} times in mid-run")
-        return {f"o_{name}": values for name, values in unpacked(outputs, results).items()}
+                self._begin()
+        raise RunError(f"the board was reset {RESTARTS} times in mid-run")
+
+    def reset(self) -> None:
+        """Reset the design, and drop the results that wait; raises as `Link.request`."""
+        self.link.request(Opcode.RESET)
+
+    def load(self, items: NDArray[np.uint8], stream: int = 0, last: bool = False) -> None:
+        """Give items to an input stream; ``last`` ends a packet. Raises as `Link.request`."""
+        step = (MAX_PAYLOAD - 2) // self.facts.item
+        for first in range(0, len(items), step):
+            ends = last and first + step >= len(items)
+            head = (stream | ends << 15).to_bytes(2, "little")
+            part = items[first : first + step]
+            self.link.request(Opcode.LOAD, head + part.tobytes(), answer=2)
+
+    def store(self, count: int) -> NDArray[np.uint8]:
+        """Fetch results: (count, bytes of a result).
+
+        Raises
+        ------
+        RunError
+            If they do not come in time; else as `Link.request`.
+        """
+        most = most_stored(self.facts.results, self.facts.result)
+        parts = [self._store(min(most, count - k)) for k in range(0, count, most)]
+        return np.frombuffer(b"".join(parts), np.uint8).reshape(-1, self.facts.result)
 
     def exchange(
         self,
@@ -169,7 +210,7 @@ class Device:
             raise RunError(
                 f"an item on the board has {facts.item} bytes, and {items.shape[1]} are due"
             )
-        self.link.request(Opcode.RESET)
+        self.reset()
         most = most_stored(facts.results, facts.result)
         step = (MAX_PAYLOAD - 2) // facts.item
         total = np.concatenate([[0], np.cumsum(gives)])
@@ -180,7 +221,7 @@ class Device:
             room = stored + most
             end = min(sent + step, int(np.searchsorted(total, room, side="right")) - 1)
             if end > sent:
-                self.link.request(Opcode.LOAD, b"\0\0" + items[sent:end].tobytes(), answer=2)
+                self.load(items[sent:end])
                 sent = end
             owed = int(total[sent]) - stored
             full = int(np.searchsorted(total, room, side="right")) - 1 <= sent

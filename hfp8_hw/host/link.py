@@ -92,6 +92,9 @@ class Link:
     patience : float
         What the time that a wait may take is multiplied by: 1 for a board, more for a simulated
         one, whose clock is slow.
+    margin, waits : float
+        Seconds for the host and its USB, and for what the board may have to wait for; a host that
+        is too hasty only asks more often.
 
     Members
     -------
@@ -103,8 +106,16 @@ class Link:
 
     facts: Facts
 
-    def __init__(self, transport: Transport, patience: float = 1.0) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        patience: float = 1.0,
+        *,
+        margin: float = MARGIN,
+        waits: float = 2 * TIMEOUT_SECONDS,
+    ) -> None:
         self.transport, self.patience = transport, patience
+        self._margin, self._waits = margin, waits
         self.baud, self.repeated = BASE_BAUD, 0
         self._sequence = os.urandom(1)[0]
         self._splitter = Splitter()
@@ -220,8 +231,8 @@ class Link:
         """The answer to the last request; None if it does not come in time."""
         # Ten bits a byte, COBS adds one in 254; the board may wait for as long as it is allowed to.
         transfer = 10 * (min(size, 2 * BUFFER) + 32) / self.baud
-        waits = 2 * TIMEOUT_SECONDS if opcode in _WAITING else 0
-        allowed = transfer + waits + MARGIN
+        waits = self._waits if opcode in _WAITING else 0
+        allowed = transfer + waits + self._margin
         for frame in self._frames(allowed * self.patience):
             if frame.sequence != self._sequence:
                 continue

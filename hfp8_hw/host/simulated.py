@@ -41,16 +41,17 @@ class SimulatedBoard(SerialPort):
         self._process = subprocess.Popen(
             [sys.executable, "-m", _SERVER, board, json.dumps(design)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            start_new_session=True,  # Ctrl-C is for this process, which ends that one
         )  # fmt: skip
         assert self._process.stdout is not None
-        said = self._process.stdout.readline().split(maxsplit=1)
-        if not said or said[0] != "port":
-            self._end()
-            why = said[1].strip() if len(said) > 1 else "it said nothing"
-            raise RunError(f"the simulated board did not start: {why}")
         try:
+            said = self._process.stdout.readline().split(maxsplit=1)
+            if not said or said[0] != "port":
+                why = said[1].strip() if len(said) > 1 else "it said nothing"
+                raise RunError(f"the simulated board did not start: {why}")
             super().__init__(said[1].strip(), BASE_BAUD)
         except BaseException:
+            self._process.terminate()
             self._end()
             raise
 

@@ -18,6 +18,13 @@ from .numbers import KINDS as FORMATS
 EIGHT, WIDE, HOST = "hfp8", "fp16", "host"
 """Where a node runs: on the engine; on the host with operands of 16 bits; on the host in FP32."""
 
+NO_PRODUCT = "no product"
+"""Why most nodes stay on the host."""
+
+COMPOUND = ("Conv", "Gemm", "MatMul", "Attention", "Einsum", "LSTM", "GRU", "RNN")
+"""What is in the names of operators with products, of which those beside `products` stay on the
+host."""
+
 SUMS = {"chunked": Sums(), "exact": Sums(semantics="exact")}
 
 
@@ -133,10 +140,9 @@ def make_plan(graph: Graph, settings: Settings, facts: Mapping[str, Tensor]) -> 
         except Unsuitable as error:
             why[node.name] = str(error)
     if not able:
-        held = [(node.name, _reason(node)) for node in graph.nodes if _products_inside(node)]
-        some = [f"{name} is {reason}" for name, reason in why.items()]
-        some += [f"{name} has {reason}, and those stay in FP32" for name, reason in held]
-        more = f"; {some[0]}" if some else ""
+        others = {n.name: _reason(n) for n in graph.nodes if n.name not in why}
+        reasons = [*why.items(), *((n, r) for n, r in others.items() if r != NO_PRODUCT)]
+        more = f"; {reasons[0][0]}: {reasons[0][1]}" if reasons else ""
         raise ParameterError(
             f"model={str(graph.path)!r} is not allowed: it has no weights to round, no "
             f"{', '.join(KINDS[:-1])} or {KINDS[-1]} that could run in 8 bits{more}"
@@ -176,12 +182,11 @@ def _able(node: NodeProto, facts: Mapping[str, Tensor]) -> Layer:
 
 
 def _reason(node: NodeProto) -> str:
-    inner = _products_inside(node)
-    return f"{', '.join(inner)} in a subgraph" if inner else "no product"
-
-
-def _products_inside(node: NodeProto) -> list[str]:
-    return sorted({kind for kind in _inside(node) if kind in KINDS})
+    inner = sorted({kind for kind in _inside(node) if kind in KINDS})
+    if inner:
+        return f"{', '.join(inner)} in a subgraph"
+    compound = any(name in node.op_type for name in COMPOUND)
+    return "its products are not taken apart" if compound else NO_PRODUCT
 
 
 def _inside(node: NodeProto) -> list[str]:

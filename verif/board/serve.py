@@ -20,7 +20,14 @@ from rtl_gen.board import board_module
 
 from .model import Model, compiled
 
-CLOCKS = {"ulx3s-85f": 25_000_000, "icebreaker": 12_000_000}
+CLOCKS = {
+    "ulx3s-85f": 25_000_000,
+    "icebreaker": 12_000_000,
+    "orangecrab-25f": 48_000_000,
+    "ice40-hx8k": 12_000_000,
+    "tang-nano-9k": 27_000_000,
+}
+"""Boards and their clocks in Hz, as `fpga.boards.catalogue` has them."""
 SLICE = 20_000
 """Clocks between two looks at the terminal."""
 IDLE_SECONDS = 0.02

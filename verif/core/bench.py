@@ -23,8 +23,6 @@ from cocotbext.axi import (
 
 from hfp8_hw.registers import register, unpacked
 
-from .program import reads
-
 
 class Ports:
     """The masters at the core's ports; ``started`` counts the jobs that were started."""
@@ -120,13 +118,14 @@ async def _run(ports: Ports, program: dict[str, Any], folder: Path) -> dict[str,
                 await ports.operands[side].send(AxiStreamFrame((folder / name).read_bytes()))
     starting = cocotb.start_soon(_start(ports, program["tasks"], program["burst"]))
     try:
-        return await _collected(ports, starting, program["due"], program["patience"])
+        return await _collected(ports, starting, program)
     finally:
         starting.cancel()
 
 
-async def _collected(ports: Ports, starting: Any, due: int, patience: int) -> dict[str, Any]:
+async def _collected(ports: Ports, starting: Any, program: dict[str, Any]) -> dict[str, Any]:
     """What comes while jobs are started and after that, as in `_run`."""
+    due, patience = program["due"], program["patience"]
     results: list[dict[str, Any]] = []
     idle, error, started = 0, None, ports.started
     while error is None and (len(results) < due or not starting.done()):
@@ -146,7 +145,7 @@ async def _collected(ports: Ports, starting: Any, due: int, patience: int) -> di
         error = "the core did not come to rest"
     if error is None and not ports.results.empty():
         error = "more results came than were due"
-    registers = {name: 0 if error else await ports.read(name) for name in reads()}
+    registers = {name: 0 if error else await ports.read(name) for name in program["reads"]}
     return {"results": results, "registers": registers, "error": error}
 
 

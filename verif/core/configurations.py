@@ -12,7 +12,7 @@ from hfp8_hw.jobs import MAX_PAGES, MAX_SIZE, GemmJob
 from hfp8_hw.parameters import CoreParameters
 
 from .convolutions import CONVOLUTION_CORES, convolutions
-from .mixture import mixture
+from .mixture import large_jobs, mixture
 from .program import Program
 
 PLAIN_CORES: list[dict[str, Any]] = [
@@ -126,15 +126,16 @@ def refused_jobs(p: CoreParameters, rng: np.random.Generator) -> Program:
     if longest(p) < MAX_SIZE:
         wrong += [GemmJob(2, 2, p.terms + 1), GemmJob(1, 1, MAX_SIZE)]
     one: Any = GemmJob(1, 1, 1)
+    pages = [p.pages << k for k in range(4) if p.pages << k < MAX_PAGES]
     for side, formats in (("a", p.a_formats), ("b", p.b_formats)):
-        if p.pages < MAX_PAGES:
-            wrong.append(replace(one, **{f"page_{side}": p.pages}))
+        wrong += [replace(one, **{f"page_{side}": page}) for page in pages]
         if len(formats) == 1:
             wrong.append(replace(one, **{f"mode_{side}": 1}))
     if p.epilogue == "none":
         wrong += [replace(one, relu=True), replace(one, scale=-64), replace(one, page_y=1)]
     else:
         wrong.append(replace(one, store=True))
+        wrong += [replace(one, page_y=page) for page in pages]
     if p.epilogue == "quantize":
         wrong += [replace(one, bias=True), replace(one, accumulate=True)]
     if p.epilogue == "full":
@@ -164,10 +165,10 @@ def kept_operands(p: CoreParameters, rng: np.random.Generator) -> Program:
     return program
 
 
-def programs(p: CoreParameters, seed: int) -> list[Program]:
+def programs(p: CoreParameters, seed: int, large: bool = False) -> list[Program]:
     """All that a core is checked with: jobs of all sizes, without and with random stalls on every
     port, refused ones, operands that stay, resets in mid-job, all options of the epilogue,
-    convolutions."""
+    convolutions; ``large``, for compiled code, many larger ones too."""
     rng = np.random.default_rng(seed)
     found = [every_job(p, stall, rng) for stall in (0.0, _STALL)]
     found += [refused_jobs(p, rng), kept_operands(p, rng)]
@@ -181,4 +182,6 @@ def programs(p: CoreParameters, seed: int) -> list[Program]:
         found += [convolutions(p, rng, 30, stall=stall) for stall in (0.0, _STALL)]
         found.append(convolutions(p, rng, 12, burst=4))
         found.append(convolutions(p, rng, 6, stall=0.1, reset_at=300))
+    if large:
+        found += [large_jobs(p, rng, 60) for _ in range(8)]
     return found

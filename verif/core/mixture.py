@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from hfp8_hw.jobs import GemmJob
+from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 
 from .program import Program
 
 Row = dict[str, Any]
+
+_MOST = 20000
+"""Products of a large job, at the most."""
 
 
 def options(p: CoreParameters) -> dict[str, tuple[Any, ...]]:
@@ -78,6 +81,25 @@ def _in_each_others_way(p: CoreParameters) -> list[GemmJob]:
 
 def _pairs(row: Row) -> set[Any]:
     return set(combinations(row.items(), 2))
+
+
+def large_jobs(p: CoreParameters, rng: np.random.Generator, count: int) -> Program:
+    """Jobs with any options, of all sizes that pages hold, small and large: thousands of results,
+    for what few operands make happen."""
+    program = Program(p)
+    while len(program.tasks) < count:
+        m, n, k = (int(x) for x in 2 ** rng.uniform(0, (9, 9, 7)))
+        row = {name: values[int(rng.integers(len(values)))] for name, values in options(p).items()}
+        pages = {f"page_{side}": int(rng.integers(p.pages)) for side in "ab"}
+        if p.epilogue != "none":
+            pages["page_y"] = (pages["page_a"] + 1) % p.pages
+        if "scale" in row:
+            row["scale"] = int(rng.integers(-12, 13))
+        given: Row = {"m": m, "n": n, "k": k, **row, **pages}
+        job = GemmJob(**given)
+        if m * n * k <= _MOST and p.refusal(job) is JobError.NONE:
+            program.random(rng, job)
+    return program
 
 
 def mixture(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from hfp8_hw.formats import FloatFormat
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.parameters.layout import Layout
-from hfp8_hw.registers import COUNTERS
+from hfp8_hw.registers import COUNTERS, fixed_words, job_words, registers_of
 
 Codes = NDArray[np.uint32]
 
@@ -82,7 +82,35 @@ class Program:
             for name, (given, fmt, shape) in wanted.items()
             if good and given
         }
+        extreme = int(rng.integers(12))
+        for side, formats in (("a", p.a_formats), ("b", p.b_formats)):
+            if side in loaded and extreme < 2:
+                loaded[side] = _extreme(loaded[side], formats[0], large=bool(extreme))
+        if {"a", "b"} <= set(loaded) and (job.bias or job.accumulate):
+            self._oppose(rng, job, loaded)
         self.tasks.append(Task(job, **loaded))
+
+    def _oppose(self, rng: np.random.Generator, job: GemmJob, loaded: dict[str, Any]) -> None:
+        """Make many of the addends nearly the opposite of what they are added to: most of random
+        ones are so much larger, or smaller, that nothing is left to an adder."""
+        p = self.parameters
+        acc, how = p.acc_format, p.element
+        plain = replace(job, **{name: type(getattr(job, name))() for name in job.asks})
+        total = golden.gemm_job(plain, loaded["a"], loaded["b"], **how.golden_arguments)
+        for name in ("c", "bias"):
+            if name not in loaded:
+                continue
+            codes, beside = loaded[name], total
+            if name == "bias":
+                beside = rng.permuted(total if job.convolve else total.T, axis=1)[:, 0]
+            near = (beside ^ acc.sign_mask) + rng.integers(-3, 4, codes.shape)
+            near = np.where(rng.random(codes.shape) < 0.2, near ^ acc.sign_mask, near)
+            near = near & ((1 << acc.width) - 1)
+            loaded[name] = np.where(rng.random(codes.shape) < 0.5, near, codes).astype(np.uint32)
+            if name == "c":
+                total = golden.add(
+                    total, loaded["c"], acc, rounding=how.rounding, overflow=how.overflow
+                )
 
     def refusals(self) -> list[JobError]:
         """What is refused, in order."""
@@ -126,10 +154,18 @@ class Program:
 
 
 def _codes(rng: np.random.Generator, fmt: FloatFormat, shape: tuple[int, ...]) -> Codes:
-    """Random codes, some more of them zeros and smallest numbers than there are."""
-    small = np.array([0, fmt.sign_mask, fmt.min_code, fmt.sign_mask | fmt.min_code], np.uint32)
+    """Random codes, some more of them zeros, smallest and largest numbers than there are."""
+    ends = np.array([0, fmt.min_code, 0, fmt.min_code, fmt.max_code, fmt.max_code - 1], np.uint32)
+    signs = fmt.sign_mask * rng.integers(0, 2, shape, np.uint32)
     codes = rng.integers(0, 1 << fmt.width, shape, np.uint32)
-    return np.where(rng.random(shape) < 0.15, rng.choice(small, shape), codes)
+    return np.where(rng.random(shape) < 0.2, rng.choice(ends, shape) | signs, codes)
+
+
+def _extreme(codes: Codes, fmt: FloatFormat, large: bool) -> Codes:
+    """Codes of the least or of the largest magnitudes: sums of these leave the range of ``acc``."""
+    near = codes & (fmt.sign_mask >> 4) - 1 if fmt.width > 4 else codes & 1
+    magnitude = fmt.sign_mask - 1 - near if large else near
+    return np.asarray(codes & fmt.sign_mask | magnitude, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -175,10 +211,25 @@ def check_streams(p: CoreParameters) -> None:
         )
 
 
-def reads() -> list[str]:
-    """The registers that are read at a program's end."""
-    halves = [f"{name}_{half}" for name in COUNTERS for half in ("LOW", "HIGH")]
-    return ["ERROR", "REFUSED", "DONE", "FLAGS", "AMAX", *halves]
+def reads(p: CoreParameters) -> list[str]:
+    """The registers that are read at a program's end: all but STATUS and those of addresses."""
+    found = [
+        one.name
+        for one in registers_of(p)
+        if one.access != "wo" and one.name != "STATUS" and not one.memory
+    ]
+    # A read of a lower half keeps the upper one for the next.
+    assert all(found.index(f"{name}_HIGH") == found.index(f"{name}_LOW") + 1 for name in COUNTERS)
+    return found
+
+
+def written(program: Program) -> dict[str, int]:
+    """What the registers of a job hold at a program's end, and those that never change."""
+    words = fixed_words(program.parameters)
+    for task in program.tasks:
+        words |= job_words(task.job)
+    words.pop("START", None)
+    return words
 
 
 def counters(registers: dict[str, int]) -> dict[str, int]:

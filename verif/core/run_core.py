@@ -19,11 +19,22 @@ from hfp8_hw.registers import job_words, packed, unpacked
 from rtl_gen.cache import built
 from rtl_gen.package import Package
 from verif.simulation import simulators
-from verif.simulation.simulate import cocotb_build, cocotb_test
+from verif.simulation.simulate import cocotb_build, cocotb_test, keep_waves
 
 from .compiled import native
-from .compiled.native_run import run_natively
-from .program import Frame, Program, Ran, counters, frames, in_order, patience, result_bytes
+from .compiled.native_run import NativeRan, other_clocks, run_natively
+from .program import (
+    Frame,
+    Program,
+    Ran,
+    counters,
+    frames,
+    in_order,
+    patience,
+    reads,
+    result_bytes,
+    written,
+)
 
 TOP = "hfp8_core_harness"
 BENCH = "verif.core.bench"
@@ -58,7 +69,12 @@ class CoreOutcome:
 
 
 def run(
-    package: Package, simulator: str, programs: Sequence[Program], *, seed: int = 0
+    package: Package,
+    simulator: str,
+    programs: Sequence[Program],
+    *,
+    seed: int = 0,
+    waves: Path | None = None,
 ) -> CoreOutcome:
     """Run programs, each from a reset on, on one generated core.
 
@@ -66,6 +82,8 @@ def run(
     ----------
     simulator : str
         ``icarus`` or ``verilator``, both under cocotb, or ``native``: `verif.core.native`.
+    waves : Path, optional
+        Where to leave an FST file; only of simulators.
 
     Raises
     ------
@@ -75,26 +93,29 @@ def run(
         If it fails.
     """
     outcome = CoreOutcome()
-    found = results(package, simulator, programs, seed)
+    found = results(package, simulator, programs, seed, waves)
     for number, (program, got) in enumerate(zip(programs, found, strict=False)):
         if got.error:
             outcome.wrong(f"program {number}: {got.error}")
             break
-        _check(outcome, program, number, got)
+        check(outcome, program, number, got)
     return outcome
 
 
 def results(
-    package: Package, simulator: str, programs: Sequence[Program], seed: int = 0
+    package: Package,
+    simulator: str,
+    programs: Sequence[Program],
+    seed: int = 0,
+    waves: Path | None = None,
 ) -> list[Ran]:
     """What comes of programs, as `run` runs them, uncompared; up to the first that goes wrong."""
-    run_on = _natively if simulator == "native" else _under_cocotb
-    return run_on(package, simulator, programs, seed)
+    if simulator == "native":
+        return _natively(package, programs, seed)
+    return _under_cocotb(package, simulator, programs, seed, waves)
 
 
-def _natively(
-    package: Package, simulator: str, programs: Sequence[Program], seed: int
-) -> list[Ran]:
+def _natively(package: Package, programs: Sequence[Program], seed: int) -> list[Ran]:
     model = native.model(package)
     found: list[Ran] = []
     for number, program in enumerate(programs):
@@ -105,12 +126,16 @@ def _natively(
 
 
 def _under_cocotb(
-    package: Package, simulator: str, programs: Sequence[Program], seed: int
+    package: Package,
+    simulator: str,
+    programs: Sequence[Program],
+    seed: int,
+    waves: Path | None,
 ) -> list[Ran]:
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         described = [_described(program, k, folder) for k, program in enumerate(programs)]
-        found = run_bench(package, simulator, BENCH, folder, described, seed)
+        found = run_bench(package, simulator, BENCH, folder, described, seed, waves)
     return [
         Ran([_frame(p.parameters, frame) for frame in got["results"]], got["registers"],
             got["error"])
@@ -125,12 +150,17 @@ def run_bench(
     folder: Path,
     described: list[dict[str, Any]],
     seed: int,
+    waves: Path | None = None,
 ) -> list[dict[str, Any]]:
     """What a cocotb bench of a core says of each program, whose files are in ``folder``."""
     tool = simulators.find(simulator)
-    build = build_simulation(package, tool)
+    if waves is not None and simulator == "verilator":
+        simulators.check_headers()
+    build = build_simulation(package, tool, waves is not None)
     (folder / "job.json").write_text(json.dumps({"programs": described, "seed": seed}))
-    cocotb_test(tool, build, folder, TOP, bench)
+    cocotb_test(tool, build, folder, TOP, bench, waves is not None)
+    if waves is not None:
+        keep_waves(folder, waves)
     found: list[dict[str, Any]] = json.loads((folder / "result.json").read_text())
     return found
 
@@ -158,11 +188,11 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
     due = len(program.sent())
     return {
         "tasks": tasks, "due": due, "stall": program.stall, "burst": program.burst,
-        "reset_at": program.reset_at, "patience": patience(p),
+        "reset_at": program.reset_at, "patience": patience(p), "reads": reads(p),
     }  # fmt: skip
 
 
-def _check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> None:
+def check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> None:
     """Compare one program's results and registers."""
     p: CoreParameters = program.parameters
     expected, refused = program.results(), program.refusals()
@@ -192,33 +222,45 @@ def _check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> Non
                 int(different.sum()),
             )
     registers = got.registers
-    error = unpacked("ERROR", registers["ERROR"])
-    due = {"code": int([*refused, JobError.NONE][0]), "misplaced_a": 0, "misplaced_b": 0,
-           "misplaced_c": 0}  # fmt: skip
-    counts = {"REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored, "AMAX": 0}
+    pending: dict[str, int] = {"done": bool(expected), "refused": bool(refused)}
+    due = written(program) | {
+        "ERROR": packed("ERROR", {"code": int([*refused, JobError.NONE][0])}),
+        "REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored, "AMAX": 0,
+        "INTERRUPT_ENABLE": 0, "INTERRUPT_PENDING": packed("INTERRUPT_PENDING", pending),
+    }  # fmt: skip
     if expected and p.epilogue != "none":
         last = {"value": expected[-1].amax, "special": expected[-1].special}
-        counts["AMAX"] = packed("AMAX", last)
-    for name, value in counts.items():
+        due["AMAX"] = packed("AMAX", last)
+    for name, value in due.items():
         if registers[name] != value:
-            outcome.wrong(f"program {number}: register {name} is {registers[name]}, due {value}")
-    if error != due:
-        outcome.wrong(f"program {number}: register ERROR is {error}, due {due}")
-    outcome.counters.append(counters(registers))
+            found = unpacked(name, registers[name])
+            outcome.wrong(
+                f"program {number}: register {name} is {found}, due {unpacked(name, value)}"
+            )
+    counts = counters(registers)
+    jobs = [one.job for one in expected]
+    macs = sum(job.m * job.n * job.k for job in jobs)
+    if not any(job.convolve for job in jobs) and counts["MACS"] != macs:
+        outcome.wrong(f"program {number}: the counter MACS is {counts['MACS']}, due {macs}")
+    if isinstance(got, NativeRan):
+        late = other_clocks(program, got)
+        if late is not None:
+            outcome.wrong(f"program {number}: {late}")
+    outcome.counters.append(counts)
 
 
-def build_simulation(package: Package, tool: simulators.Tool) -> Path:
+def build_simulation(package: Package, tool: simulators.Tool, waves: bool = False) -> Path:
     """The folder of the built simulation, made if it is not in the cache."""
     text = harness(package.manifest)
     facts = [package.verilog, text, tool.name, tool.version, version("cocotb"), sys.version,
-             sys.prefix]  # fmt: skip
+             sys.prefix, *(["waves"] if waves else [])]  # fmt: skip
 
     def make(folder: Path) -> None:
         sources = []
         for name, content in ((package.name, package.verilog), (TOP, text)):
             sources.append(folder / f"{name}.v")
             sources[-1].write_text(content)
-        cocotb_build(tool, folder, sources, TOP)
+        cocotb_build(tool, folder, sources, TOP, waves)
 
     return built("builds", facts, make)
 

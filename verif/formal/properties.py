@@ -1,7 +1,7 @@
 """What is proved of a unit, as Verilog modules with assertions around it.
 
 stream, progress
-    Of the streams, over any number of clocks; see `verif.formal.stream_contract`.
+    Of the streams, over any number of clocks; see `verif.formal.contracts.stream_contract`.
 pipeline
     The unit is its combinational form (itself, with wires for registers), ``latency`` moves
     later, where it moves unless its output waits: with any pattern of stalls, valid and resets,
@@ -10,6 +10,8 @@ pipeline
 arithmetic
     The combinational form is the specification of `verif.formal.specification.unit_arithmetic`,
     for all inputs; of sums, what an item makes of any of them.
+registers
+    Of a core, and so is ``stream`` there: see `verif.formal.contracts.axi_contract`.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ from rtl_gen.package import Package
 
 from ..stimulus import input_space
 from ..stimulus.ports import Field, payload
-from . import claims, stream_contract, sum_induction
+from . import claims, sum_induction
 from .claims import COMBINATIONAL, Problem
+from .contracts import axi_contract, stream_contract
 from .step_function import evert
 
-PROPERTIES = ("stream", "progress", "pipeline", "arithmetic")
+PROPERTIES = ("stream", "progress", "pipeline", "arithmetic", "registers")
 
 
 def problems(package: Package, name: str) -> dict[str, Problem]:
@@ -37,6 +40,12 @@ def problems(package: Package, name: str) -> dict[str, Problem]:
     if name not in PROPERTIES:
         raise ParameterError(
             f"property={name!r} is not allowed: one or more of {', '.join(PROPERTIES)}"
+        )
+    if axi_contract.offered(package):
+        return axi_contract.problems(package, name)
+    if name == "registers":
+        raise ParameterError(
+            f"property={name!r} is not allowed for {package.manifest['unit']}: only for core"
         )
     if name in stream_contract.PARTS:
         return {

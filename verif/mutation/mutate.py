@@ -28,7 +28,9 @@ from ..stimulus.reference import as_driven, expected
 from ..sweep import compiled_model
 
 MOST = 4000
-_SELECT = "mutant"
+SELECT = "mutant"
+"""The input that switches a fault on, by its number."""
+_CLOCK = re.compile(r"-port (CLK|RD_CLK|WR_CLK) ")
 _WORD = re.compile(r"-(\w+) (\S+)")
 
 
@@ -91,8 +93,8 @@ def plant(package: Package, count: int, seed: int) -> Planted:
         asked = f"mutate -list {2 * count} -seed {seed} -o list.ys"
         tools.run("yosys", ["-q", "-p", f"{prepared}; {asked}"], folder)
         listed = (folder / "list.ys").read_text().splitlines()
-        lines = [line for line in listed if "-port CLK " not in line][:count]
-        control = f"mutate -ctrl {_SELECT} {width}"
+        lines = [line for line in listed if not _CLOCK.search(line)][:count]
+        control = f"mutate -ctrl {SELECT} {width}"
         numbered = (line.replace("mutate", f"{control} {k + 1}", 1) for k, line in enumerate(lines))
         (folder / "list.ys").write_text("\n".join(numbered))
         script = f"{prepared}; script list.ys; opt_clean; rename {top} mutants"
@@ -118,7 +120,7 @@ class Regression:
             manifest,
             read="read_rtlil unit.il",
             suffix=".il",
-            extra=(_SELECT,),
+            extra=(SELECT,),
             settle=True,
         )
         self.phases = []
@@ -134,7 +136,7 @@ class Regression:
             for lane in range(lanes):
                 own = {port: values[:, lane] for port, values in driven.items()}
                 taken = self.model.run(
-                    own, due, stall=stall, seed=self.seed * 97 + lane, extra={_SELECT: number}
+                    own, due, stall=stall, seed=self.seed * 97 + lane, extra={SELECT: number}
                 )
                 if taken.error is not None or self._differs(taken.outputs, outputs, lane):
                     return name
@@ -155,7 +157,7 @@ def judge(package: Package, planted: Planted, mutant: Mutant, timeout: int) -> V
     ToolMissing
         If ABC is not installed.
     """
-    circuits = package, planted.netlist, f", .{_SELECT}({planted.width}'d{mutant.number})"
+    circuits = package, planted.netlist, f", .{SELECT}({planted.width}'d{mutant.number})"
     steps = miter.Steps(*circuits)
     if steps.correspond and solve(steps.alone(), "mutant", "abc", 20, timeout).status == "proved":
         return Verdict(mutant, "equivalent")

@@ -28,7 +28,7 @@ def design(name: str, words: Sequence[str]) -> UnitParameters:
     ParameterError
         If there is no such design or parameter, or a value is not allowed.
     """
-    check_choice("design", name, [unit for unit in GENERATED if unit != "core"])
+    check_choice("design", name, GENERATED)
     given: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -42,7 +42,7 @@ def design(name: str, words: Sequence[str]) -> UnitParameters:
 @click.command("build", short_help="Build a bitstream for a board.")
 @click.argument("board")
 @click.option("--design", "design_name", default="quantizer", show_default=True,
-              help="The unit on the board.")  # fmt: skip
+              help="The unit on the board, or core.")  # fmt: skip
 @click.option("--param", "words", multiple=True, metavar="NAME=VALUE",
               help="A parameter, as 'hfp8 list UNIT' has them; may be repeated.")  # fmt: skip
 @click.option("-o", "--output", type=OutputFolder(), default=Path("."), show_default=True,
@@ -116,7 +116,8 @@ def build_command(
 
 
 def _print(console: Console, title: str, built: Built) -> None:
-    table = Table(title=title, title_justify="left")
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
+    table = Table()
     for column in ("cells", "used", "of", "percent"):
         table.add_column(column, justify="left" if column == "cells" else "right")
     for kind, (used, available) in built.used.items():

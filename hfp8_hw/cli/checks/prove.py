@@ -12,16 +12,20 @@ from rich.status import Status
 from rich.table import Table
 
 from ...errors import ParameterError
-from ..options import UnitCommand, given, parameter_options
+from ...parameters import GENERATED, UNITS
+from ..options import GeneratorCommand, given, parameter_options
 from ..types import Integer, Output, Unit
-from .verify import plan
+from .verify import CORE, plan
 
 
-@click.command("prove", cls=UnitCommand, short_help="Prove properties of units for all inputs.")
-@click.argument("units", nargs=-1, type=Unit())
+@click.command(
+    "prove", cls=GeneratorCommand, short_help="Prove properties of units for all inputs."
+)
+@click.argument("units", nargs=-1, type=Unit(GENERATED))
 @click.option(
     "--property", "properties", metavar="NAME[,NAME]",
-    help="stream, progress, pipeline, arithmetic.  [default: all that the unit has]",
+    help="stream, progress, pipeline, arithmetic; of the core stream, registers.  [default: all "
+         "that the unit has]",
 )  # fmt: skip
 @click.option(
     "--engine", default="auto", show_default=True,
@@ -51,8 +55,8 @@ def prove_command(
     """Prove properties of units for all inputs and any number of clocks.
 
     docs/verification.md says what each property claims. Without parameters, every unit named
-    (all, if none is) is proved in the configurations of `hfp8 verify`. Exit status 1 if a
-    property fails or stays open.
+    (all, if none is; the core only by name) is proved in the configurations of `hfp8 verify`.
+    Exit status 1 if a property fails or stays open.
     """
     from verif.formal.exhaustive import countable
     from verif.formal.properties import PROPERTIES, offered, problems
@@ -68,7 +72,7 @@ def prove_command(
             )
     if engine not in ENGINES:
         raise ParameterError(f"engine={engine!r} is not allowed: one of {', '.join(ENGINES)}")
-    chosen = plan(units, options)
+    chosen = plan(units, options, GENERATED if CORE in units else UNITS)
     explicit = bool(given(options)) and wanted is not None
     versions = engine_versions(engine)
     console = Console()

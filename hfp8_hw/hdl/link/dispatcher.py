@@ -104,6 +104,10 @@ class Dispatcher(wiring.Component):
 
         facts = Array(self._facts())
         answer_op, answer_length = Signal(8), Signal(16)
+        m.d.comb += [
+            self.address.eq(argument), self.w_data.eq(word),
+            self.last.eq(argument[15] & (count == 0)),
+        ]  # fmt: skip
 
         def answer(length: Any, then: str) -> None:
             """Begin the answer; ``then`` puts its payload."""
@@ -179,7 +183,7 @@ class Dispatcher(wiring.Component):
                 m.d.sync += at.eq(0)
                 with m.Switch(self.opcode):
                     with m.Case(Opcode.LOAD):
-                        m.d.sync += [self.select.eq(argument), self.last.eq(argument[15])]
+                        m.d.sync += self.select.eq(argument)
                         with m.If(argument[:15] >= self.streams):
                             refuse(Refusal.ARGUMENT)
                         with m.Else():

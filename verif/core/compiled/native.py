@@ -110,6 +110,10 @@ class Model:
         if hasattr(self, "_core"):
             self._library.hfp8_delete(self._core)
 
+    def hold(self, number: int, value: int) -> None:
+        """Set the input of this number of those that are no ports of the core's own."""
+        self._library.hfp8_hold(self._core, ctypes.c_int(number), ctypes.c_uint32(value))
+
     def run(
         self,
         writes: list[tuple[str, int]],
@@ -207,16 +211,27 @@ def model(package: Package) -> Model:
     ToolMissing, ToolError
         If Verilator or the compiler is missing or fails.
     """
+    return compiled(package.verilog, package.manifest)
+
+
+def compiled(verilog: str, manifest: dict[str, Any], held: tuple[str, ...] = ()) -> Model:
+    """The compiled model of a module with a core's ports, and more inputs that `Model.hold` sets.
+
+    Raises
+    ------
+    ToolMissing, ToolError
+        As `model`.
+    """
     cxx_compiler.require("a compiled model cannot be built")
     tool = simulators.find("verilator")
-    driver = _driver(package.manifest)
+    driver = _driver(manifest, held)
 
     def make(folder: Path) -> None:
-        (folder / "core.v").write_text(package.verilog)
+        (folder / "core.v").write_text(verilog)
         (folder / "driver.cpp").write_text(driver)
         command = [str(Path(tool.path) / "verilator"), *_VERILATE, "--Mdir", ".",
                    "--prefix", "Vcore", "--output-split", "20000",
-                   "--top-module", package.manifest["top"], "core.v"]  # fmt: skip
+                   "--top-module", manifest["top"], "core.v"]  # fmt: skip
         done = subprocess.run(
             command, cwd=folder, env=tool.env(), capture_output=True, text=True, check=False
         )
@@ -231,12 +246,15 @@ def model(package: Package) -> Model:
             if path.name != "model.so":
                 path.unlink()
 
-    facts = [package.verilog, driver, tool.version, *_VERILATE, *_FLAGS, cxx_compiler.compiler()]
-    return Model(built("cores", facts, make) / "model.so", package.manifest)
+    facts = [verilog, driver, tool.version, *_VERILATE, *_FLAGS, cxx_compiler.compiler()]
+    return Model(built("cores", facts, make) / "model.so", manifest)
 
 
-def _driver(manifest: dict[str, Any]) -> str:
+def _driver(manifest: dict[str, Any], held: tuple[str, ...]) -> str:
     """The C++ that drives the core's ports."""
+    cases = "".join(f"  if (number == {k}) core->t.{name} = value;\n"
+                    for k, name in enumerate(held))  # fmt: skip
+    hold = 'extern "C" void hfp8_hold(Core *core, int number, uint32_t value) {\n' + cases + "}\n"
     names = sources(manifest)
     declared = [
         f"Source<{bytes_of(manifest, f'{name}_tdata')}, std::remove_reference_t<decltype("
@@ -255,4 +273,4 @@ def _driver(manifest: dict[str, Any]) -> str:
         data_bytes=bytes_of(manifest, "m_axis_tdata"),
         keep_bytes=bytes_of(manifest, "m_axis_tkeep"),
         user_bytes=bytes_of(manifest, "m_axis_tuser"),
-    )
+    ) + (hold if held else "")

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hfp8_hw.jobs import GemmJob
 from hfp8_hw.parameters import CoreParameters
+from hfp8_hw.parameters.core_cycles import sequence_cycles
 from hfp8_hw.registers import job_words
 
-from ..program import Frame, Program, Ran, frames, patience, reads, result_bytes
+from ..program import Frame, Program, Ran, counters, frames, patience, reads, result_bytes
 from .native import Model
 
 
@@ -58,7 +60,7 @@ def run_natively(
             stream = streams.setdefault(f"s_axis_{side}", [])
             stream += [np.frombuffer(content, np.uint8) for content in contents]
     lengths = [result_beats(p, job.m, job.n) for job in program.sent()]
-    names = reads()
+    names = reads(p)
     # Results are as far apart as sums are long.
     longest = max((job.k for job in program.sent()), default=0)
     quiet = patience(p) + 4 * p.turns * longest + p.slots
@@ -75,6 +77,39 @@ def run_natively(
         found, dict(zip(names, taken.values.tolist(), strict=True)), taken.error,
         taken.started, taken.finished, taken.clocks,
     )  # fmt: skip
+
+
+def other_clocks(program: Program, ran: NativeRan) -> str | None:
+    """How the clocks of a run differ from those of `hfp8_hw.parameters.core_cycles`, in words; None
+    if they do not, or are not known: with pauses, a reset, a job that is refused, convolutions."""
+    jobs = [task.job for task in program.tasks]
+    if (
+        program.stall
+        or program.reset_at is not None
+        or program.refusals()
+        or any(job.convolve for job in jobs)
+    ):
+        return None
+    # A start is acknowledged a clock after it is written.
+    times = sequence_cycles(program.parameters, jobs, [int(n) - 1 for n in ran.started])
+    due = [t.finished for t, job in zip(times, jobs, strict=True) if not job.silent]
+    for number, (came, clock) in enumerate(zip(ran.finished.tolist(), due, strict=True)):
+        if came != clock:
+            return f"result {number} ended in clock {came}, due {clock}"
+    due_counts = {"BUSY": sum(t.done - t.begun for t in times)}
+    if program.parameters.turns == 1 and not any(job.bias or job.accumulate for job in jobs):
+        going = sum(steps(program.parameters, job) for job in jobs)
+        due_counts["STALL_OUT"] = due_counts["BUSY"] - going
+    found = counters(ran.registers)
+    for name, value in due_counts.items():
+        if found[name] != value:
+            return f"the counter {name} is {found[name]}, due {value}"
+    return None
+
+
+def steps(p: CoreParameters, job: GemmJob) -> int:
+    """Clocks of a job that never waits: a block of products in each."""
+    return -(-job.m // p.rows) * -(-job.n // p.tile_cols) * -(-job.k // p.lanes)
 
 
 def result_beats(p: CoreParameters, m: int, n: int) -> int:

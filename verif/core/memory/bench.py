@@ -16,7 +16,6 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 from hfp8_hw.registers import unpacked
 
 from ..bench import Ports, _pauses, _reset, _start
-from ..program import reads
 from .placed import BASE, SIZE
 from .ram import Ram
 from .rules import Rules
@@ -91,7 +90,7 @@ async def _run(ports: MemoryPorts, given: dict[str, Any]) -> dict[str, Any]:
         starting.cancel()
     clocks = ports.memory.clock - begun
     ports.stall(0, 0)
-    names = [*reads(), "INTERRUPT_PENDING"]
+    names = given["registers"]
     registers = {name: 0 if error else await ports.read(name) for name in names}
     if error is None and rules.open:
         error = f"{rules.open} bursts are open at the end"

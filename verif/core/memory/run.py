@@ -14,7 +14,7 @@ from hfp8_hw.jobs import JobError
 from hfp8_hw.registers import job_words, packed, unpacked
 from rtl_gen.package import Package
 
-from ..program import patience
+from ..program import patience, reads
 from ..run_core import run_bench
 from .placed import BASE, Placed
 
@@ -48,7 +48,12 @@ class MemoryOutcome:
 
 
 def run(
-    package: Package, simulator: str, programs: Sequence[Placed], *, seed: int = 0
+    package: Package,
+    simulator: str,
+    programs: Sequence[Placed],
+    *,
+    seed: int = 0,
+    waves: Path | None = None,
 ) -> MemoryOutcome:
     """Run programs, each from a reset on, on one generated core.
 
@@ -63,7 +68,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         described = [_described(placed, k, folder) for k, placed in enumerate(programs)]
-        outcome.ran = run_bench(package, simulator, BENCH, folder, described, seed)
+        outcome.ran = run_bench(package, simulator, BENCH, folder, described, seed, waves)
         for number, (placed, got) in enumerate(zip(programs, outcome.ran, strict=False)):
             if got["error"]:
                 outcome.wrong(f"program {number}: {got['error']}")
@@ -82,7 +87,7 @@ def _described(placed: Placed, number: int, folder: Path) -> dict[str, Any]:
         "stall": program.stall, "reset_at": program.reset_at, "latency": placed.latency,
         "shy": placed.shy, "image": name, "reads": placed.reads, "writes": placed.writes,
         "faults": placed.faults, "burst": program.parameters.burst,
-        "patience": patience(program.parameters),
+        "patience": patience(program.parameters), "registers": reads(program.parameters),
     }  # fmt: skip
 
 
