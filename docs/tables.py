@@ -398,7 +398,10 @@ PARTS = {
     DOCS / "howto" / "board.md": {
         "bitstreams": partial(boards.bitstreams, table), "faults": partial(boards.faults, table),
     },
-    DOCS / "models.md": {"models": partial(networks.scores, table)},
+    DOCS / "models.md": {
+        "models": partial(networks.scores, table),
+        "models_on_the_core": partial(networks.on_the_core, table),
+    },
     DOCS / "training.md": {
         "kernel": partial(twin.kernel, table), "traffic": partial(twin.traffic, table),
         "training": partial(twin.results, table), "deployed": partial(twin.deployed, table),
