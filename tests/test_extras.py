@@ -99,6 +99,9 @@ COMMANDS = {
     "build icebreaker": "amaranth-boards is missing; the extra 'board' has it",
     "deploy x.npz": "torch is missing; the extra 'train' has it",
     "export x.npz -o m.onnx": "torch is missing; the extra 'train' has it",
+    "run m.onnx --inputs x.npz": "onnx is missing; the extra 'models' has it",
+    "run m.onnx --inputs x.npz --on sim": "onnx is missing; the extra 'models' has it",
+    "retune m.onnx --inputs x.npz -o n.onnx": "onnx is missing; the extra 'models' has it",
     "report r.json": "jinja2 is missing; the extra 'report' has it",
 }
 

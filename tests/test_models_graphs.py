@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from hfp8_hw.cli import main
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.golden.engine import GoldenEngine
 from hfp8_hw.models import Outcome, Settings, prepare
@@ -83,6 +84,25 @@ def test_matmul_of_two_inputs(tmp_path: Path, a: tuple[int, ...], b: tuple[int, 
     assert (
         done.nodes[0].macs == np.broadcast_to(done.outputs["y"], done.outputs["y"].shape).size * 4
     )
+
+
+def test_a_model_that_is_all_in_branches_is_refused_and_says_so(tmp_path: Path) -> None:
+    branches = {
+        f"{side}_branch": helper.make_graph(
+            [node("MatMul", ["x", side], [f"{side}_y"])], side, [],
+            [helper.make_tensor_value_info(f"{side}_y", TensorProto.FLOAT, None)],
+        ) for side in ("then", "else")
+    }  # fmt: skip
+    nodes = [
+        node("ReduceSum", ["x"], ["s"], "sum", keepdims=0),
+        node("Greater", ["s", "nothing"], ["positive"], "greater"),
+        node("If", ["positive"], ["y"], "choice", **branches),
+    ]
+    constants = {"then": small(4, 4), "else": small(4, 4), "nothing": np.array(0, np.float32)}
+    path = save(tmp_path / "m.onnx", nodes, {"x": None}, ["y"], constants)
+    text = "could run in 8 bits; choice: MatMul in a subgraph$"
+    with pytest.raises(ParameterError, match=text):
+        prepare(path, {"x": small(3, 4)})
 
 
 def test_a_loop_an_if_and_a_sequence_stay_on_the_host(tmp_path: Path) -> None:
@@ -263,3 +283,31 @@ def test_functions_of_the_file(tmp_path: Path) -> None:
     done = net.run({"x": small(2, 4)}, GoldenEngine())
     assert all((done.outputs[n] == done.reference[n]).all() for n in ("d", "y"))
     assert sum(n.where == "hfp8" for n in net.nodes) == 2
+
+
+def test_outputs_that_are_constants_sequences_and_strings(tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [node("MatMul", ["x", "w"], ["y"], "mm"), node("Identity", ["u"], ["k"]),
+         node("SplitToSequence", ["y"], ["s"], axis=0), node("ArgMax", ["y"], ["i"], axis=1),
+         node("Gather", ["names", "i"], ["label"])],
+        "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 4])],
+        [helper.make_tensor_value_info("k", TensorProto.FLOAT, [3]),
+         helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, None),
+         helper.make_tensor_value_info("label", TensorProto.STRING, None)],
+        [numpy_helper.from_array(small(4, 4), "w"), numpy_helper.from_array(small(3), "u"),
+         helper.make_tensor("names", TensorProto.STRING, [4], [b"a", b"b", b"c", b"d"])],
+    )  # fmt: skip
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9),
+              path)  # fmt: skip
+    samples = {"x": small(6, 4)}
+    done = prepare(path, samples).run(samples, GoldenEngine())
+    assert len(done.outputs["s"]) == 6 and (done.outputs["k"] == np.tile(small(3), 3)).all()
+    assert (
+        done.outputs["label"].reshape(-1).tolist() == done.reference["label"].reshape(-1).tolist()
+    )
+    np.savez(tmp_path / "x.npz", **samples)  # type: ignore[arg-type]
+    assert main(["run", str(path), "--inputs", str(tmp_path / "x.npz"), "--output",
+                 str(tmp_path / "y.npz"), "--report", str(tmp_path / "r.json")]) == 0  # fmt: skip
+    with np.load(tmp_path / "y.npz") as file:
+        assert sorted(file.files) == ["k", "label"]

@@ -385,3 +385,36 @@ def test_a_prover_that_is_stopped_leaves_nothing_open(
     for process in started:
         assert process.stdout is not None and process.stdout.closed
         assert process.returncode is not None
+
+
+CORE = {"rows": 1, "cols": 1, "lanes": 1, "a_size": 8, "b_size": 8}
+
+
+def test_the_ports_of_a_core_are_proved() -> None:
+    made = package("core", **CORE)
+    assert offered(made) == ["stream", "registers"]
+    for name in offered(made):
+        assert prove.prove(made, name, engine="z3", timeout=HOUR).status == "proved"
+    for name in ("pipeline", "progress"):
+        with pytest.raises(ParameterError, match=f"{name!r} is not allowed for core: stream or re"):
+            problems(made, name)
+    with pytest.raises(ParameterError, match="'registers' is not allowed for relu: only for core"):
+        problems(package("relu"), "registers")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "start", "old", "new"),
+    [
+        ("stream", "wire core_results_queue_head_leaves", "m_axis_tready", "1'b1"),
+        ("registers", "wire axi_awready_or", "s_axi_bready", "1'b1"),
+        ("registers", "wire axi_arready_or", "s_axi_rready", "1'b1"),
+        ("registers", "wire [1:0] axi_bresp_next", "2'b10", "2'b00"),
+    ],
+)
+def test_a_core_that_breaks_them_fails(name: str, start: str, old: str, new: str) -> None:
+    made = package("core", **CORE)
+    found = line(made, start)
+    assert old in found
+    faulty = broken(made, start, found.replace(old, new))
+    assert prove.prove(faulty, name, timeout=HOUR).status == "failed"

@@ -12,6 +12,7 @@ from hfp8_hw.errors import ParameterError
 from hfp8_hw.golden.engine import CheckedEngine, GoldenEngine, ProductJob, Sums, Windows
 from hfp8_hw.golden.engine.jobs import Progress, silent
 from hfp8_hw.parameters import CoreParameters
+from rtl_gen.kept import generate_once
 from verif.core.compiled.engine import CoreEngine
 
 from .conftest import Cli
@@ -89,8 +90,23 @@ def test_the_core_does_groups_and_windows_in_both_formats() -> None:
     job = ProductJob(kernel[:, :, :4], maps[:1, :4, 0], "HFP8_FWD", "HFP8_FWD", Sums())
     with pytest.raises(ParameterError, match=r"sums=Sums\(.*\) is not allowed: the core has"):
         core.run(job)
+    long = ProductJob(np.zeros((1, 2, 100), np.uint8), np.zeros((1, 100, 2), np.uint8), "HFP8_FWD",
+                      "HFP8_FWD", sums)  # fmt: skip
+    with pytest.raises(ParameterError, match="sums of 100 products are not allowed for a_size=64"):
+        core.run(long)
     with pytest.raises(ParameterError, match="ports='memory' is not allowed here: streams"):
         CoreEngine(package, CoreParameters(ports="memory"))
+
+
+@pytest.mark.slow
+def test_sums_that_no_page_holds_are_split() -> None:
+    p = CoreParameters(rows=2, cols=2, semantics="chunked", chunk=8, epilogue="full", a_size=64,
+                       b_size=512)  # fmt: skip
+    rng = np.random.default_rng(SEED)
+    a, b = (rng.integers(0, 126, (1, *shape), np.uint8) for shape in ((5, 61), (61, 9)))
+    checked = CheckedEngine(CoreEngine(generate_once(p), p))
+    checked.run(ProductJob(a, b, "HFP8_FWD", "HFP8_FWD", Sums(chunk=8)))
+    assert (checked.elements, checked.mismatches) == (45, 0)
 
 
 @pytest.mark.slow

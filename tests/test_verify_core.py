@@ -8,13 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hfp8_hw.cli.checks.verify import plan
-from hfp8_hw.parameters import GENERATED, UNITS
+from hfp8_hw.jobs import GemmJob
+from hfp8_hw.parameters import GENERATED, UNITS, CoreParameters
 from rtl_gen.package import Package, generate
 from verif.core import verify_core
+from verif.core.compiled import native
+from verif.core.compiled.native_run import other_clocks, run_natively
 from verif.core.configurations import CORES, MEMORY_CORES
+from verif.core.program import Program
+from verif.core.run_core import CoreOutcome, check, run
 from verif.report import load
 from verif.simulation.verify import Task, explain
 
@@ -50,6 +56,40 @@ def test_a_fault_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = explain(result)
     assert re.match(r"  program 0, result \d+: \d+ differ; place .* code 0x", lines[1]), lines
     assert lines[-1].endswith("--rows 1 --cols 1 --lanes 2 --sim native --seed 1")
+
+
+def test_a_waveform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def few(p: Any, seed: int, large: bool = False) -> list[Program]:
+        program = Program(p)
+        program.random(np.random.default_rng(seed), GemmJob(2, 2, 2))
+        return [program]
+
+    monkeypatch.setattr(verify_core, "programs", few)
+    path = tmp_path / "w" / "core.fst"
+    parameters = (("rows", 1), ("cols", 1), ("lanes", 1))
+    task = Task("core", parameters, "icarus", 1, str(path))
+    assert verify_core.run_task(task).good and path.stat().st_size > 500
+
+
+def test_clocks_and_counters_are_looked_at() -> None:
+    """A compiled core that works, but counts or takes a clock more than it should."""
+    p = CoreParameters(**SMALL)
+    package = generate(p)
+    program = Program(p)
+    for _ in range(3):
+        program.random(np.random.default_rng(1), GemmJob(3, 3, 9))
+    assert run(package, "native", [program]).first is None
+    ran = run_natively(native.model(package), program)
+    ran.finished[1] += 1
+    assert str(other_clocks(program, ran)).startswith("result 1 ended in clock ")
+    ran.finished[1] -= 1
+    for name, said in (("BUSY_LOW", "the counter BUSY is "), ("MACS_LOW", "the counter MACS is "),
+                       ("K", "register K is "), ("HASH", "register HASH is ")):  # fmt: skip
+        ran.registers[name] += 1
+        outcome = CoreOutcome()
+        check(outcome, program, 0, ran)
+        assert outcome.first is not None and said in outcome.first
+        ran.registers[name] -= 1
 
 
 def test_all_means_the_core_too() -> None:

@@ -136,11 +136,11 @@ class Deployment:
             start = time.perf_counter()
             values = self._batch(dict(one), engine, records, reference, report)
             outcome.seconds += time.perf_counter() - start
-            parts.append({name: values[name] for name in self.graph.outputs})
+            parts.append({name: self._value(name, values) for name in self.graph.outputs})
             if reference is not None:
                 wanted.append({name: reference[name] for name in self.graph.outputs})
                 for record in outcome.compared:
-                    record.add(values[record.name], reference[record.name])
+                    record.add(parts[-1][record.name], reference[record.name])
         outcome.outputs, outcome.reference = _joined(parts), _joined(wanted)
         return outcome
 
@@ -267,14 +267,16 @@ class Deployment:
 
 
 def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """The outputs of all batches, along the first axis."""
+    """The outputs of all batches, along the first axis; of sequences, all that is in them."""
     if len(parts) == 1:
         return parts[0]
     found: dict[str, Any] = {}
     for name in parts[0] if parts else ():
         every = [part[name] for part in parts]
-        axes = all(isinstance(one, np.ndarray) and one.ndim for one in every)
-        found[name] = np.concatenate(every) if axes else np.stack(every)
+        if isinstance(every[0], list):
+            found[name] = [one for each in every for one in each]
+        else:
+            found[name] = np.concatenate(every) if np.ndim(every[0]) else np.stack(every)
     return found
 
 

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from ..formats import FloatFormat, parse_format
 from ..golden import decode, quantize
 from ..golden.codes.operands import value_table
+from ..scales import INT8_MOST, fitting_exponent
 
 KINDS = {"HFP8": "HFP8_FWD", "e4m3": "E4M3FN", "e5m2": "HFP8_BWD", "int8": "INT8"}
 """What weights and activations may be, and the format that it is."""
 
 INT8 = "INT8"
-INT8_MOST = 127
-"""What the largest magnitude of a tensor becomes; -128 is not used."""
-
 WIDE = "DLFLOAT16"
 """Operands of 16 bits, and sums."""
 
@@ -104,9 +102,8 @@ def number(kind: str, most: float, room: int = 0) -> Number:
         return Number(kind, 1.0)
     if kind == INT8:
         return Number(kind, most / INT8_MOST)
-    part, exponent = math.frexp(most)
-    limit, top = math.frexp(_top(parse_format(kind)))
-    return Number(kind, 2.0 ** min(64, max(-63, exponent - top + (part > limit) + room)))
+    exponent = fitting_exponent(most, _top(parse_format(kind))) + room
+    return Number(kind, 2.0 ** min(64, exponent))
 
 
 def _top(fmt: FloatFormat) -> float:

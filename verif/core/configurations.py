@@ -126,15 +126,16 @@ def refused_jobs(p: CoreParameters, rng: np.random.Generator) -> Program:
     if longest(p) < MAX_SIZE:
         wrong += [GemmJob(2, 2, p.terms + 1), GemmJob(1, 1, MAX_SIZE)]
     one: Any = GemmJob(1, 1, 1)
+    pages = [p.pages << k for k in range(4) if p.pages << k < MAX_PAGES]
     for side, formats in (("a", p.a_formats), ("b", p.b_formats)):
-        if p.pages < MAX_PAGES:
-            wrong.append(replace(one, **{f"page_{side}": p.pages}))
+        wrong += [replace(one, **{f"page_{side}": page}) for page in pages]
         if len(formats) == 1:
             wrong.append(replace(one, **{f"mode_{side}": 1}))
     if p.epilogue == "none":
         wrong += [replace(one, relu=True), replace(one, scale=-64), replace(one, page_y=1)]
     else:
         wrong.append(replace(one, store=True))
+        wrong += [replace(one, page_y=page) for page in pages]
     if p.epilogue == "quantize":
         wrong += [replace(one, bias=True), replace(one, accumulate=True)]
     if p.epilogue == "full":
@@ -182,5 +183,5 @@ def programs(p: CoreParameters, seed: int, large: bool = False) -> list[Program]
         found.append(convolutions(p, rng, 12, burst=4))
         found.append(convolutions(p, rng, 6, stall=0.1, reset_at=300))
     if large:
-        found += [large_jobs(p, rng, 60) for _ in range(4)]
+        found += [large_jobs(p, rng, 60) for _ in range(8)]
     return found

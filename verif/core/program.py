@@ -82,6 +82,10 @@ class Program:
             for name, (given, fmt, shape) in wanted.items()
             if good and given
         }
+        extreme = int(rng.integers(12))
+        for side, formats in (("a", p.a_formats), ("b", p.b_formats)):
+            if side in loaded and extreme < 2:
+                loaded[side] = _extreme(loaded[side], formats[0], large=bool(extreme))
         if {"a", "b"} <= set(loaded) and (job.bias or job.accumulate):
             self._oppose(rng, job, loaded)
         self.tasks.append(Task(job, **loaded))
@@ -154,6 +158,13 @@ def _codes(rng: np.random.Generator, fmt: FloatFormat, shape: tuple[int, ...]) -
     small = np.array([0, fmt.sign_mask, fmt.min_code, fmt.sign_mask | fmt.min_code], np.uint32)
     codes = rng.integers(0, 1 << fmt.width, shape, np.uint32)
     return np.where(rng.random(shape) < 0.15, rng.choice(small, shape), codes)
+
+
+def _extreme(codes: Codes, fmt: FloatFormat, large: bool) -> Codes:
+    """Codes of the least or of the largest magnitudes: sums of these leave the range of ``acc``."""
+    near = codes & (fmt.sign_mask >> 4) - 1 if fmt.width > 4 else codes & 1
+    magnitude = fmt.sign_mask - 1 - near if large else near
+    return np.asarray(codes & fmt.sign_mask | magnitude, np.uint32)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from hfp8_hw.registers import job_words, packed, unpacked
 from rtl_gen.cache import built
 from rtl_gen.package import Package
 from verif.simulation import simulators
-from verif.simulation.simulate import cocotb_build, cocotb_test
+from verif.simulation.simulate import cocotb_build, cocotb_test, keep_waves
 
 from .compiled import native
 from .compiled.native_run import NativeRan, other_clocks, run_natively
@@ -69,7 +69,12 @@ class CoreOutcome:
 
 
 def run(
-    package: Package, simulator: str, programs: Sequence[Program], *, seed: int = 0
+    package: Package,
+    simulator: str,
+    programs: Sequence[Program],
+    *,
+    seed: int = 0,
+    waves: Path | None = None,
 ) -> CoreOutcome:
     """Run programs, each from a reset on, on one generated core.
 
@@ -77,6 +82,8 @@ def run(
     ----------
     simulator : str
         ``icarus`` or ``verilator``, both under cocotb, or ``native``: `verif.core.native`.
+    waves : Path, optional
+        Where to leave an FST file; only of simulators.
 
     Raises
     ------
@@ -86,7 +93,7 @@ def run(
         If it fails.
     """
     outcome = CoreOutcome()
-    found = results(package, simulator, programs, seed)
+    found = results(package, simulator, programs, seed, waves)
     for number, (program, got) in enumerate(zip(programs, found, strict=False)):
         if got.error:
             outcome.wrong(f"program {number}: {got.error}")
@@ -96,16 +103,19 @@ def run(
 
 
 def results(
-    package: Package, simulator: str, programs: Sequence[Program], seed: int = 0
+    package: Package,
+    simulator: str,
+    programs: Sequence[Program],
+    seed: int = 0,
+    waves: Path | None = None,
 ) -> list[Ran]:
     """What comes of programs, as `run` runs them, uncompared; up to the first that goes wrong."""
-    run_on = _natively if simulator == "native" else _under_cocotb
-    return run_on(package, simulator, programs, seed)
+    if simulator == "native":
+        return _natively(package, programs, seed)
+    return _under_cocotb(package, simulator, programs, seed, waves)
 
 
-def _natively(
-    package: Package, simulator: str, programs: Sequence[Program], seed: int
-) -> list[Ran]:
+def _natively(package: Package, programs: Sequence[Program], seed: int) -> list[Ran]:
     model = native.model(package)
     found: list[Ran] = []
     for number, program in enumerate(programs):
@@ -116,12 +126,16 @@ def _natively(
 
 
 def _under_cocotb(
-    package: Package, simulator: str, programs: Sequence[Program], seed: int
+    package: Package,
+    simulator: str,
+    programs: Sequence[Program],
+    seed: int,
+    waves: Path | None,
 ) -> list[Ran]:
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         described = [_described(program, k, folder) for k, program in enumerate(programs)]
-        found = run_bench(package, simulator, BENCH, folder, described, seed)
+        found = run_bench(package, simulator, BENCH, folder, described, seed, waves)
     return [
         Ran([_frame(p.parameters, frame) for frame in got["results"]], got["registers"],
             got["error"])
@@ -136,12 +150,17 @@ def run_bench(
     folder: Path,
     described: list[dict[str, Any]],
     seed: int,
+    waves: Path | None = None,
 ) -> list[dict[str, Any]]:
     """What a cocotb bench of a core says of each program, whose files are in ``folder``."""
     tool = simulators.find(simulator)
-    build = build_simulation(package, tool)
+    if waves is not None and simulator == "verilator":
+        simulators.check_headers()
+    build = build_simulation(package, tool, waves is not None)
     (folder / "job.json").write_text(json.dumps({"programs": described, "seed": seed}))
-    cocotb_test(tool, build, folder, TOP, bench)
+    cocotb_test(tool, build, folder, TOP, bench, waves is not None)
+    if waves is not None:
+        keep_waves(folder, waves)
     found: list[dict[str, Any]] = json.loads((folder / "result.json").read_text())
     return found
 
@@ -230,18 +249,18 @@ def check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> None
     outcome.counters.append(counts)
 
 
-def build_simulation(package: Package, tool: simulators.Tool) -> Path:
+def build_simulation(package: Package, tool: simulators.Tool, waves: bool = False) -> Path:
     """The folder of the built simulation, made if it is not in the cache."""
     text = harness(package.manifest)
     facts = [package.verilog, text, tool.name, tool.version, version("cocotb"), sys.version,
-             sys.prefix]  # fmt: skip
+             sys.prefix, *(["waves"] if waves else [])]  # fmt: skip
 
     def make(folder: Path) -> None:
         sources = []
         for name, content in ((package.name, package.verilog), (TOP, text)):
             sources.append(folder / f"{name}.v")
             sources[-1].write_text(content)
-        cocotb_build(tool, folder, sources, TOP)
+        cocotb_build(tool, folder, sources, TOP, waves)
 
     return built("builds", facts, make)
 

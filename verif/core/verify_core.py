@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from hfp8_hw.parameters import CoreParameters, unit_parameters
@@ -21,10 +22,12 @@ from .run_core import CoreOutcome, run
 
 
 def _run(p: Any, package: Package, task: Task) -> CoreOutcome:
+    waves = None if task.waves is None else Path(task.waves)
     if p.ports == "streams":
         wanted = programs(p, task.seed, large=task.simulator == "native")
-        return run(package, task.simulator, wanted, seed=task.seed)
-    memory = run_in_memory(package, task.simulator, placed_programs(p, task.seed), seed=task.seed)
+        return run(package, task.simulator, wanted, seed=task.seed, waves=waves)
+    placed = placed_programs(p, task.seed)
+    memory = run_in_memory(package, task.simulator, placed, seed=task.seed, waves=waves)
     return CoreOutcome(memory.jobs, memory.results, int(memory.first is not None), memory.first)
 
 

@@ -35,7 +35,7 @@ class Problem:
     control : bool
         It depends on few registers, none of numbers.
     eased : Problem or None
-        The same and more, so that all of it follows from itself over two clocks.
+        The same and more, so that all of it follows from itself over its ``clocks``.
     """
 
     files: dict[str, str]
@@ -43,6 +43,7 @@ class Problem:
     bits: int | None = None
     control: bool = False
     eased: Problem | None = None
+    clocks: int = 2
 
 
 def declared(direction: str, fields: list[Field]) -> str:

@@ -176,7 +176,9 @@ def _part(
     start = time.monotonic()
     if engine in ("auto", "z3") and given.eased is not None and find_spec("z3") is not None:
         # Where this fails it may be what was added.
-        sure = solve(given.eased, prop, "z3", 2, min(timeout, max(60, timeout // 10)))
+        sure = solve(
+            given.eased, prop, "z3", given.eased.clocks, min(timeout, max(60, timeout // 10))
+        )
         timeout -= round(sure.seconds)
         if sure.status == "proved":
             return sure

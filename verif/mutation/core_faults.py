@@ -16,10 +16,7 @@ from ..core.compiled.native_run import NativeRan, other_clocks, run_natively
 from ..core.configurations import programs
 from ..core.run_core import CoreOutcome, check
 from ..errors import SimulationError
-from ..formal.claims import Problem
-from ..formal.prove import solve
-from ..formal.step_function import step
-from .mutate import SELECT, Mutant, Planted, Verdict
+from .mutate import SELECT, Planted
 
 _UNSEEN = ("BUSY", "STALL_OUT", "STALL_IN")
 """Counters that a run with pauses says nothing of."""
@@ -88,43 +85,3 @@ def _same(due: NativeRan, got: NativeRan) -> bool:
             for one, other in zip(due.frames, got.frames, strict=True)
         )
     )
-
-
-class CoreSteps:
-    """The step function of a core with its mutants: what all registers and memories hold after a
-    clock, of what they hold before it."""
-
-    def __init__(self, package: Package, planted: Planted) -> None:
-        read = "read_rtlil unit.il; memory_collect; memory_map; opt_clean; dffunmap; opt_clean"
-        self._step = step(planted.netlist, ".il", read, "mutants")
-        self._ports = [p for p in package.manifest["ports"] if p["name"] != "clk"]
-        self._width = planted.width
-
-    def judge(self, mutant: Mutant, timeout: int) -> Verdict:
-        """Whether a survivor is ``equivalent``, whatever state it is in; else it is ``open``."""
-        proof = solve(self.problem(mutant.number), "mutant", "pairs", 1, timeout)
-        return Verdict(mutant, "equivalent" if proof.status == "proved" else "open")
-
-    def problem(self, number: int) -> Problem:
-        """From any state, with any inputs: a mutant has the outputs of the core itself, and the
-        same next state."""
-        states = [(f"q{k}", width) for k, width in enumerate(self._step.widths)]
-        given = [(p["name"], p["width"]) for p in self._ports if p["dir"] == "in"] + states
-        shown = [(p["name"], p["width"]) for p in self._ports if p["dir"] == "out"]
-        shown += [(f"d{k}", width) for k, width in enumerate(self._step.widths)]
-        inputs = "".join(f"  input [{width - 1}:0] {name},\n" for name, width in given)
-        sides, wires = "", ""
-        for side, chosen in (("good", 0), ("bad", number)):
-            wires += "".join(f"  wire [{width - 1}:0] {side}_{name};\n" for name, width in shown)
-            pins = "".join(f", .{name}({name})" for name, _ in given)
-            pins += "".join(f", .{name}({side}_{name})" for name, _ in shown)
-            sides += f"  step {side}(.clk(clk), .{SELECT}({self._width}'d{chosen}){pins});\n"
-        good, bad = (", ".join(f"{side}_{name}" for name, _ in shown) for side in ("good", "bad"))
-        text = f"""module prove(
-{inputs}  input clk
-);
-{wires}{sides}  always @(posedge clk) assert ({{{good}}} == {{{bad}}});
-endmodule
-"""
-        files = {"step.json": self._step.netlist, "prove.sv": text}
-        return Problem(files, "read_json step.json\nread_verilog -formal prove.sv\n")

@@ -154,7 +154,7 @@ def run(
         for k in range(len(phases)):
             with np.load(folder / f"outputs{k}.npz") as saved:
                 outputs.append({name: saved[name] for name in saved.files})
-        left = None if waves is None else str(_keep_waves(folder, waves))
+        left = None if waves is None else str(keep_waves(folder, waves))
         code = places(folder / "coverage.dat", package.name) if coverage else []
     return Outcome(
         sum(part["vectors"] for part in found),
@@ -169,7 +169,14 @@ def run(
     )
 
 
-def _keep_waves(folder: Path, target: Path) -> Path:
+def keep_waves(folder: Path, target: Path) -> Path:
+    """Put the waveform that a simulation left in its folder where it is wanted.
+
+    Raises
+    ------
+    SimulationError
+        If there is none.
+    """
     dumps = sorted(folder.glob("*.fst"))
     if not dumps:
         raise SimulationError("the simulator left no waveform")

@@ -14,7 +14,7 @@ from rich.table import Table
 from ...errors import ParameterError, check_choice, integer
 from ...jobs import MAX_SIZE, GemmJob
 from ...parameters import CoreParameters, core_cycles, unit_parameters
-from ..options import GeneratorCommand, given, parameter_options
+from ..options import CoreCommand, given, parameter_options
 from ..types import Integer, Output
 
 if TYPE_CHECKING:
@@ -24,15 +24,6 @@ _PARTS = ("area", "utilisation")
 _CORE: dict[str, Any] = {"rows": 4, "cols": 8, "lanes": 8, "a_size": 65536, "b_size": 65536}
 _PRODUCTS = ("256x256x256", "64x64x64", "16x16x512")
 """What ``hfp8 bench core`` measures by default."""
-
-
-class CoreCommand(GeneratorCommand):
-    """A command for the core alone; its help shows the core's parameters."""
-
-    known = (CoreParameters.unit,)
-
-    def _named(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return list(self.known)
 
 
 @click.command("core", cls=CoreCommand)

@@ -115,7 +115,7 @@ def measure(report: Callable[[str], None]) -> list[dict[str, Any]]:
         )
     )
     rows.append(_row("quantize E4M3FN", "numpy", rate, "gfloat (values)", gfloat_rate, same))
-    return rows + _gemm(report)
+    return rows + _gemm(report) + _convolutions(report)
 
 
 def _without_peer(report: Callable[[str], None], x: Any) -> list[dict[str, Any]]:
@@ -155,6 +155,41 @@ def _gemm(report: Callable[[str], None]) -> list[dict[str, Any]]:
             rate = 256**3 / best(lambda: golden.matmul(a, b, *formats))
             same = bool((golden.matmul(a, b, *formats) == exact).all())
         rows.append(_row("matmul 256^3 chunked(64) DLFLOAT16", which, rate, "", None, same))
+    return rows
+
+
+CONVOLUTIONS: dict[str, tuple[str, int, int]] = {
+    "convolution 3x3 64 to 64": ("HFP8_FWD", 1, 64),
+    "convolution 3x3 64 to 64 (1,5,2)": ("HFP8_BWD", 1, 64),
+    "depthwise convolution 3x3 of 64": ("HFP8_FWD", 64, 1),
+}
+"""Of a map of 56 x 56 and 64 channels: format, groups, output channels of a group."""
+
+
+def _convolutions(report: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The golden engine, which has no way without numba that is worth a row; some columns of each
+    against the general path's bits."""
+    from ... import golden
+    from ...golden.engine import GoldenEngine, ProductJob, Sums, Windows
+    from ...golden.engine.unfold import blocks, padded, unfolded
+
+    rows = []
+    rng = np.random.default_rng(3)
+    for name, (fmt, groups, m) in CONVOLUTIONS.items():
+        report(name)
+        kernel, maps = (
+            golden.quantize(rng.standard_normal(shape), fmt)
+            for shape in ((groups, m, 9 * 64 // groups), (2, 64, 56, 56))
+        )
+        job = ProductJob(kernel, maps, fmt, fmt, Sums(), Windows((3, 3), pads=(1, 1, 1, 1)))
+        block = next(blocks(job, 20))
+        columns = unfolded(job, padded(job, maps), block).swapaxes(1, 2)
+        want = golden.dot(kernel[:, :, None], columns[:, None], fmt, fmt, "DLFLOAT16")
+        same = bool((GoldenEngine().run(job)[:, :, block.n] == want).all())
+        for which in engines()[1:]:
+            with engine(which):
+                rate = job.macs / best(lambda j=job: GoldenEngine().run(j), 5)  # type: ignore[misc]
+            rows.append(_row(f"{name}, chunked(64) DLFLOAT16", which, rate, "", None, same))
     return rows
 
 

@@ -175,11 +175,14 @@ def _leave_waves(result: Result, console: Console) -> None:
     """Run a failing task again with a waveform."""
     from dataclasses import replace
 
-    from verif.simulation.verify import run_task
+    from verif.core.verify_core import run_task
 
-    if result.outcome is None or result.task.unit == CORE:
-        return
     task = result.task
+    if result.outcome is None:
+        return
+    if task.simulator == NATIVE:
+        console.print("no waveform of compiled code: --sim icarus or verilator writes one")
+        return
     path = Path(f"{task.package().name}_{task.simulator}.fst").resolve()
     again = run_task(replace(task, waves=str(path)))
     console.print(

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from ...errors import ParameterError
 from ..compare import load_arrays
-from ..options import parameter_options
+from ..options import CoreCommand, parameter_options
 from ..types import Integer, Output, Source
 from .arithmetic import arithmetic_options, settings
-from .engines import CoreCommand, check_place, choose
+from .engines import check_place, choose
 from .show import difference, line, progress, show_core, show_outcome, show_plan, to_dict
 
 if TYPE_CHECKING:
@@ -112,13 +112,24 @@ def run_command(
         line(console, f"{record.name} against {expect}: {difference(record)}")
     show_core(chosen, clock, console)
     if output is not None:
-        file = io.BytesIO()
-        np.savez(file, allow_pickle=False, **outcome.outputs)
-        write_whole(output, file.getvalue())
+        write_whole(output, _arrays(outcome.outputs, console))
     data = to_dict(deployment, outcome, expected, chosen, clock)
     for path in reports:
         write_whole(path, _report(path, data))
     return 1 if chosen.checked is not None and chosen.checked.mismatches else 0
+
+
+def _arrays(outputs: dict[str, Any], console: Console) -> bytes:
+    """An .npz file of the outputs that are arrays."""
+    found = {}
+    for name, value in outputs.items():
+        if isinstance(value, np.ndarray):
+            found[name] = value.astype(str) if value.dtype.kind == "O" else value
+        else:
+            line(console, f"{name}: no array, so it is not among those written")
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **found)
+    return file.getvalue()
 
 
 def _report(path: Path, data: dict[str, Any]) -> bytes:

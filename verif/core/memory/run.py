@@ -48,7 +48,12 @@ class MemoryOutcome:
 
 
 def run(
-    package: Package, simulator: str, programs: Sequence[Placed], *, seed: int = 0
+    package: Package,
+    simulator: str,
+    programs: Sequence[Placed],
+    *,
+    seed: int = 0,
+    waves: Path | None = None,
 ) -> MemoryOutcome:
     """Run programs, each from a reset on, on one generated core.
 
@@ -63,7 +68,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         described = [_described(placed, k, folder) for k, placed in enumerate(programs)]
-        outcome.ran = run_bench(package, simulator, BENCH, folder, described, seed)
+        outcome.ran = run_bench(package, simulator, BENCH, folder, described, seed, waves)
         for number, (placed, got) in enumerate(zip(programs, outcome.ran, strict=False)):
             if got["error"]:
                 outcome.wrong(f"program {number}: {got['error']}")
