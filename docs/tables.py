@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boards
 import networks
 import twin
 
@@ -389,6 +390,9 @@ PARTS = {
     DOCS / "units.md": {"units": units},
     DOCS / "core.md": {
         "registers": registers, "job_errors": job_errors, "core_figures": core_figures,
+    },
+    DOCS / "howto" / "board.md": {
+        "bitstreams": partial(boards.bitstreams, table), "faults": partial(boards.faults, table),
     },
     DOCS / "models.md": {"models": partial(networks.scores, table)},
     DOCS / "training.md": {

@@ -1,5 +1,8 @@
 """Faults on the line: seeded, counted, and none of them makes a wrong result."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,8 @@ from hfp8_hw.parameters import unit_parameters
 from rtl_gen.board import board_module
 from verif.board.faults import CLOCK, KINDS, FaultyLine, campaign
 from verif.board.model import compiled
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize(("unit", "faults"), [
@@ -25,6 +30,13 @@ def test_a_wrong_result_would_be_counted(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Device, "run", lambda *_: wrong)
     found = campaign(unit_parameters("quantizer", {}), 1, seed=3)
     assert found.wrong > 0 and not found.good
+
+
+def test_the_committed_campaign() -> None:
+    data = json.loads((ROOT / "docs" / "results" / "board-faults.json").read_text())
+    assert data["total"] == sum(data["faults"].values()) >= 10_000
+    assert data["wrong"] == data["lost"] == 0 and data["batches"] > 500
+    assert set(data["faults"]) == {*KINDS, "noise", "host restarted"}
 
 
 def test_the_line_does_what_it_says() -> None:
