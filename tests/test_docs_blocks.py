@@ -38,7 +38,9 @@ NEVER_RUN = {
     ("docs/howto/run-onnx.md", "hfp8 retune model.onnx --inputs samples.npz -o tuned.onnx"):
         "a model with batch normalization; tests/test_models_retune.py has one",
     ("docs/models.md", "pip install -e '.[zoo]'"): "the network",
-    ("docs/models.md", "hfp8 bench models"): "two packages from the network",
+    ("docs/models.md", "hfp8 bench models"): "two packages from the network, and an hour",
+    ("docs/models.md", "hfp8 bench models digits_cnn --files here"):
+        "an hour; tests/test_zoo_rtl.py runs it",
     ("docs/howto/synthesise.md", "pip install -e '.[synth]'"): "the network",
     ("docs/training.md", "pip install -e '.[train]'"): "the network",
     ("docs/training.md", "import torch"): "PyTorch: tests/train/test_training_page.py runs it",
