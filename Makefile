@@ -66,12 +66,12 @@ $(TRAIN): $(READY)
 	@touch $@
 
 icarus:
-	@# Icarus, ABC for proofs, and the headers that Verilator's waveform writer includes.
-	@command -v iverilog >/dev/null && command -v berkeley-abc >/dev/null && echo '#include <lz4.h>' | g++ -E -x c++ - >/dev/null 2>&1 || { \
+	@# Icarus, ABC for proofs, GHDL for the VHDL component, and the headers that Verilator's waveform writer includes.
+	@command -v iverilog >/dev/null && command -v berkeley-abc >/dev/null && command -v ghdl >/dev/null && echo '#include <lz4.h>' | g++ -E -x c++ - >/dev/null 2>&1 || { \
 	  sudo=""; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
 	  if command -v apt-get >/dev/null && { [ -z "$$sudo" ] || $$sudo true 2>/dev/null; }; then \
-	    echo "installing Icarus Verilog, ABC and liblz4-dev, zlib1g-dev"; \
-	    for try in 1 2; do $$sudo apt-get install -qq -y iverilog berkeley-abc liblz4-dev zlib1g-dev && break; $$sudo apt-get update -qq; done >/dev/null 2>&1; \
+	    echo "installing Icarus Verilog, ABC, GHDL and liblz4-dev, zlib1g-dev"; \
+	    for try in 1 2; do $$sudo apt-get install -qq -y iverilog berkeley-abc ghdl liblz4-dev zlib1g-dev && break; $$sudo apt-get update -qq; done >/dev/null 2>&1; \
 	  fi; command -v iverilog >/dev/null || { \
 	    echo "iverilog is missing and cannot be installed from here; install it, for example with 'sudo apt-get install iverilog'" >&2; exit 1; }; }
 

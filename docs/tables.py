@@ -14,9 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boards
 import networks
 import twin
 
+from fpga.arrays import ARRAYS
+from fpga.arrays import FIGURES as CORE_FIGURES
 from fpga.devices import DEVICES
 from fpga.figures import committed
 from fpga.rows import ROWS
@@ -266,6 +269,16 @@ def figures() -> str:
     return f"{table(head, lines, 2, 6)}\n\n{DEVICES['ecp5-85k'].title}; {tools}."
 
 
+def _longest(name: str, report: dict[str, Any]) -> list[str]:
+    """A row's longest path: ns in cells and in wires, and where it ends."""
+    steps = [step.split()[:2] for step in report["critical"]]
+    wires = sum(float(t) for t, kind in steps if kind == "routing")
+    logic = 1000 / report["fmax_median"] - wires
+    last = report["critical"][-1].split()[2] if steps else ""
+    target = re.split("_TRELLIS|_SB_", last.replace("unit.", ""))[0]
+    return [f"`{name}`", f"{logic:.1f}", f"{wires:.1f}", f"`{target}`"]
+
+
 def goals() -> str:
     """docs/area.md: goals, figures and critical paths."""
     data = committed("ecp5-85k")
@@ -282,14 +295,7 @@ def goals() -> str:
         verdict = "both" if area and clock else "clock" if clock else "area" if area else "neither"
         lines.append([*cells, row.goal[0], row.goal[1], verdict])
     head = ["unit", "LUT", "MHz", "goal: at most", "at least", "reached"]
-    paths = []
-    for name in ROWS:
-        steps = [step.split()[:2] for step in data[name]["critical"]]
-        wires = sum(float(t) for t, kind in steps if kind == "routing")
-        logic = 1000 / data[name]["fmax_median"] - wires
-        last = data[name]["critical"][-1].split()[2] if steps else ""
-        target = last.replace("unit.", "").split("_TRELLIS")[0]
-        paths.append([f"`{name}`", f"{logic:.1f}", f"{wires:.1f}", f"`{target}`"])
+    paths = [_longest(name, data[name]) for name in ROWS]
     critical = table(["row", "ns in cells", "ns in wires", "ends at"], paths, 1)
     return f"{table(head, lines, 1)}\n\nThe longest path of the median placement:\n\n{critical}"
 
@@ -322,6 +328,37 @@ def experiments() -> str:
     return f"{table(head, lines, 2)}\n\n{data['flow']}; {', '.join(data['tools'])}."
 
 
+def core_figures() -> str:
+    """docs/core.md: the arrays that are measured, from ``fpga/results/core.json``."""
+    measured = json.loads(CORE_FIGURES.read_text())["rows"]
+    lines, shares, paths, tools = [], [], [], []
+    for row in measured:
+        array = ARRAYS[row["name"]]
+        goal = ""
+        if array.goal is not None:
+            luts, dsps, clock = array.goal
+            blocks = f" + {dsps} DSP" if dsps else ""
+            goal = f"{luts} LUT{blocks}, {clock} MHz"
+        lines.append([
+            f"`{row['name']}`", f"{array.title}; {DEVICES[row['device']].title}", row["macs"],
+            row["luts"], row["ffs"], row["dsps"], row["memories"], _fmax(row), row["seeds"], goal,
+        ])  # fmt: skip
+        shares += [
+            [f"`{row['name']}`", size, f"{share:.1%}"]
+            for size, share in row.get("utilisation", {}).items()
+        ]
+        paths.append(_longest(row["name"], row))
+        tools += [tool for tool in row["tools"] if tool not in tools]
+    head = ["array", "what it is", "MACs", "LUT", "FF", "DSP", "block RAM", "MHz", "seeds", "goal"]
+    busy = table(["array", "M x N x K", "MACs in use"], shares, 2)
+    critical = table(["array", "ns in cells", "ns in wires", "ends at"], paths, 1)
+    return (
+        f"{table(head, lines, 2, 9)}\n\nThe longest path of the median placement:\n\n{critical}"
+        f"\n\nHow busy they are, by their own counters, job after job:\n\n{busy}"
+        f"\n\n{', '.join(tools)}."
+    )
+
+
 def registers() -> str:
     """docs/core.md: a row a field, from `hfp8_hw.registers`."""
     lines = []
@@ -352,7 +389,12 @@ PARTS = {
     DOCS / "verification.md": {"claims": claims},
     DOCS / "numerics.md": {"catalogue": catalogue},
     DOCS / "units.md": {"units": units},
-    DOCS / "core.md": {"registers": registers, "job_errors": job_errors},
+    DOCS / "core.md": {
+        "registers": registers, "job_errors": job_errors, "core_figures": core_figures,
+    },
+    DOCS / "howto" / "board.md": {
+        "bitstreams": partial(boards.bitstreams, table), "faults": partial(boards.faults, table),
+    },
     DOCS / "models.md": {"models": partial(networks.scores, table)},
     DOCS / "training.md": {
         "kernel": partial(twin.kernel, table), "traffic": partial(twin.traffic, table),

@@ -16,7 +16,7 @@ class Device:
     synth : Yosys command; ``{top}`` and ``{dsp}`` are filled in
     dsp : (without, with) DSP blocks: what goes in for ``{dsp}``; the same where it cannot choose
     place : nextpnr tool and its fixed arguments
-    luts, ffs, dsps : names of cells and what each counts
+    luts, ffs, dsps, memories : names of cells and what each counts
     area_from : ``nextpnr`` or ``yosys``, who counts the LUTs
     serial : bool
         Feed the unit through shift registers, for flows that need a pin for every port.
@@ -34,6 +34,7 @@ class Device:
     luts: dict[str, int]
     ffs: dict[str, int]
     dsps: tuple[str, ...]
+    memories: tuple[str, ...]
     area_from: str
     serial: bool
     pins: str = ""
@@ -55,6 +56,7 @@ _ICE40 = {
         for r in ("", "SR", "SS", "R", "S")
     },
     "dsps": ("SB_MAC16",),
+    "memories": ("SB_RAM40_4K", "SB_SPRAM256KA"),
     "area_from": "yosys",
     "serial": True,
 }
@@ -69,6 +71,7 @@ DEVICES: dict[str, Device] = {
         luts={"TRELLIS_COMB": 1},
         ffs={"TRELLIS_FF": 1},
         dsps=("MULT18X18D", "ALU54B"),
+        memories=("DP16KD",),
         area_from="nextpnr",
         serial=False,
         packs=True,
@@ -95,6 +98,7 @@ DEVICES: dict[str, Device] = {
         ffs={f"DFF{kind}": 1 for kind in (
             "", "E", "S", "SE", "R", "RE", "P", "PE", "C", "CE")},
         dsps=("MULT9X9", "MULT18X18", "MULTADDALU18X18", "MULT12X12"),
+        memories=("DPX9B", "DPB", "SDPX9B", "SDPB", "SPX9", "SP"),
         area_from="yosys",
         serial=True,
         pins='IO_LOC "clk" H11;\nIO_LOC "si" T13;\nIO_LOC "so" M11;\n',

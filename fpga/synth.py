@@ -36,6 +36,8 @@ class Report:
         On ECP5 ``luts`` counts TRELLIS_COMB, which is a LUT4 each and two a carry cell.
     fmax : list of float
         MHz, by seed.
+    memories : int
+        Block RAMs.
     critical : list of str
         The longest path of the median seed: delays in ns and cells.
     """
@@ -51,6 +53,7 @@ class Report:
     critical: list[str]
     tools: list[str]
     sha256: str
+    memories: int = 0
 
     @property
     def median(self) -> float:
@@ -161,6 +164,7 @@ def _measure(
         critical=_path(reports[middle]),
         tools=tools,
         sha256=package.manifest["sha256"],
+        memories=sum(counted.get(kind, 0) for kind in device.memories),
     )
 
 

@@ -15,7 +15,7 @@ from .package import Package, generate
 
 
 @lru_cache(maxsize=1)
-def _sources() -> str:
+def sources() -> str:
     """Stands for everything that generated Verilog depends on, its parameters aside."""
     roots = (Path(hfp8_hw.__file__).parent, Path(__file__).parent)
     files = [path for root in roots for path in sorted(root.rglob("*.py"))]
@@ -39,5 +39,5 @@ def generate_once(parameters: Any, name: str | None = None) -> Package:
             json.dumps([package.name, package.verilog, package.manifest, package.core])
         )
 
-    kept = built("packages", [found, _sources()], make) / "package.json"
+    kept = built("packages", [found, sources()], make) / "package.json"
     return Package(*json.loads(kept.read_text()))

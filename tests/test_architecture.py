@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FORMATS = {"hfp8_hw.errors", "hfp8_hw.formats", "hfp8_hw.rounding", "hfp8_hw.products",
            "hfp8_hw.fixed", "hfp8_hw.version", "hfp8_hw.cores", "hfp8_hw.files",
-           "hfp8_hw.jobs", "hfp8_hw.registers", "hfp8_hw.rows"}  # fmt: skip
+           "hfp8_hw.jobs", "hfp8_hw.registers", "hfp8_hw.scales", "hfp8_hw.records",
+           "hfp8_hw.protocol", "hfp8_hw.rows"}  # fmt: skip
 PARAMETERS = FORMATS | {"hfp8_hw.parameters"}
 
 STIMULUS = {"verif.errors", "verif.stimulus"}
@@ -45,6 +46,7 @@ ALLOWED = {
     "hfp8_hw/models": FORMATS | {"hfp8_hw", "hfp8_hw.golden", "hfp8_hw.models"},
     "hfp8_hw/models/zoo": FORMATS | {"hfp8_hw.golden", "hfp8_hw.models"},
     "hfp8_hw/models/zoo/data": FORMATS | {"hfp8_hw.models.zoo"},
+    "hfp8_hw/hdl/link": NUMBERS | {"hfp8_hw.hdl.core", "hfp8_hw.hdl.link"},
     "hfp8_hw/nn": TWIN,
     "hfp8_hw/nn/deployment": TWIN,
     "hfp8_hw/nn/distributed": TWIN,
@@ -54,9 +56,10 @@ ALLOWED = {
     "hfp8_hw/nn/tasks/models": TWIN,
     "hfp8_hw/nn/training": TWIN,
     "hfp8_hw/host": PARAMETERS | {"hfp8_hw.host"},
+    "rtl_gen/dropin": PARAMETERS | {"hfp8_hw", "rtl_gen"},
     "rtl_gen/software": FORMATS | {"hfp8_hw"},
     "rtl_gen": PARAMETERS | {"hfp8_hw", "hfp8_hw.hdl", "rtl_gen"},
-    "verif": OUTSIDE_VERIF | {"verif"},
+    "verif": OUTSIDE_VERIF | {"verif", "hfp8_hw.host"},
     "verif/stimulus": OUTSIDE_VERIF | STIMULUS,
     "verif/simulation": OUTSIDE_VERIF | SIMULATION,
     "verif/core": OUTSIDE_VERIF | SWEEP | {"verif.core"},
@@ -64,6 +67,7 @@ ALLOWED = {
     "verif/core/memory": OUTSIDE_VERIF | SWEEP | {"verif.core"},
     "verif/sweep": OUTSIDE_VERIF | SWEEP,
     "verif/regression": OUTSIDE_VERIF | SIMULATION | {"verif.regression"},
+    "verif/board": OUTSIDE_VERIF | SWEEP | {"verif.board", "verif.core", "hfp8_hw.host"},
     "verif/demo": OUTSIDE_VERIF | SIMULATION | {"verif.demo"},
     "verif/formal": OUTSIDE_VERIF | FORMAL,
     "verif/formal/contracts": OUTSIDE_VERIF | FORMAL,
@@ -72,6 +76,7 @@ ALLOWED = {
     "verif/mutation": OUTSIDE_VERIF | FORMAL | {"verif.core", "verif.mutation"},
     "verif/report": OUTSIDE_VERIF | FORMAL | {"verif.coverage", "verif.mutation", "verif.report"},
     "fpga": PARAMETERS | {"rtl_gen", "fpga"},
+    "fpga/boards": PARAMETERS | {"rtl_gen", "fpga"},
 }
 """Which of our modules each folder may import."""
 
@@ -81,7 +86,8 @@ LARGEST_ROOM = 12
 """Modules of a room, its ``__init__`` aside."""
 
 ROOMS = [folder for folder in ALLOWED if folder.count("/") > 0] + [
-    "hfp8_hw/cli", "hfp8_hw/cli/checks", "hfp8_hw/cli/models", "hfp8_hw/models",
+    "hfp8_hw/cli", "hfp8_hw/cli/boards", "hfp8_hw/cli/checks", "hfp8_hw/cli/models",
+    "hfp8_hw/models",
 ]  # fmt: skip
 
 

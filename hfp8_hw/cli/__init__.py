@@ -4,7 +4,7 @@
 generates and lists units, `compare` runs the user's tensors (`comparisons`: in which ways), `synth`
 and `bench` measure, `demo` shows it all, `train` trains networks, `deploy` has them compute in
 other arithmetics, `export` writes them as ONNX files. The commands that check units are in
-`checks`, those for ONNX models in `models`.
+`checks`, those for ONNX models in `models`, those for boards in `boards`.
 """
 
 from .main import main

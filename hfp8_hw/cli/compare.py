@@ -16,7 +16,7 @@ from rich.table import Table
 
 from ..errors import ParameterError, check_choice
 from ..parameters import GENERATED, CoreParameters
-from .comparisons import of_core, of_unit
+from .comparisons import of_core, of_unit, on_board
 from .options import (
     GeneratorCommand,
     chosen_on_command_line,
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 VIAS = ("cocotb", "native")
 
 
-def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an ``.npz`` file.
+def load_arrays(path: Path, what: str = "inputs") -> dict[str, NDArray[Any]]:
+    """The arrays of an ``.npz`` file; ``what`` is the option that names it.
 
     Raises
     ------
     ParameterError
         If it cannot be read, is not such a file, or holds anything but plain arrays.
     """
-    refusal = f"inputs={str(path)!r} is not allowed: an .npz file of plain arrays"
+    refusal = f"{what}={str(path)!r} is not allowed: an .npz file of plain arrays"
     try:
         with path.open("rb") as handle, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -56,7 +56,7 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         if error.strerror is None:
             raise ParameterError(refusal) from None
-        raise ParameterError(f"inputs={str(path)!r} cannot be read: {error.strerror}") from None
+        raise ParameterError(f"{what}={str(path)!r} cannot be read: {error.strerror}") from None
     except Exception as error:
         # zipfile, zlib and NumPy have many words for a file that is not whole.
         raise ParameterError(f"{refusal} ({_why(error)})") from None
@@ -98,6 +98,14 @@ def _ways(sim: str, via: str) -> list[str]:
     return [via]
 
 
+def _no_ways(sim: str, via: str, device: str) -> list[str]:
+    """With a board there is nothing else to choose."""
+    for name, value in (("sim", sim), ("via", via)):
+        if chosen_on_command_line(name):
+            raise ParameterError(f"{name}={value!r} is not allowed for device={device!r}")
+    return []
+
+
 def _written(comparison: Comparison) -> bytes:
     """``--output``: an .npz file with the codes that the RTL gave, and their format's name."""
     width = max(8, 1 << (comparison.width - 1).bit_length())
@@ -124,6 +132,9 @@ def _written(comparison: Comparison) -> bytes:
     show_default=True,
     help="How the RTL is run: by simulators under cocotb, or native, compiled to machine code.",
 )
+@click.option("--device", metavar="URL",
+              help="Run a unit on a board instead: serial://PATH, such as serial:///dev/ttyUSB0, "
+              "or sim://BOARD, a board in simulation.")  # fmt: skip
 @seed_option
 @click.option(
     "--json",
@@ -141,6 +152,7 @@ def compare_command(
     inputs: Path,
     sim: str,
     via: str,
+    device: str | None,
     seed: int,
     report: Path | None,
     output: Path | None,
@@ -176,12 +188,14 @@ def compare_command(
     np.savez("t.npz", a=a, b=b.view(np.uint16), b_format="BF16")
     """
     parameters, name = configured(unit, options, config, GENERATED)
-    ways = _ways(sim, via)
+    ways = _ways(sim, via) if device is None else _no_ways(sim, via, device)
     arrays = load_arrays(inputs)
     from rtl_gen.package import write_whole
 
     console = Console(stderr=False)
-    if isinstance(parameters, CoreParameters):
+    if device is not None:
+        found = on_board(parameters, name, arrays, device, seed, console)
+    elif isinstance(parameters, CoreParameters):
         found = of_core(parameters, name, arrays, ways, seed, console)
     else:
         found = of_unit(parameters, name, arrays, ways, seed, console)

@@ -57,6 +57,64 @@ def of_unit(
     return found
 
 
+def on_board(
+    parameters: UnitParameters,
+    name: str | None,
+    arrays: Arrays,
+    url: str,
+    seed: int,
+    console: Console,
+) -> list[Comparison]:
+    """Arrays through a unit on a board, or matrices through a core, as `of_unit`.
+
+    Raises
+    ------
+    ParameterError, RunError
+        As `verif.simulation.user_arrays.prepare` and `hfp8_hw.host.Device`.
+    """
+    from rtl_gen.extras import require
+    from rtl_gen.kept import generate_once
+    from verif.simulation.compare import compare
+    from verif.simulation.user_arrays import prepare
+
+    require("serial", "cobs")
+    from verif.board import arrays as board_arrays
+
+    from ..host import Device
+
+    if name is not None:
+        raise ParameterError(f"name={name!r} is not allowed with device={url!r}")
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
+               TimeElapsedColumn())  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(f"generating {parameters.top}", total=None)
+
+        def opened(total: int) -> Device:
+            progress.update(bar, description=f"opening {url}")
+            device = Device.open(url, parameters)
+            progress.update(bar, description=f"{url}: {parameters.top}", total=total)
+            return device
+
+        package = generate_once(parameters)
+        try:
+            if isinstance(parameters, CoreParameters):
+                from verif.board.core import compare_on
+                from verif.core.compare_core import golden_product, work
+                from verif.core.matrices import prepare_matrices
+
+                matrices = prepare_matrices(parameters, arrays)
+                want = golden_product(parameters, matrices)
+                with opened(work(parameters, matrices)) as device:
+                    advance = partial(progress.advance, bar)
+                    return [compare_on(device, package, parameters, matrices, want, url, advance)]
+            given = prepare(package, arrays, seed)
+        except MemoryError:
+            raise _no_memory(arrays) from None
+        with opened(board_arrays.count(package, given.inputs)) as device:
+            run = board_arrays.through(device, lambda n: progress.update(bar, completed=n))
+            return [compare(package, given, url, seed, run, "board")]
+
+
 def of_core(
     p: CoreParameters,
     name: str | None,

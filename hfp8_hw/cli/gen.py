@@ -11,10 +11,18 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ..errors import ParameterError, check_choice
 from ..formats import CATALOGUE
 from ..parameters import GENERATED, unit_parameters
-from .options import GeneratorCommand, configured, parameter_options, write_parameters
-from .types import OutputFolder, Source, Unit
+from .options import (
+    GeneratorCommand,
+    chosen_on_command_line,
+    configured,
+    parameter_options,
+    seed_option,
+    write_parameters,
+)
+from .types import Integer, OutputFolder, Source, Unit
 
 
 def _catalogue(units: tuple[str, ...]) -> dict[str, Any]:
@@ -96,14 +104,54 @@ def _formats() -> None:
 @click.option(
     "--name", help="Name of the module and the files.  [default: the unit and its parameters]"
 )
+@click.option("--wrap", help="axis: add a top with AXI4-Stream ports, NAME_axis.v, and its VHDL "
+              "component.")  # fmt: skip
+@click.option("--reset", default="sync", show_default=True,
+              help="Of that top: sync, sync_n, async or async_n; _n is active low.")  # fmt: skip
+@click.option("--vectors", type=Integer(1, 100_000),
+              help="Add so many golden vectors, and a testbench that needs no Python.")  # fmt: skip
+@seed_option
 @parameter_options
 def gen_command(
-    unit: str | None, output: Path, config: Path | None, name: str | None, **options: Any
+    unit: str | None,
+    output: Path,
+    config: Path | None,
+    name: str | None,
+    wrap: str | None,
+    reset: str,
+    vectors: int | None,
+    seed: int,
+    **options: Any,
 ) -> None:
-    """Generate a unit: NAME.v, its manifest NAME.json and NAME.core for FuseSoC."""
+    """Generate a unit: NAME.v, its manifest NAME.json and NAME.core for FuseSoC.
+
+    With --wrap axis, NAME_axis.v has the unit behind AXI4-Stream ports; its first lines say where
+    each field is in TDATA. With --vectors, NAME_tb.v runs golden vectors, which it reads from two
+    files, and prints PASS or FAIL.
+    """
     parameters, config_name = configured(unit, options, config, GENERATED)
+    if wrap is not None:
+        check_choice("wrap", wrap, ("axis",))
+        if parameters.unit == "core":
+            raise ParameterError(f"wrap={wrap!r} is not allowed for core: its ports have AXI names")
+    elif chosen_on_command_line("reset"):
+        raise ParameterError(f"reset={reset!r} is not allowed without wrap: the unit's is sync")
+    if vectors is not None and parameters.unit == "core":
+        raise ParameterError(f"vectors={vectors!r} is not allowed for core: see 'hfp8 verify core'")
+    if vectors is None and chosen_on_command_line("seed"):
+        raise ParameterError(f"seed={seed!r} is not allowed without vectors")
     from rtl_gen.package import generate
 
     package = generate(parameters, config_name if name is None else name)
+    if wrap is not None:
+        from rtl_gen.dropin import axis
+
+        package = axis.wrap(package, parameters, reset)
+    if vectors is not None:
+        from rtl_gen.dropin import testbench
+        from verif.simulation.golden_columns import golden_columns
+
+        columns = golden_columns(package, vectors, seed)
+        package = testbench.add(package, parameters, *columns, seed)
     for path in package.write(output):
         click.echo(path)

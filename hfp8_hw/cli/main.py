@@ -11,7 +11,9 @@ import click
 
 from .. import __version__
 from ..errors import ParameterError, RunError
-from .bench import bench_command
+from .bench.group import bench_command
+from .boards.building import build_command
+from .boards.listing import boards_command
 from .checks.cover import cover_command
 from .checks.mutate import mutate_command
 from .checks.prove import prove_command
@@ -24,6 +26,7 @@ from .demo import demo_command
 from .deploy import deploy_command
 from .export import export_command
 from .gen import gen_command, list_command
+from .models.retune import retune_command
 from .models.run import run_command
 from .models.scores import models_command
 from .synth import synth_command
@@ -50,10 +53,13 @@ for _command in (
     demo_command,
     synth_command,
     bench_command,
+    boards_command,
+    build_command,
     train_command,
     deploy_command,
     export_command,
     run_command,
+    retune_command,
 ):
     cli.add_command(_command)
 bench_command.add_command(models_command)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..errors import ParameterError, check_choice
-from ..parameters import GENERATED, UNITS, UnitParameters, unit_parameters
+from ..parameters import GENERATED, UNITS, CoreParameters, UnitParameters, unit_parameters
 from .types import Integer, name_of
 
 PARAMETERS = tuple(dict.fromkeys(f.name for cls in GENERATED.values() for f in fields(cls)))
@@ -113,6 +113,15 @@ class GeneratorCommand(UnitCommand):
     """A command for all that Verilog is generated for, the core too."""
 
     known = tuple(GENERATED)
+
+
+class CoreCommand(GeneratorCommand):
+    """A command for the core alone; its help shows the core's parameters."""
+
+    known = (CoreParameters.unit,)
+
+    def _named(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return list(self.known)
 
 
 def spelled(name: str) -> str:

@@ -56,6 +56,11 @@ class Outcome:
     seconds: float = 0.0
 
 
+ROOM = 1
+"""Binades above what the calibration set shows of activations: in 8 bits they become larger than in
+FP32 now and then, and a format with 4 exponent bits has binades to spare below."""
+
+
 class Deployment:
     """A model with a plan and a scale for each operand; `prepare` makes one.
 
@@ -119,12 +124,7 @@ class Deployment:
             what the engine does not allow.
         """
         whole = given_arrays.checked(self.graph, inputs)
-        if self.settings.format == "int8":
-            engine = IntegerEngine()
-        records = {
-            node.name: NodeRecord(node.name, node.op, node.where)
-            for node in self.nodes if node.name in self.plan.layers
-        }  # fmt: skip
+        engine, records = self.engine(engine), self.records()
         outcome = Outcome({}, nodes=list(records.values()))
         parts: list[dict[str, Any]] = []
         wanted: list[dict[str, Any]] = []
@@ -136,11 +136,11 @@ class Deployment:
             start = time.perf_counter()
             values = self._batch(dict(one), engine, records, reference, report)
             outcome.seconds += time.perf_counter() - start
-            parts.append({name: values[name] for name in self.graph.outputs})
+            parts.append({name: self._value(name, values) for name in self.graph.outputs})
             if reference is not None:
                 wanted.append({name: reference[name] for name in self.graph.outputs})
                 for record in outcome.compared:
-                    record.add(values[record.name], reference[record.name])
+                    record.add(parts[-1][record.name], reference[record.name])
         outcome.outputs, outcome.reference = _joined(parts), _joined(wanted)
         return outcome
 
@@ -153,21 +153,63 @@ class Deployment:
                 values |= step.run(values)
                 continue
             record = records[step.name]
-            layer, start = self.plan.layers[step.name], time.perf_counter()
-            if self._where[step.name] == IN_16_BITS:
-                y = self._in_16_bits(layer, values, record)
-            else:
-                y = self._on_engine(layer, values, engine, record, report)
-            record.seconds += time.perf_counter() - start
-            record.overflown += int(y.size - np.isfinite(y).sum())
+            y = self.compute(step.name, values, engine, record, report)
             name = step.output[0]
             if reference is not None:
-                record.errors, record.own = record.errors or Errors(), record.own or Errors()
-                if np.shape(reference[name]) == y.shape:
-                    record.errors.add(y, reference[name])
-                record.own.add(y, self._part(layer).run(values)[name])
+                self._compare(record, y, values, reference[name])
             values[name] = y
         return values
+
+    def _compare(
+        self, record: NodeRecord, y: NDArray[Any], values: dict[str, Any], reference: Any
+    ) -> None:
+        """A layer's output and operands against FP32."""
+        layer = self.plan.layers[record.name]
+        record.errors, record.own = record.errors or Errors(), record.own or Errors()
+        if np.shape(reference) == y.shape:
+            record.errors.add(y, reference)
+        record.own.add(y, self._part(layer).run(values)[layer.node.output[0]])
+        for operand, name in zip((record.a, record.b), layer.operands, strict=True):
+            if operand is None or (operand.errors and name in self._weights):
+                continue
+            operand.errors = operand.errors or Errors()
+            codes = self._coded(name, values).codes
+            operand.errors.add(self.numbers[name].values(codes), self._value(name, values))
+
+    def compute(
+        self, name: str, values: dict[str, Any], engine: Engine, record: NodeRecord,
+        report: Report = unheard,
+    ) -> NDArray[Any]:  # fmt: skip
+        """What one of the plan's layers gives in 8 or 16 bits.
+
+        Parameters
+        ----------
+        name : str
+            Of the node.
+        values : dict
+            All that is known, by name of the tensor.
+        record : NodeRecord
+            Is added to.
+        """
+        layer, start = self.plan.layers[name], time.perf_counter()
+        if self._where[name] == IN_16_BITS:
+            y = self._in_16_bits(layer, values, record)
+        else:
+            y = self._on_engine(layer, values, engine, record, report)
+        record.seconds += time.perf_counter() - start
+        record.overflown += int(y.size - np.isfinite(y).sum())
+        return y
+
+    def records(self) -> dict[str, NodeRecord]:
+        """An empty record for each of the plan's layers."""
+        return {
+            node.name: NodeRecord(node.name, node.op, node.where)
+            for node in self.nodes if node.name in self.plan.layers
+        }  # fmt: skip
+
+    def engine(self, engine: Engine) -> Engine:
+        """The engine for the format: INT8 has one of its own."""
+        return IntegerEngine() if self.settings.format == "int8" else engine
 
     def _on_engine(
         self, layer: Layer, values: dict[str, Any], engine: Engine, record: NodeRecord,
@@ -225,14 +267,16 @@ class Deployment:
 
 
 def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """The outputs of all batches, along the first axis."""
+    """The outputs of all batches, along the first axis; of sequences, all that is in them."""
     if len(parts) == 1:
         return parts[0]
     found: dict[str, Any] = {}
     for name in parts[0] if parts else ():
         every = [part[name] for part in parts]
-        axes = all(isinstance(one, np.ndarray) and one.ndim for one in every)
-        found[name] = np.concatenate(every) if axes else np.stack(every)
+        if isinstance(every[0], list):
+            found[name] = [one for each in every for one in each]
+        else:
+            found[name] = np.concatenate(every) if np.ndim(every[0]) else np.stack(every)
     return found
 
 
@@ -243,6 +287,7 @@ def prepare(
     *,
     batch: int | None = None,
     what: str = "calibrate",
+    fold: bool = True,
 ) -> Deployment:
     """Read a model, and choose where its nodes run and the scales of its operands.
 
@@ -252,11 +297,13 @@ def prepare(
         An ONNX file.
     calibration : mapping of ndarray
         Samples of its inputs, by name. Scales of activations come from the largest magnitudes that
-        these give in FP32, those of weights from the weights.
+        these give in FP32, with `ROOM` above them, those of weights from the weights.
     batch : int, optional
         Samples at a time, as in `Deployment.run`.
     what : str
         What the user calls the calibration set.
+    fold : bool
+        As in `hfp8_hw.models.graph.load`.
 
     Raises
     ------
@@ -265,14 +312,17 @@ def prepare(
         `hfp8_hw.models.plan.make_plan`.
     """
     chosen = settings or Settings()
-    graph = load(Path(path))
+    graph = load(Path(path), fold=fold)
     samples = given_arrays.checked(graph, calibration, what)
     reference = Reference(graph)
     seen = observed(reference, given_arrays.batches(graph, samples, batch))
     plan = make_plan(graph, chosen, seen.facts)
     plan.samples = seen.samples
     kind = KINDS[chosen.format]
-    numbers = {name: number(kind, most) for name, most in seen.most.items()}
+    numbers = {
+        name: number(kind, most, 0 if name in graph.tensors else ROOM)
+        for name, most in seen.most.items()
+    }
     deployment = Deployment(graph, plan, chosen, numbers)
     deployment._reference = reference
     return deployment

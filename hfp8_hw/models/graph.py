@@ -146,7 +146,20 @@ def _line(error: Exception) -> str:
 
 
 def _checked(model: ModelProto) -> ModelProto:
+    """The model, with the tensors of its Constant nodes among the constants."""
     session(model)
+    nodes = []
+    for node in model.graph.node:
+        values = [one for one in node.attribute if one.name == "value"]
+        if node.op_type == "Constant" and values:
+            tensor = TensorProto()
+            tensor.CopyFrom(values[0].t)
+            tensor.name = node.output[0]
+            model.graph.initializer.append(tensor)
+        else:
+            nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
     return model
 
 

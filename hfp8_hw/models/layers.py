@@ -170,4 +170,4 @@ class MatMul(Layer):
         outer = np.broadcast_shapes(x.shape[:-2], w.shape[:-2])
         rows = () if x.ndim == 1 else (x.shape[-2],)
         columns = () if w.ndim == 1 else (w.shape[-1],)
-        return products.reshape(*outer, *rows, *columns)
+        return products.reshape((*outer, *rows, *columns))

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from ..formats import FloatFormat, parse_format
 from ..golden import decode, quantize
 from ..golden.codes.operands import value_table
+from ..scales import INT8_MOST, fitting_exponent
 
 KINDS = {"HFP8": "HFP8_FWD", "e4m3": "E4M3FN", "e5m2": "HFP8_BWD", "int8": "INT8"}
 """What weights and activations may be, and the format that it is."""
 
 INT8 = "INT8"
-INT8_MOST = 127
-"""What the largest magnitude of a tensor becomes; -128 is not used."""
-
 WIDE = "DLFLOAT16"
 """Operands of 16 bits, and sums."""
 
@@ -92,8 +90,10 @@ class Number:
         return table[codes]
 
 
-def number(kind: str, most: float) -> Number:
+def number(kind: str, most: float, room: int = 0) -> Number:
     """The number for tensors whose largest magnitude is ``most``.
+
+    ``room`` is how many binades above it a format keeps free; INT8 keeps none.
 
     Of a format the scale is the least power of two with which nothing is beyond the largest value;
     of INT8 it makes 127 of ``most``. Without any magnitude it is 1.
@@ -102,9 +102,8 @@ def number(kind: str, most: float) -> Number:
         return Number(kind, 1.0)
     if kind == INT8:
         return Number(kind, most / INT8_MOST)
-    part, exponent = math.frexp(most)
-    limit, top = math.frexp(_top(parse_format(kind)))
-    return Number(kind, 2.0 ** min(64, max(-63, exponent - top + (part > limit))))
+    exponent = fitting_exponent(most, _top(parse_format(kind))) + room
+    return Number(kind, 2.0 ** min(64, exponent))
 
 
 def _top(fmt: FloatFormat) -> float:

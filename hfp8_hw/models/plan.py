@@ -18,6 +18,14 @@ from .numbers import KINDS as FORMATS
 EIGHT, WIDE, HOST = "hfp8", "fp16", "host"
 """Where a node runs: on the engine; on the host with operands of 16 bits; on the host in FP32."""
 
+NO_PRODUCT = "no product"
+"""Why most nodes stay on the host."""
+
+COMPOUND = ("ConvTranspose", "DeformConv", "Einsum", "LSTM", "GRU", "RNN", "Attention",
+            "ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul",
+            "MatMulNBits")  # fmt: skip
+"""Operators with products that stay on the host all the same."""
+
 SUMS = {"chunked": Sums(), "exact": Sums(semantics="exact")}
 
 
@@ -133,8 +141,9 @@ def make_plan(graph: Graph, settings: Settings, facts: Mapping[str, Tensor]) -> 
         except Unsuitable as error:
             why[node.name] = str(error)
     if not able:
-        some = next(iter(why.items()), None)
-        more = f"; {some[0]} is {some[1]}" if some else ""
+        others = {n.name: _reason(n) for n in graph.nodes if n.name not in why}
+        reasons = [*why.items(), *((n, r) for n, r in others.items() if r != NO_PRODUCT)]
+        more = f"; {reasons[0][0]}: {reasons[0][1]}" if reasons else ""
         raise ParameterError(
             f"model={str(graph.path)!r} is not allowed: it has no weights to round, no "
             f"{', '.join(KINDS[:-1])} or {KINDS[-1]} that could run in 8 bits{more}"
@@ -175,7 +184,9 @@ def _able(node: NodeProto, facts: Mapping[str, Tensor]) -> Layer:
 
 def _reason(node: NodeProto) -> str:
     inner = sorted({kind for kind in _inside(node) if kind in KINDS})
-    return f"{', '.join(inner)} in a subgraph" if inner else "no product"
+    if inner:
+        return f"{', '.join(inner)} in a subgraph"
+    return "its products are not taken apart" if node.op_type in COMPOUND else NO_PRODUCT
 
 
 def _inside(node: NodeProto) -> list[str]:

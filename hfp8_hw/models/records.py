@@ -65,6 +65,8 @@ class Operand:
         As in `hfp8_hw.models.numbers.Coded`, of all batches.
     histogram : ndarray or None
         How often each code was, by code.
+    errors : Errors or None
+        Of the values that the codes stand for, against the tensor's own.
     """
 
     kind: str
@@ -75,6 +77,7 @@ class Operand:
     zeroed: int = 0
     invalid: int = 0
     histogram: NDArray[np.int64] | None = None
+    errors: Errors | None = None
 
     def add(self, coded: Coded) -> None:
         """Count more of them."""
@@ -87,7 +90,9 @@ class Operand:
     def to_dict(self) -> dict[str, Any]:
         """All members, as JSON takes them."""
         histogram = None if self.histogram is None else self.histogram.tolist()
-        return {**vars(self), "histogram": histogram}
+        found = {name: value for name, value in vars(self).items() if name != "errors"}
+        sqnr = self.errors.sqnr_db if self.errors else None
+        return {**found, "histogram": histogram, "sqnr_db": sqnr}
 
 
 @dataclass

@@ -186,7 +186,7 @@ class _Core:
             )
         ahead = self.times[-1] if self.times else JobTimes(*[-QUEUE_CLOCKS - 1] * 5)
         taken = max(start + QUEUE_CLOCKS, ahead.accepted + 1)
-        accepted = max(taken + 2 + _intake(p, job), ahead.loaded)
+        accepted = max(taken + 3 + _intake(p, job), ahead.loaded)
         ready = [accepted + 1, *(self._load(side, job, accepted) for side in ("a", "b"))]
         loaded = max(*ready, ahead.begun)
         begun = max(loaded + 1, ahead.done)

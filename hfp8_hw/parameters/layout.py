@@ -56,15 +56,15 @@ class Layout:
         """Words of a page."""
         return self.codes // (self.outer * self.lanes)
 
-    def row_beats(self, columns: int) -> int:
-        """Beats of a stored row."""
-        return -(-columns // self.beat)
-
     @property
     def address_levels(self) -> int:
         """Additions one after another until all squares of a block have an address: with each there
         are twice as many."""
         return (self.groups - 1).bit_length()
+
+    def row_beats(self, columns: int) -> int:
+        """Beats of a stored row."""
+        return -(-columns // self.beat)
 
     def row_words(self, columns: int) -> int:
         """Words of a stored row."""

@@ -84,7 +84,7 @@ def multiply(
         a, b = given.a[:, step], given.b[step]
         found = parts(p, a, b, given.mode_a, given.mode_b, **addends)
         for done, ran, taken in run(found, progress):
-            _place(p, done, ran, codes, flags, simulator)
+            place(p, done, ran, codes, flags, simulator)
             clocks += taken
     return Product(codes, flags, time.monotonic() - start, clocks or None)
 
@@ -137,7 +137,7 @@ def work(p: CoreParameters, given: Matrices) -> int:
     return m * n * len(slices(p, m, n, given.a.shape[1]))
 
 
-def _place(
+def place(
     p: CoreParameters,
     found: list[Part],
     ran: Ran,

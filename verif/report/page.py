@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from hfp8_hw import __version__
 from hfp8_hw.parameters import GENERATED
@@ -29,15 +29,20 @@ METHODS = {
 }
 
 
-def render(run: Run) -> str:
-    """HTML that needs nothing else: styles, script and data are in it."""
+def template(name: str) -> Template:
+    """A page's template, with what all pages have: the filter ``number``, version and style."""
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["number"] = lambda n: f"{n:,}"
-    return environment.get_template("page.html").render(
-        version=__version__,
+    style = (_HERE / "style.css").read_text(encoding="utf-8")
+    return environment.get_template(name, globals={"version": __version__, "style": style})
+
+
+def render(run: Run) -> str:
+    """HTML that needs nothing else: styles, script and data are in it."""
+    return template("page.html").render(
         run=run,
         counts=Counter(check.status for check in run.checks),
         vectors=_simulated(run),
@@ -46,7 +51,6 @@ def render(run: Run) -> str:
         present=[m for m in METHODS if any(c.method == m for c in run.checks)],
         statuses=(GOOD, OPEN, FAILED),
         units=[unit_page(run, unit) for unit in run.units],
-        style=(_HERE / "style.css").read_text(encoding="utf-8"),
         script=(_HERE / "page.js").read_text(encoding="utf-8"),
         heat=heat(run.coverage),
     )

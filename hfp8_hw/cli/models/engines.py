@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 from rich.console import Console
 
 from ...errors import ParameterError, check_choice
 from ...formats import HFP8, parse_operand
 from ...parameters import CoreParameters, unit_parameters
-from ..options import GeneratorCommand, given, spelled
+from ..options import given, spelled
 
 if TYPE_CHECKING:
     from verif.core.compiled.engine import CoreEngine
@@ -24,13 +23,6 @@ PLACES = ("golden", "sim")
 SETTLED = {"a": "format", "b": "format", "acc": "sums", "semantics": "sums", "chunk": "sums",
            "ports": "on", "convolution": "on"}  # fmt: skip
 """Parameters of the core that another option settles."""
-
-
-class CoreCommand(GeneratorCommand):
-    """A command that takes the core's parameters without naming it."""
-
-    def _named(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return ["core"]
 
 
 @dataclass

@@ -13,9 +13,10 @@ from rich.console import Console
 
 from ...errors import ParameterError
 from ..compare import load_arrays
-from ..options import parameter_options
+from ..options import CoreCommand, parameter_options
 from ..types import Integer, Output, Source
-from .engines import CoreCommand, check_place, choose
+from .arithmetic import arithmetic_options, settings
+from .engines import check_place, choose
 from .show import difference, line, progress, show_core, show_outcome, show_plan, to_dict
 
 if TYPE_CHECKING:
@@ -43,39 +44,17 @@ if TYPE_CHECKING:
     type=Source(),
     help="Such a file too: the samples that give scales.  [default: the inputs]",
 )
-@click.option(
-    "--format",
-    "kind",
-    default="HFP8",
-    show_default=True,
-    help="HFP8, e4m3, e5m2 or int8: of weights and activations.",
-)
-@click.option(
-    "--sums",
-    default="chunked",
-    show_default=True,
-    help="In DLFLOAT16: chunked, each product rounded, by 64; or exact, rounded once.",
-)
-@click.option(
-    "--first-last",
-    default="hfp8",
-    show_default=True,
-    help="hfp8, or fp16: the first and the last product have operands of 16 bits.",
-)
-@click.option(
-    "--keep",
-    multiple=True,
-    metavar="NODE,...",
-    help="Nodes that stay in FP32; may be given more than once.",
-)
-@click.option("--batch", type=Integer(1), help="Samples at a time.  [default: all]")
+@arithmetic_options
 @click.option(
     "--clock",
     type=Integer(1),
     metavar="MHZ",
     help="With --on sim: say how long the core takes at this clock.",
 )
-@click.option("--report", type=Output(), help="Write the figures as JSON.")
+@click.option(
+    "--report", "reports", type=Output(), multiple=True, metavar="FILE",
+    help="Write the figures, as a page if FILE ends in .html, else as JSON; may be given twice.",
+)  # fmt: skip
 @click.option("--output", type=Output(), help="Write the model's outputs as an .npz file.")
 @click.option(
     "--expect", type=Source(), help="An .npz file of outputs, to compare those of this run with."
@@ -84,7 +63,7 @@ if TYPE_CHECKING:
 def run_command(
     model: Path, inputs: Path, where: str, calibrate: Path | None, kind: str, sums: str,
     first_last: str, keep: tuple[str, ...], batch: int | None, clock: int | None,
-    report: Path | None, output: Path | None, expect: Path | None, **options: Any,
+    reports: tuple[Path, ...], output: Path | None, expect: Path | None, **options: Any,
 ) -> int:  # fmt: skip
     """Run a model that was trained in FP32 in 8 bits, and compare it with FP32.
 
@@ -106,18 +85,19 @@ def run_command(
 
     check_place(where, kind, options, clock)
     require("onnx", "onnxruntime")
+    if any(path.suffix.lower() == ".html" for path in reports):
+        require("jinja2")
     from ...files import write_whole
-    from ...models import Settings, prepare
+    from ...models import prepare
 
-    names = tuple(name for text in keep for name in text.split(",") if name)
-    settings = Settings(kind, first_last, names, sums)
+    asked = settings(kind, sums, first_last, keep)
     console = Console()
     samples = load_arrays(inputs)
-    calibration = samples if calibrate is None else load_arrays(calibrate)
-    wanted = None if expect is None else load_arrays(expect)
+    calibration = samples if calibrate is None else load_arrays(calibrate, "calibrate")
+    wanted = None if expect is None else load_arrays(expect, "expect")
     with console.status("reading the model, running it in FP32"):
         what = "inputs" if calibrate is None else "calibrate"
-        deployment = prepare(model, calibration, settings, batch=batch, what=what)
+        deployment = prepare(model, calibration, asked, batch=batch, what=what)
     show_plan(deployment, console)
     chosen = choose(where, deployment, options, console)
     with progress(console) as bar:
@@ -132,13 +112,32 @@ def run_command(
         line(console, f"{record.name} against {expect}: {difference(record)}")
     show_core(chosen, clock, console)
     if output is not None:
-        file = io.BytesIO()
-        np.savez(file, allow_pickle=False, **outcome.outputs)
-        write_whole(output, file.getvalue())
-    if report is not None:
-        data = to_dict(deployment, outcome, expected, chosen, clock)
-        write_whole(report, (json.dumps(data, indent=1) + "\n").encode())
+        write_whole(output, _arrays(outcome.outputs, console))
+    data = to_dict(deployment, outcome, expected, chosen, clock)
+    for path in reports:
+        write_whole(path, _report(path, data))
     return 1 if chosen.checked is not None and chosen.checked.mismatches else 0
+
+
+def _arrays(outputs: dict[str, Any], console: Console) -> bytes:
+    """An .npz file of the outputs that are arrays."""
+    found = {}
+    for name, value in outputs.items():
+        if isinstance(value, np.ndarray):
+            found[name] = value.astype(str) if value.dtype.kind == "O" else value
+        else:
+            line(console, f"{name}: no array, so it is not among those written")
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **found)
+    return file.getvalue()
+
+
+def _report(path: Path, data: dict[str, Any]) -> bytes:
+    if path.suffix.lower() == ".html":
+        from verif.report import render_run
+
+        return render_run(data).encode()
+    return (json.dumps(data, indent=1) + "\n").encode()
 
 
 def compare_expected(outputs: dict[str, Any], wanted: dict[str, Any]) -> list[OutputRecord]:

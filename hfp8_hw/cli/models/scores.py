@@ -27,10 +27,16 @@ ARITHMETICS = "fp32,hfp8,hfp8+fp16ends,e4m3,e5m2,int8"
 )
 @click.option("--json", "path", type=Output(), help="Add the scores to a file of JSON.")
 @click.option("--skip-known", is_flag=True, help="Leave out what the file has already.")
+@click.option("--no-retune", is_flag=True, help="Score only the models as they are.")
 @click.option("--files", type=OutputFolder(), metavar="FOLDER",
               help="Score nothing; write each model and its data, for hfp8 run.")  # fmt: skip
 def models_command(
-    models: tuple[str, ...], arith: str, path: Path | None, skip_known: bool, files: Path | None
+    models: tuple[str, ...],
+    arith: str,
+    path: Path | None,
+    skip_known: bool,
+    no_retune: bool,
+    files: Path | None,
 ) -> int:
     """Score networks that were trained in FP32 in 8 bits, on the golden model.
 
@@ -43,7 +49,8 @@ def models_command(
 
     The first two are trained by the command; the others are files of installed packages. Scales
     come from other samples than those that are scored. In hfp8+fp16ends the first and the last
-    product have operands of 16 bits. Without MODEL it is all of them.
+    product have operands of 16 bits. Each model is scored as it is, and re-tuned as by hfp8 retune
+    with the samples that give the scales. Without MODEL it is all of them.
     """
     from rtl_gen.extras import require
 
@@ -52,7 +59,7 @@ def models_command(
     from ...golden.engine import GoldenEngine
     from ...models.zoo import EXAMPLES, find
     from ...models.zoo.scores import ARITHMETICS as KNOWN
-    from ...models.zoo.scores import KEY, scores
+    from ...models.zoo.scores import KEY, keys, scores
 
     arithmetics = list(dict.fromkeys(arith.split(",")))
     for name in arithmetics:
@@ -65,7 +72,7 @@ def models_command(
             click.echo(f"{write(example, files)}: {example.about}")
         return 0
     known = [] if path is None else rows.load(path, KEY)
-    have = {tuple(row[name] for name in KEY) for row in known} if skip_known else set()
+    have = {rows.key(row, KEY) for row in known} if skip_known else set()
     console = Console()
     table = Table()
     for column in ("model", "arithmetic"):
@@ -74,22 +81,24 @@ def models_command(
         table.add_column(column, justify="right")
     with console.status("") as status:
         for example in examples:
-            todo = [name for name in arithmetics if (example.name, name) not in have]
+            wanted = {n: keys(example.name, n, retune=not no_retune) for n in arithmetics}
+            todo = [name for name, every in wanted.items() if not every <= have]
             if not todo:
                 continue
 
             def tell(
-                arithmetic: str, node: str, done: int, every: int, of: str = example.name
+                arithmetic: str, node: str, done: int, every: float, of: str = example.name
             ) -> None:
                 share = f"{done / every:.0%}" if every else ""
                 status.update(f"{of} in {arithmetic}: {share} {node[-40:]}")
 
             status.update(f"{example.name}: the model and its data")
-            for row in scores(example, todo, GoldenEngine(), tell):
+            for row in scores(example, todo, GoldenEngine(), tell, retune=not no_retune):
                 if path is not None:
                     rows.add(path, row, KEY)
+                tuned = ", re-tuned" if row["retuned"] else ""
                 table.add_row(
-                    row["model"], row["arithmetic"], f"{row['score']:.2f} {row['unit']}",
+                    row["model"], row["arithmetic"] + tuned, f"{row['score']:.2f} {row['unit']}",
                     f"{row['agreement']:.2f}", str(row["samples"]), f"{row['seconds']:.1f}",
                 )  # fmt: skip
     console.print(table)

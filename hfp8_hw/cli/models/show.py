@@ -38,6 +38,8 @@ def line(console: Console, text: str) -> None:
 
 def show_plan(deployment: Deployment, console: Console) -> None:
     """Which nodes run where, their products, and why some stay."""
+    from ...models.plan import NO_PRODUCT
+
     table = Table("node", "operator", "runs in")
     for name in ("output", "MACs"):
         table.add_column(name, justify="right")
@@ -56,10 +58,10 @@ def show_plan(deployment: Deployment, console: Console) -> None:
     others = Counter(
         (node.op, node.why) for node in deployment.nodes if node.where == "host" and not node.macs
     )
-    plain = [f"{count} {op}" for (op, why), count in others.most_common() if why == "no product"]
+    plain = [f"{count} {op}" for (op, why), count in others.most_common() if why == NO_PRODUCT]
     line(console, f"in onnxruntime, as they are no products: {', '.join(plain) or 'none'}")
     for (op, why), count in others.items():
-        if why != "no product":
+        if why != NO_PRODUCT:
             line(console, f"in onnxruntime: {count} {op}, {why}")
 
 

@@ -206,6 +206,7 @@ class _Count:
     -------
     done : 1 bit
     large : 1 bit, it does not fit a page
+        Both known a clock after they are found.
     row_words, group_words
         As in `records.sizes`.
     """
@@ -238,18 +239,21 @@ class _Count:
         wide = wire(m, self.row_words == layout.words, f"{name}_full_row")
         too_wide = wire(m, more_columns & wide, f"{name}_too_wide")
         too_large = wire(m, words > layout.words, f"{name}_too_large")
-        self.large = wire(m, (too_wide | too_large) & ~hold, f"{name}_large")
-        counted = self.large | ~(more_columns | more_rows)
-        self.done = wire(m, counted & ~hold, f"{name}_done")
+        large = wire(m, (too_wide | too_large) & ~hold, f"{name}_too_much")
+        self.large, self.done = register("large", 1), register("done", 1)
+        counted = large | ~(more_columns | more_rows)
+        m.d.sync += [self.large.eq(large), self.done.eq(counted & ~hold)]
         with m.If(start):
             m.d.sync += [
+                self.large.eq(0),
+                self.done.eq(0),
                 left["rows"].eq(rows),
                 left["columns"].eq(columns),
                 self.row_words.eq(0),
                 self.group_words.eq(0),
                 words.eq(0),
             ]
-        with m.Elif(busy & ~self.large):
+        with m.Elif(busy & ~large):
             with m.If(more_columns):
                 m.d.sync += [
                     left["columns"].eq(left["columns"] - layout.beat),

@@ -12,6 +12,9 @@ from ...parameters import CoreParameters
 from ..numbers.shape import Amaranth
 from .records import address_bits, operand_codes, reading, word_bits
 
+DEEP = 2048
+"""Words of 8 bits of a block RAM of 18 kbit."""
+
 
 def read_cuts(p: CoreParameters) -> tuple[str, ...]:
     """The registers from what says where to read to the codes: those of the addresses, the memory's
@@ -91,28 +94,17 @@ class Scratchpad(wiring.Component):
                 rows = []
                 for k, part in enumerate(parts):
                     name = f"{s}_{i}" + (f"_{k}" if layout.parts > 1 else "")
-                    bank = memory.Memory(
-                        shape=unsigned(short * self.width),
-                        depth=p.pages * layout.words // layout.parts,
-                        init=[],
-                    )
-                    m.submodules[f"{side}{name}"] = bank
-                    write: Any = bank.write_port()
-                    port: Any = bank.read_port(domain="sync")
-                    m.d.comb += [
-                        write.addr.eq(written["address"][part_bits:]),
-                        write.data.eq(Cat(*part)),
-                        write.en.eq(here & written["words"][k]),
-                        port.addr.eq(at[part_bits:]),
-                        port.en.eq(1),
-                    ]
+                    found = self._bank(
+                        m, f"{side}{name}", here & written["words"][k],
+                        written["address"][part_bits:], Cat(*part), at[part_bits:],
+                    )  # fmt: skip
                     row = Signal(
                         short * self.width,
                         name=f"{side}_word{name}",
                         reset_less=True,
                         attrs={"stage": f"{side}_word"},
                     )
-                    m.d.sync += row.eq(port.data)
+                    m.d.sync += row.eq(found)
                     rows.append(row)
                 row = self._chosen(m, rows, at[:part_bits], f"{s}_{i}")
                 squares[s].append([row[j * self.width :][: self.width] for j in range(short)])
@@ -154,20 +146,39 @@ class Scratchpad(wiring.Component):
         m.d.comb += self.codes.eq(held)
         return m
 
-    def _chosen(self, m: Module, rows: list[Signal], which: Amaranth, name: str) -> Amaranth:
-        """The word that was read, of those of all banks."""
-        for stage in (f"{self.side}_read", f"{self.side}_word"):
-            if len(rows) == 1:
-                break
-            held = Signal(
-                len(which), name=f"{stage}_part{name}", reset_less=True, attrs={"stage": stage}
-            )
-            m.d.sync += held.eq(which)
-            which = held
-        found: Amaranth = rows[0]
-        for k, row in enumerate(rows[1:], 1):
-            found = Mux(which == k, row, found)
-        return found
+    def _bank(
+        self,
+        m: Module,
+        name: str,
+        enable: Amaranth,
+        address: Amaranth,
+        value: Amaranth,
+        read_address: Amaranth,
+    ) -> Amaranth:
+        """A row of a square's memory: the codes at ``read_address`` a clock ago.
+
+        Where it is deeper than a block RAM is with a code a word, it is in slices of fewer bits: a
+        choice between blocks behind them would not be done in a clock.
+        """
+        words, width = self.parameters.pages * self.layout.words, len(value)
+        depth = words // self.layout.parts
+        most = width if depth <= DEEP else max(1, 8 * DEEP >> (depth - 1).bit_length())
+        parts = []
+        for first in range(0, width, most):
+            part = value[first : first + most]
+            bank = memory.Memory(shape=unsigned(len(part)), depth=depth, init=[])
+            m.submodules[name if most == width else f"{name}_{first}"] = bank
+            write: Any = bank.write_port()
+            port: Any = bank.read_port(domain="sync")
+            m.d.comb += [
+                write.addr.eq(address),
+                write.data.eq(part),
+                write.en.eq(enable),
+                port.addr.eq(read_address),
+                port.en.eq(1),
+            ]
+            parts.append(port.data)
+        return Cat(*parts)
 
     def _written(self, m: Module) -> dict[str, Amaranth]:
         """What comes to be written, as late as addresses to be read: no job's operand overtakes the
@@ -244,6 +255,21 @@ class Scratchpad(wiring.Component):
         if self.shifts:
             return self._within(address, step)
         return (address + step)[: len(self.address)]
+
+    def _chosen(self, m: Module, rows: list[Signal], which: Amaranth, name: str) -> Amaranth:
+        """The word that was read, of those of all banks."""
+        for stage in (f"{self.side}_read", f"{self.side}_word"):
+            if len(rows) == 1:
+                break
+            held = Signal(
+                len(which), name=f"{stage}_part{name}", reset_less=True, attrs={"stage": stage}
+            )
+            m.d.sync += held.eq(which)
+            which = held
+        found: Amaranth = rows[0]
+        for k, row in enumerate(rows[1:], 1):
+            found = Mux(which == k, row, found)
+        return found
 
     def _within(self, address: Amaranth, step: Amaranth) -> Amaranth:
         """An address so many words further; behind the end of a page comes its beginning."""

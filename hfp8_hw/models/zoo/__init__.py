@@ -3,7 +3,8 @@
 `example` says what an example is, `scores` runs one in an arithmetic. `digits_mlp` and `digits_cnn`
 are trained here. The others are files of installed packages, and `packages` says how to install
 them: `text_direction` tells which way up a line of text is, `magika` the types of files,
-`basic_pitch` the notes of chords. Their data are in the room `data`.
+`basic_pitch` the notes of chords, `text_recognition` what a line says. Their data are in the room
+`data`.
 
 May import the parent and what it may. Other packages are imported when an example needs them.
 """
@@ -23,6 +24,7 @@ EXAMPLES = {
     "text_direction": "TextDirection",
     "magika": "MagikaTypes",
     "basic_pitch": "BasicPitch",
+    "text_recognition": "TextRecognition",
 }
 """The examples: each a module of this room, and the class in it."""
 

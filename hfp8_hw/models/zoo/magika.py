@@ -28,11 +28,11 @@ class MagikaTypes(Example):
         return file_of("magika", "models/standard_v3_3/model.onnx").read_bytes()
 
     def calibration(self) -> Arrays:
-        """At most 2 files of each suffix in `samples`."""
+        """A file of each suffix in `samples`, where there is one."""
         return {"bytes": _features("calibration")}
 
     def evaluation(self) -> Arrays:
-        """At most 6 other files of each suffix."""
+        """At most 3 other files of each suffix."""
         return {"bytes": _features("evaluation")}
 
     def score(self, answers: list[Any], fp32: list[Any]) -> float:

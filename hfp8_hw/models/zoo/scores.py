@@ -6,6 +6,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import numpy as np
 
 from ...cores import cores
 from ...golden.engine import Engine
-from .. import Settings, prepare
+from ...rows import Row, key
+from .. import Deployment, Settings, prepare
 from ..arrays import batches
+from ..biases import with_biases
 from ..graph import Graph, load
 from ..observe import Reference
 from ..plan import products
@@ -33,22 +36,22 @@ ARITHMETICS = {
 """By name the format of `Settings`, and what its first and last product have; FP32 is onnxruntime
 alone."""
 
-KEY = ("model", "arithmetic")
+KEY = ("model", "arithmetic", "retuned")
 """What tells rows apart."""
 
-Row = dict[str, Any]
-Report = Callable[[str, str, int, int], None]
+Report = Callable[[str, str, int, float], None]
 """Is told the arithmetic and the node at work, how many products are done, and of how many."""
 
 
-def unheard(arithmetic: str, node: str, done: int, every: int) -> None:
+def unheard(arithmetic: str, node: str, done: int, every: float) -> None:
     """A report that nobody reads."""
 
 
 def scores(
-    example: Example, arithmetics: Iterable[str], engine: Engine, report: Report = unheard
-) -> Iterator[Row]:
-    """A row for each arithmetic.
+    example: Example, arithmetics: Iterable[str], engine: Engine, report: Report = unheard, *,
+    retune: bool = True,
+) -> Iterator[Row]:  # fmt: skip
+    """A row for each arithmetic; but for FP32 one more with the model re-tuned.
 
     Parameters
     ----------
@@ -56,6 +59,8 @@ def scores(
         Of `ARITHMETICS`.
     engine : Engine
         Computes the products.
+    retune : bool
+        Whether there are rows with the model re-tuned, by the samples that give the scales.
 
     Raises
     ------
@@ -66,24 +71,42 @@ def scores(
         path = Path(folder) / f"{example.name}.onnx"
         path.write_bytes(example.model())
         graph = load(path)
-        samples = example.evaluation()
         begin = time.perf_counter()
-        fp32 = example.answers(_in_fp32(graph, samples, example.batch))
+        fp32 = example.answers(_in_fp32(graph, example.evaluation(), example.batch))
         spent = time.perf_counter() - begin
         for name in arithmetics:
-            answers, seconds = fp32, spent
-            if name != FP32:
-                answers, seconds = _answers(example, path, graph, name, engine, report)
-            yield {
-                "model": example.name,
-                "arithmetic": name,
-                "score": round(example.score(answers, fp32), 2),
-                "unit": example.unit,
-                "agreement": round(example.agreement(answers, fp32), 2),
-                "samples": len(fp32),
-                "seconds": round(seconds, 1),
-                "device": f"{platform.machine()}, {cores()} cores",
-            }
+            if name == FP32:
+                yield _row(example, name, False, fp32, fp32, spent)
+                continue
+            run = _Run(example, kept(example, graph), name, engine, report)
+            answers, seconds = run.answers(path)
+            yield _row(example, name, False, answers, fp32, seconds)
+            if retune:
+                answers, seconds = run.answers(run.retuned(path))
+                yield _row(example, name, True, answers, fp32, seconds)
+
+
+def keys(model: str, arithmetic: str, *, retune: bool) -> set[str]:
+    """What tells the rows that `scores` gives for an arithmetic from others."""
+    tuned = (False, True) if retune and arithmetic != FP32 else (False,)
+    return {key({"model": model, "arithmetic": arithmetic, "retuned": t}, KEY) for t in tuned}
+
+
+def _row(
+    example: Example, arithmetic: str, retuned: bool, answers: list[Any], fp32: list[Any],
+    seconds: float,
+) -> Row:  # fmt: skip
+    return {
+        "model": example.name,
+        "arithmetic": arithmetic,
+        "retuned": retuned,
+        "score": round(example.score(answers, fp32), 2),
+        "unit": example.unit,
+        "agreement": round(example.agreement(answers, fp32), 2),
+        "samples": len(fp32),
+        "seconds": round(seconds, 1),
+        "device": f"{platform.machine()}, {cores()} cores",
+    }
 
 
 def _in_fp32(graph: Graph, samples: Arrays, batch: int) -> Arrays:
@@ -96,33 +119,54 @@ def _in_fp32(graph: Graph, samples: Arrays, batch: int) -> Arrays:
     return {name: np.concatenate([part[name] for part in parts]) for name in graph.outputs}
 
 
-def _answers(
-    example: Example, path: Path, graph: Graph, arithmetic: str, engine: Engine, report: Report
-) -> tuple[list[Any], float]:
-    """What the model says in an arithmetic, and the seconds that it takes."""
-    kind = ARITHMETICS[arithmetic]
-    assert kind is not None
-    settings = Settings(kind[0], kind[1], kept(example, graph))
-    calibration, samples = example.calibration(), example.evaluation()
-    deployment = prepare(path, calibration, settings, batch=example.batch)
-    of_calibration = sum(node.macs for node in deployment.nodes if node.where != "host")
-    every = of_calibration * _count(samples) // _count(calibration)
-    done = 0
+@dataclass(frozen=True)
+class _Run:
+    """An example in an arithmetic."""
 
-    def tell(node: str, more: int) -> None:
-        nonlocal done
-        done += more
-        report(arithmetic, node, done, every)
+    example: Example
+    keep: tuple[str, ...]
+    arithmetic: str
+    engine: Engine
+    report: Report
 
-    outcome = deployment.run(samples, engine, batch=example.batch, compare=False, report=tell)
-    return example.answers(outcome.outputs), outcome.seconds
+    def deployed(self, path: Path) -> Deployment:
+        """A model of the example, deployed."""
+        kind = ARITHMETICS[self.arithmetic]
+        assert kind is not None
+        settings = Settings(kind[0], kind[1], self.keep)
+        return prepare(path, self.example.calibration(), settings, batch=self.example.batch)
+
+    def answers(self, path: Path) -> tuple[list[Any], float]:
+        """What it says of each sample, and the seconds that it takes."""
+        deployment, samples = self.deployed(path), self.example.evaluation()
+        tell = self._telling("", deployment.work(samples))
+        outcome = deployment.run(samples, self.engine, batch=self.example.batch, compare=False,
+                                 report=tell)  # fmt: skip
+        return self.example.answers(outcome.outputs), outcome.seconds
+
+    def retuned(self, path: Path) -> Path:
+        """The model re-tuned, beside it."""
+        deployment, samples = self.deployed(path), self.example.calibration()
+        tell = self._telling("re-tuning, ", deployment.work(samples))
+        model, _ = with_biases(
+            deployment, samples, self.engine, batch=self.example.batch, report=tell
+        )
+        other = path.with_name(f"{path.stem}-retuned.onnx")
+        other.write_bytes(model.SerializeToString())
+        return other
+
+    def _telling(self, what: str, every: float) -> Callable[[str, int], None]:
+        done = 0
+
+        def tell(node: str, more: int) -> None:
+            nonlocal done
+            done += more
+            self.report(self.arithmetic, what + node, done, every)
+
+        return tell
 
 
 def kept(example: Example, graph: Graph) -> tuple[str, ...]:
     """The names of the products that an example keeps in FP32."""
     names = [node.name for node in products(graph)]
     return tuple(n for n in names if any(fnmatchcase(n, pattern) for pattern in example.keep))
-
-
-def _count(samples: Arrays) -> int:
-    return len(next(iter(samples.values())))

@@ -26,16 +26,16 @@ class TextDirection(Example):
         return file_of("rapidocr_onnxruntime", name).read_bytes()
 
     def calibration(self) -> Arrays:
-        """100 lines."""
-        return {"x": _lines(100, 2)[0]}
+        """200 lines."""
+        return {"x": _lines(200, 2)[0]}
 
     def evaluation(self) -> Arrays:
-        """400 lines, every other one turned."""
-        return {"x": _lines(400, 1)[0]}
+        """1000 lines, every other one turned."""
+        return {"x": _lines(1000, 1)[0]}
 
     def score(self, answers: list[Any], fp32: list[Any]) -> float:
         """Percent of the lines said right."""
-        return share(answers, _lines(400, 1)[1])
+        return share(answers, _lines(1000, 1)[1])
 
 
 @cache

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...formats import FloatFormat, parse_format
+from ...scales import INT8_MOST, fitting_exponent
 from .. import sums
 from ..rounding import quantize_values
 from ..scheme.arithmetic import INT8, Arithmetic
@@ -16,18 +16,13 @@ from ..scheme.operands import floats
 
 WIDE = "DLFLOAT16"
 """The kind of operands of 16 bits, and of sums."""
-INT8_MOST = 127
-"""What the largest magnitude of a tensor becomes in INT8."""
 
 
 def power_of_two(most: Tensor, fmt: FloatFormat) -> Tensor:
-    """The least power of two, 2**-63 to 2**64, by which a magnitude divided is at most the format's
-    largest value; 1 for zero, infinities and NaN."""
-    part, exponent = torch.frexp(most.to(torch.float64))
-    limit, top = math.frexp(fmt.max)
-    found = (exponent - top + (part > limit)).clamp(-63, 64)
-    found = torch.where(most.isfinite() & (most > 0), found, 0)
-    return torch.ldexp(torch.ones_like(most, dtype=torch.float32), found)
+    """The least power of two by which a magnitude, a scalar, divided is at most the format's
+    largest value; see `fitting_exponent`."""
+    exponent = fitting_exponent(float(most), fmt.max)
+    return torch.full_like(most, 2.0**exponent, dtype=torch.float32)
 
 
 def integer_scale(most: Tensor) -> Tensor:

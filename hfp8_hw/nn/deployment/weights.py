@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ...formats import parse_format
+from ...scales import INT8_MOST
 from ..codes import decode
 from ..rounding import quantize
 from ..scheme.arithmetic import INT8, Arithmetic
 from ..scheme.operands import decoded, encoded
-from .rounders import INT8_MOST, WIDE, scale_of
+from .rounders import WIDE, scale_of
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from hfp8_hw.golden.engine.unfold import blocks, padded, unfolded
 from hfp8_hw.parameters import CoreParameters
 from rtl_gen.package import Package
 
-from ..compare_core import _place
+from ..compare_core import place
 from ..program import Program, check_streams
 from ..threads import in_threads
-from ..tiling import Part, parts
+from ..tiling import Part, parts, slices
 from . import native
 from .native_run import NativeRan, run_natively
 
@@ -101,20 +101,25 @@ class CoreEngine:
                     ran = run_natively(model, Program(self.p, [part.task for part in every]))
                 finally:
                     self._idle.append(model)
-                tell(job.k * sum(part.elements for part in every))
+                tell(sum(part.elements * part.task.job.k for part in every))
                 return found, ran
 
             return call
 
-        for found, ran in in_threads(map(run, _runs(self.p, job, modes)), progress):
-            first = 0
-            for group, columns, one in found:
-                frames = ran.frames[first : first + len(one)]
-                first += len(one)
-                flags = np.zeros((job.m, columns.stop - columns.start), np.uint8)
-                part = codes[group, :, columns]
-                _place(self.p, one, replace(ran, frames=frames), part, flags, "native")
-            self.clocks += ran.clocks
+        steps = slices(self.p, job.m, job.n, job.k)
+        for step in steps:
+            before = codes.copy() if step.start else None
+            for found, ran in in_threads(
+                map(run, _runs(self.p, job, modes, step, before)), progress
+            ):
+                first = 0
+                for group, columns, one in found:
+                    frames = ran.frames[first : first + len(one)]
+                    first += len(one)
+                    flags = np.zeros((job.m, columns.stop - columns.start), np.uint8)
+                    part = codes[group, :, columns]
+                    place(self.p, one, replace(ran, frames=frames), part, flags, "native")
+                self.clocks += ran.clocks
         self.macs += job.macs
         return codes
 
@@ -131,15 +136,22 @@ def _mode(name: str, text: str, formats: tuple[Any, ...]) -> int:
     return formats.index(fmt)
 
 
-def _runs(p: CoreParameters, job: ProductJob, modes: list[int]) -> Iterator[list[Piece]]:
-    """A job's products as jobs of the core, several of them for a run from a reset on."""
+def _runs(
+    p: CoreParameters, job: ProductJob, modes: list[int], step: slice, before: NDArray[Any] | None
+) -> Iterator[list[Piece]]:
+    """A job's products as jobs of the core, several of them for a run from a reset on.
+
+    ``step`` are the products of each sum that are taken, ``before`` the sums of those before.
+    """
     codes, count = padded(job, job.b), 0
     found: list[Piece] = []
     for block in blocks(job, max(1, _COLUMNS // job.groups)):
         columns = unfolded(job, codes, block)
         for group in range(job.groups):
-            a, b = (x[group].astype(np.uint32) for x in (job.a, columns))
-            for one in parts(p, a, b, *modes):
+            a = job.a[group, :, step].astype(np.uint32)
+            b = columns[group, step].astype(np.uint32)
+            c = None if before is None else before[group, :, block.n]
+            for one in parts(p, a, b, modes[0], modes[1], c=c):
                 if found and count + len(one) > _JOBS:
                     yield found
                     found, count = [], 0

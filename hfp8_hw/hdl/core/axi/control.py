@@ -85,7 +85,9 @@ class Control(wiring.Component):
 
         for name, fixed in fixed_words(p).items():
             m.d.comb += getattr(axi, f"value_{name}").eq(fixed)
-        show("STATUS", busy=~events.idle, full=full)
+        busy = Signal(name="status_busy", attrs={"stage": "events"})
+        m.d.sync += busy.eq(~events.idle)
+        show("STATUS", busy=busy, full=full)
 
         code = Signal(5, name="error_code", attrs={"stage": "events"})
         faults: dict[int, Amaranth] = {}
@@ -115,10 +117,11 @@ class Control(wiring.Component):
                 m.d.sync += [amax["value"].eq(end.amax), amax["special"].eq(end.special)]
         show("FLAGS", flags=self._seen(m, flags, axi.wrote_FLAGS, "sticky"))
         show("AMAX", **amax)
-        show("REFUSED", value=self._count(m, events.refused | overflow, 32, "refused"))
+        refused = wire(m, events.refused | overflow, "job_refused")
+        show("REFUSED", value=self._count(m, refused, 32, "refused"))
         show("DONE", value=self._count(m, events.sent, 32, "sent"))
         others = any_of(*(getattr(events, name) for name in misplaced), *faults.values())
-        self._interrupt(m, axi, Cat(events.sent, events.refused | overflow, others))
+        self._interrupt(m, axi, Cat(events.sent, refused, others))
         self._counters(m, axi)
         return m
 
@@ -168,16 +171,16 @@ class Control(wiring.Component):
         return seen
 
     def _count(self, m: Module, amount: Amaranth, width: int, name: str) -> Amaranth:
+        """Counts a clock later, as what is counted comes late in its own."""
         count = Signal(width, name=f"{name}_count", attrs={"stage": "events"})
-        m.d.sync += count.eq(count + amount)
+        now = Signal(len(amount), name=f"{name}_counted", attrs={"stage": "events"})
+        m.d.sync += [now.eq(amount), count.eq(count + now)]
         return count
 
     def _counters(self, m: Module, axi: AxiLite) -> None:
         """The counters of `COUNTERS`, and what a read keeps of the upper half."""
         p = self.parameters
-        # What happens is counted a clock later.
-        events: Any = Signal(EVENTS, name="events_counted", attrs={"stage": "events"})
-        m.d.sync += events.eq(self.events)
+        events: Any = self.events
         step = {}
         for name in ("rows", "cols", "mask"):
             value = getattr(self, f"step_{name}")

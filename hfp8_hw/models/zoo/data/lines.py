@@ -55,10 +55,10 @@ def text(random: np.random.Generator) -> str:
     return line.upper() if style < 0.2 else line.title() if style < 0.5 else line
 
 
-def draw(random: np.random.Generator, turned: bool) -> Line:
-    """One line as the model takes it: (3, 48, 192), -1 to 1, empty to the right of the text.
+def draw(random: np.random.Generator, turned: bool, said: str | None = None) -> Line:
+    """A line of text as the models take it: (3, 48, 192), -1 to 1, empty to the right of the text.
 
-    Font, size, colours, slant, blur and noise vary.
+    It says what `text` gives, if it is not said. Font, size, colours, slant, blur and noise vary.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def draw(random: np.random.Generator, turned: bool) -> Line:
         needed(f"PIL.{name}") for name in ("Image", "ImageDraw", "ImageFilter", "ImageFont")
     )
     font = font_module.truetype(str(_font(random)), int(random.integers(18, 49)))
-    said = text(random)
+    said = text(random) if said is None else said
     left, top, right, bottom = font.getbbox(said)
     margin = int(random.integers(2, 9))
     size = (round(right - left) + 2 * margin, round(bottom - top) + 2 * margin)
@@ -109,3 +109,10 @@ def drawn(count: int, seed: int) -> tuple[Line, NDArray[np.int64]]:
     random = np.random.default_rng(seed)
     turned = np.arange(count) % 2
     return np.stack([draw(random, bool(t)) for t in turned]), turned
+
+
+def written(count: int, seed: int) -> tuple[Line, list[str]]:
+    """Upright lines of one or two words, and what they say."""
+    random = np.random.default_rng(seed)
+    texts = [" ".join(random.choice(WORDS, random.integers(1, 3))) for _ in range(count)]
+    return np.stack([draw(random, False, said) for said in texts]), texts

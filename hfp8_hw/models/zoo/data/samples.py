@@ -17,7 +17,7 @@ sql svg tcl tex toml ts ttf txt v wasm wav whl woff woff2 xml xz yaml yml zip
 SUFFIXES = _SUFFIXES.split()
 """What a file's name may end with; ``elf`` stands for a program's name without an end."""
 
-SHARES = {"calibration": (0, 2), "evaluation": (2, 8)}
+SHARES = {"calibration": (0, 1), "evaluation": (1, 4)}
 """Of each suffix, which files in their fixed order."""
 
 SMALLEST = 64
@@ -25,7 +25,7 @@ SMALLEST = 64
 
 
 def chosen(share: str) -> list[Path]:
-    """Files for calibration or for evaluation, at most 2 or 6 of each suffix.
+    """Files for calibration or for evaluation, at most 1 or 3 of each suffix.
 
     They come from Python's library and packages, this project, and the system's shared files and
     programs. What is there is put in an order that depends on nothing but the files' names.

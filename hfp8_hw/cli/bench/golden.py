@@ -1,4 +1,4 @@
-"""``hfp8 bench``: speeds of the golden model, areas and clocks of units, the core's utilisation."""
+"""``hfp8 bench golden``: speeds of the golden model."""
 
 from __future__ import annotations
 
@@ -17,12 +17,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ..cores import cores
-from ..errors import ParameterError, check_choice, integer
-from ..jobs import MAX_SIZE, GemmJob
-from ..parameters import CoreParameters, core_cycles, unit_parameters
-from .options import GeneratorCommand, given, parameter_options
-from .types import Integer, Output
+from ...cores import cores
+from ..types import Output
 
 PEER_TYPES = {
     "E4M3FN": "float8_e4m3fn",
@@ -42,20 +38,6 @@ NEXT_OF_KIN = {
     "P3109_8P3": "float8_e5m2fnuz",
 }
 """For 8-bit formats that ml_dtypes lacks, its type with the same fields."""
-
-
-_CORE: dict[str, Any] = {"rows": 4, "cols": 8, "lanes": 8, "a_size": 65536, "b_size": 65536}
-_PRODUCTS = ("256x256x256", "64x64x64", "16x16x512")
-"""What ``hfp8 bench core`` measures by default."""
-
-
-class CoreCommand(GeneratorCommand):
-    """A command for the core alone; its help shows the core's parameters."""
-
-    known = (CoreParameters.unit,)
-
-    def _named(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return list(self.known)
 
 
 def best(call: Callable[[], Any], repeats: int = 7) -> float:
@@ -98,7 +80,7 @@ def measure(report: Callable[[str], None]) -> list[dict[str, Any]]:
     import gfloat.formats
     import ml_dtypes
 
-    from .. import golden
+    from ... import golden
 
     rng = np.random.default_rng(1)
     x = rng.standard_normal(1 << 22).astype(np.float32)
@@ -133,7 +115,7 @@ def measure(report: Callable[[str], None]) -> list[dict[str, Any]]:
         )
     )
     rows.append(_row("quantize E4M3FN", "numpy", rate, "gfloat (values)", gfloat_rate, same))
-    return rows + _gemm(report)
+    return rows + _gemm(report) + _convolutions(report)
 
 
 def _without_peer(report: Callable[[str], None], x: Any) -> list[dict[str, Any]]:
@@ -141,7 +123,7 @@ def _without_peer(report: Callable[[str], None], x: Any) -> list[dict[str, Any]]
     bits are held against the general path."""
     import ml_dtypes
 
-    from .. import golden
+    from ... import golden
 
     rows = []
     for name, kin in NEXT_OF_KIN.items():
@@ -159,7 +141,7 @@ def _without_peer(report: Callable[[str], None], x: Any) -> list[dict[str, Any]]
 
 def _gemm(report: Callable[[str], None]) -> list[dict[str, Any]]:
     """256^3 products accumulated in (1,6,9), chunks of 64, against the general path's bits."""
-    from .. import golden
+    from ... import golden
 
     rng = np.random.default_rng(2)
     a, b = (golden.quantize(rng.standard_normal((256, 256)), "HFP8_FWD") for _ in range(2))
@@ -173,6 +155,41 @@ def _gemm(report: Callable[[str], None]) -> list[dict[str, Any]]:
             rate = 256**3 / best(lambda: golden.matmul(a, b, *formats))
             same = bool((golden.matmul(a, b, *formats) == exact).all())
         rows.append(_row("matmul 256^3 chunked(64) DLFLOAT16", which, rate, "", None, same))
+    return rows
+
+
+CONVOLUTIONS: dict[str, tuple[str, int, int]] = {
+    "convolution 3x3 64 to 64": ("HFP8_FWD", 1, 64),
+    "convolution 3x3 64 to 64 (1,5,2)": ("HFP8_BWD", 1, 64),
+    "depthwise convolution 3x3 of 64": ("HFP8_FWD", 64, 1),
+}
+"""Of a map of 56 x 56 and 64 channels: format, groups, output channels of a group."""
+
+
+def _convolutions(report: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The golden engine, which has no way without numba that is worth a row; some columns of each
+    against the general path's bits."""
+    from ... import golden
+    from ...golden.engine import GoldenEngine, ProductJob, Sums, Windows
+    from ...golden.engine.unfold import blocks, padded, unfolded
+
+    rows = []
+    rng = np.random.default_rng(3)
+    for name, (fmt, groups, m) in CONVOLUTIONS.items():
+        report(name)
+        kernel, maps = (
+            golden.quantize(rng.standard_normal(shape), fmt)
+            for shape in ((groups, m, 9 * 64 // groups), (2, 64, 56, 56))
+        )
+        job = ProductJob(kernel, maps, fmt, fmt, Sums(), Windows((3, 3), pads=(1, 1, 1, 1)))
+        block = next(blocks(job, 20))
+        columns = unfolded(job, padded(job, maps), block).swapaxes(1, 2)
+        want = golden.dot(kernel[:, :, None], columns[:, None], fmt, fmt, "DLFLOAT16")
+        same = bool((GoldenEngine().run(job)[:, :, block.n] == want).all())
+        for which in engines()[1:]:
+            with engine(which):
+                rate = job.macs / best(lambda j=job: GoldenEngine().run(j), 5)  # type: ignore[misc]
+            rows.append(_row(f"{name}, chunked(64) DLFLOAT16", which, rate, "", None, same))
     return rows
 
 
@@ -190,12 +207,7 @@ def _row(
     }
 
 
-@click.group("bench", short_help="Measure the golden model's speed, or area and clock.")
-def bench_command() -> None:
-    """Measure the golden model's speed, the core's utilisation, or the units' area and clock."""
-
-
-@bench_command.command("golden")
+@click.command("golden")
 @click.option("--json", "path", type=Output(),
               help="Write the figures as JSON.")  # fmt: skip
 def golden_command(path: Path | None) -> int:
@@ -227,123 +239,3 @@ def golden_command(path: Path | None) -> int:
 
         write_whole(path, (json.dumps({"tools": tools, "rows": rows}, indent=2) + "\n").encode())
     return 0 if all(row["bits_agree"] for row in rows) else 1
-
-
-def _under(update: Callable[[str], None], head: str) -> Callable[[str], None]:
-    """Progress of one row: its text under the row's head."""
-    return lambda text: update(f"{head}: {text}")
-
-
-@bench_command.command("core", cls=CoreCommand)
-@click.option("--size", "sizes", multiple=True, metavar="MxNxK",
-              help=f"A product; may be repeated.  [default: {', '.join(_PRODUCTS)}]")  # fmt: skip
-@click.option("--json", "path", type=Output(),
-              help="Write the figures as JSON.")  # fmt: skip
-@parameter_options
-def core_command(sizes: tuple[str, ...], path: Path | None, **options: Any) -> int:
-    """How busy the core's array is, by its own counters, as compiled code.
-
-    Each product is a job; alone, and where many follow each other: then the operands of the next
-    one come while one is computed. The parameters are those of 'hfp8 gen core'; by default an
-    array of 4 x 8 with 8 lanes and pages of 65536 codes. It is compiled once, which takes minutes.
-    """
-    from rtl_gen.kept import generate_once
-    from rtl_gen.package import write_whole
-    from verif.core.compiled.native import model
-    from verif.core.compiled.utilisation import utilisation
-    from verif.core.program import check_streams
-
-    p = unit_parameters(CoreParameters.unit, {**_CORE, **given(options)})
-    check_streams(p)
-    products = [_product(size) for size in sizes or _PRODUCTS]
-    for size in products:
-        core_cycles(p, GemmJob(*size))
-    console = Console()
-    rows = []
-    with console.status(f"generating and compiling {p.top}") as status:
-        core = model(generate_once(p))
-        for size in products:
-            status.update("x".join(map(str, size)))
-            rows.append(utilisation(core, p, size))
-    table = Table(title=f"{p.rows} x {p.cols} x {p.lanes}", title_justify="left")
-    for column in ("MxNxK", "alone", "back to back", "model", "clocks", "load", "codes a beat"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        table.add_row(
-            f"{row.m}x{row.n}x{row.k}",
-            *(f"{share:.1%}" for share in (row.alone, row.steady, row.modelled)),
-            f"{row.clocks:,}", f"{row.load:,}", str(row.beat),
-        )  # fmt: skip
-    console.print(table)
-    console.print("codes a beat: at least so many, for loading to take no longer than computing")
-    if path is not None:
-        data = {"unit": "core", "parameters": p.to_dict(), "rows": [row.to_dict() for row in rows]}
-        write_whole(path, (json.dumps(data, indent=2) + "\n").encode())
-    return 0
-
-
-def _product(text: str) -> tuple[int, int, int]:
-    """M, N and K."""
-    parts = text.split("x")
-    try:
-        m, n, k = (integer(part) for part in parts)
-        GemmJob(m, n, k)
-    except ValueError:
-        raise ParameterError(
-            f"size={text!r} is not allowed: MxNxK, each an integer from 1 to {MAX_SIZE}"
-        ) from None
-    return m, n, k
-
-
-@bench_command.command("units")
-@click.option("--device", default="ecp5-85k", show_default=True,
-              help="ecp5-85k, ice40-up5k, ice40-hx8k or gowin-gw2a-18.")  # fmt: skip
-@click.option("--row", "names", multiple=True, help="Only this row; may be repeated.")
-@click.option("--json", "path", type=Output(),
-              help="Write the figures as JSON.")  # fmt: skip
-@click.option("--jobs", type=Integer(1), help="Number of parallel placements.  [default: cores]")
-def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: int | None) -> int:
-    """The table of LUTs and clocks, beside open peers.
-
-    Exit status 1 where a figure is worse than the committed one by more than 5 percent in area
-    or 8 percent in clock.
-    """
-    from fpga.devices import DEVICES, check_device
-    from fpga.figures import ROWS, committed, measure, worse
-    from rtl_gen.package import write_whole
-
-    check_device(device)
-    for name in names:
-        check_choice("row", name, ROWS)
-    console, before = Console(), committed(device)
-    figures: dict[str, Any] = {}
-    regressions = []
-    table = Table(title=f"{device}, a lane where there are lanes", title_justify="left")
-    table.add_column("row", no_wrap=True)
-    for column in ("LUT", "FF", "DSP", "MHz", "peer: LUT", "MHz"):
-        table.add_column(column, justify="right")
-    can_dsp = DEVICES[device].has_dsp
-    chosen = names or tuple(name for name, row in ROWS.items() if can_dsp or not row.dsp)
-    if left_out := [name for name in ROWS if not names and name not in chosen]:
-        console.print(f"left out, as {device} has no DSP blocks: {', '.join(left_out)}")
-    with console.status("") as status:
-        for count, name in enumerate(chosen):
-            row, head = ROWS[name], f"{count + 1}/{len(chosen)} {name}"
-            report = measure(row, device, _under(status.update, head), jobs)
-            figures[name] = report.to_dict()
-            if name in before:
-                regressions += [f"{name}: {what}" for what in worse(figures[name], before[name])]
-            # The peers were measured on one device.
-            known = row.peer if device == "ecp5-85k" else None
-            peer = ("", "") if known is None else (str(known[1]), known[2])
-            table.add_row(
-                name, f"{report.luts / row.lanes:.0f}", f"{report.ffs / row.lanes:.0f}",
-                str(report.dsps),
-                f"{report.median:.0f} ({min(report.fmax):.0f}-{max(report.fmax):.0f})", *peer,
-            )  # fmt: skip
-    console.print(table)
-    if path is not None:
-        write_whole(path, (json.dumps(figures, indent=2) + "\n").encode())
-    for line in regressions:
-        console.print(f"worse than committed: {line}", highlight=False)
-    return 1 if regressions else 0

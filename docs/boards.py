@@ -1,0 +1,53 @@
+"""The tables of docs/howto/board.md: bitstreams, and faults on the line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fpga.boards.catalogue import BOARDS
+from fpga.boards.figures import committed
+
+FAULTS = Path(__file__).resolve().parent / "results" / "board-faults.json"
+
+LOGIC = ("TRELLIS_COMB", "ICESTORM_LC", "LUT4")
+MEMORY = ("DP16KD", "ICESTORM_RAM", "BSRAM")
+"""What nextpnr calls them, by family."""
+
+
+def bitstreams(table: Callable[..., str]) -> str:
+    """A row a bitstream, from ``fpga/results/boards.json``."""
+    rows = []
+    for row in committed():
+        rows.append([
+            f"`{row['board']}`", BOARDS[row["board"]].device, f"`{row['unit']}`",
+            _used(row["used"], LOGIC), _used(row["used"], MEMORY),
+            f"{row['required']:g}", f"{row['achieved']:.1f}", f"{row['bytes']:,}",
+        ])  # fmt: skip
+    head = ["board", "device", "unit", "logic cells", "block RAM", "MHz required", "achieved",
+            "bytes"]  # fmt: skip
+    return table(head, rows, 3)
+
+
+def _used(used: dict[str, Any], kinds: tuple[str, ...]) -> str:
+    for kind in kinds:
+        if kind in used:
+            count, available = used[kind]
+            return f"{count:,} of {available:,}"
+    return "0"
+
+
+def faults(table: Callable[..., str]) -> str:
+    """What came of the faults, from ``docs/results/board-faults.json``."""
+    data = json.loads(FAULTS.read_text())
+    rows = [[kind, f"{count:,}"] for kind, count in data["faults"].items()]
+    text = table(["fault", "planted"], [*rows, ["all", f"{data['total']:,}"]], 1)
+    return (
+        f"{text}\n\n{data['batches']:,} batches were accepted, {data['wrong']} of them wrong. "
+        f"{data['given_up']:,} were given up with an error, and run again on a clean line; the "
+        f"board did not recover from {data['lost']}. The longest time from a batch's first fault "
+        f"to its end was {data['slowest']} simulated seconds, with a host that waits "
+        "0.02 seconds for an answer."
+    )

@@ -1,0 +1,83 @@
+"""What a bitstream for each board takes: ``python -m fpga.boards.figures`` measures it again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from hfp8_hw.files import write_whole
+from hfp8_hw.parameters import unit_parameters
+from rtl_gen.board import BoardModule, board_module
+
+from .build import build
+from .catalogue import BOARDS
+
+RESULTS = Path(__file__).resolve().parent.parent / "results" / "boards.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A unit on a board."""
+
+    board: str
+    unit: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What tells rows apart."""
+        return f"{self.board} {self.unit}"
+
+    def module(self) -> BoardModule:
+        """What is put on the board."""
+        return board_module(unit_parameters(self.unit, self.parameters), BOARDS[self.board].clock)
+
+
+ROWS = [*(Row(board, "quantizer") for board in BOARDS), Row("ulx3s-85f", "mac")]
+
+
+def committed() -> list[dict[str, Any]]:
+    """The rows as they were measured last."""
+    if not RESULTS.exists():
+        return []
+    rows: list[dict[str, Any]] = json.loads(RESULTS.read_text())["rows"]
+    return rows
+
+
+def measure(row: Row) -> dict[str, Any]:
+    """Build a bitstream; the figures."""
+    module = row.module()
+    built = build(module, BOARDS[row.board])
+    return {
+        "board": row.board,
+        "unit": row.unit,
+        "parameters": module.design.manifest["parameters"],
+        "build": module.build.hex(),
+        "bytes": len(built.content),
+        "seconds": round(built.seconds),
+        **built.to_dict(),
+    }
+
+
+@click.command()
+@click.option("--board", help="Only this one.")
+def main(board: str | None) -> None:
+    """Build every bitstream and write the figures; each row as soon as there is one."""
+    console = Console()
+    found = {f"{row['board']} {row['unit']}": row for row in committed()}
+    for row in ROWS:
+        if board in (None, row.board):
+            with console.status(row.name):
+                found[row.name] = measure(row)
+            rows = [found[r.name] for r in ROWS if r.name in found]
+            write_whole(RESULTS, (json.dumps({"rows": rows}, indent=1) + "\n").encode())
+            console.print(row.name, found[row.name]["achieved"], "MHz")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands that measure: speed of the golden model, area and clock of units, the core."""

@@ -1,0 +1,1 @@
+"""The commands for boards: `listing` prints what there is, `building` makes a bitstream."""

@@ -1,0 +1,31 @@
+"""``hfp8 boards``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+
+@click.command("boards")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def boards_command(as_json: bool) -> None:
+    """List the boards that 'hfp8 build' makes bitstreams for."""
+    from fpga.boards.catalogue import BOARDS
+
+    if as_json:
+        rows = [
+            {"name": name, "title": board.title, "device": board.device, "clock": board.clock,
+             "bitstream": True}
+            for name, board in BOARDS.items()
+        ]  # fmt: skip
+        click.echo(json.dumps({"boards": rows}, indent=2))
+        return
+    table = Table(title="boards", title_justify="left")
+    for column in ("name", "board", "device", "clock, MHz"):
+        table.add_column(column)
+    for name, board in BOARDS.items():
+        table.add_row(name, board.title, board.device, f"{board.clock / 1e6:g}")
+    Console().print(table)

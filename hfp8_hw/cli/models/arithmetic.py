@@ -1,0 +1,46 @@
+"""Options that commands for ONNX models share: the arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..types import Integer
+
+if TYPE_CHECKING:
+    from ...models import Settings
+
+
+def arithmetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that `settings` takes, and ``batch``."""
+    for option in (
+        click.option("--batch", type=Integer(1), help="Samples at a time.  [default: all]"),
+        click.option("--keep", multiple=True, metavar="NODE,...",
+                     help="Nodes that stay in FP32; may be given more than once."),
+        click.option("--first-last", default="hfp8", show_default=True,
+                     help="hfp8, or fp16: the first and the last product have operands of 16 "
+                     "bits."),
+        click.option("--sums", default="chunked", show_default=True,
+                     help="In DLFLOAT16: chunked, each product rounded, by 64; or exact, rounded "
+                     "once."),
+        click.option("--format", "kind", default="HFP8", show_default=True,
+                     help="HFP8, e4m3, e5m2 or int8: of weights and activations."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def settings(kind: str, sums: str, first_last: str, keep: tuple[str, ...]) -> Settings:
+    """What the options ask for.
+
+    Raises
+    ------
+    ParameterError
+        For a value that is not allowed.
+    """
+    from ...models import Settings
+
+    names = tuple(name for text in keep for name in text.split(",") if name)
+    return Settings(kind, first_last, names, sums)

@@ -1,0 +1,293 @@
+"""A board as Python sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ParameterError, RunError
+from ..protocol import BASE_BAUD, MAX_PAYLOAD, Opcode, Refusal, most_stored
+from ..records import Record, stream_record
+from .link import Facts, Link, LinkError, Refused, SessionLost
+from .transport import SerialPort, Transport
+
+T = TypeVar("T")
+
+RESTARTS = 8
+"""How often a run is begun again because the board was reset."""
+
+
+class Device:
+    """A board with a design on it.
+
+    Parameters
+    ----------
+    transport : Transport
+    patience : float
+        As `Link` has it.
+    fast : bool
+        Negotiate a faster rate than `BASE_BAUD`.
+    margin, waits : float
+        As `Link` has them.
+
+    Raises
+    ------
+    LinkError
+        If nothing answers.
+
+    Examples
+    --------
+    ``with Device.open("serial:///dev/ttyUSB0") as board:`` makes sure that the port is let go of.
+    """
+
+    def __init__(
+        self, transport: Transport, *, patience: float = 1.0, fast: bool = True, **waits: float
+    ) -> None:
+        self._transport, self._fast = transport, fast
+        self.link = Link(transport, patience, **waits)
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        self.link.find()
+        if self._fast:
+            self.link.speed_up()
+
+    @classmethod
+    def open(cls, url: str, parameters: Any = None) -> Device:
+        """Open a board.
+
+        Parameters
+        ----------
+        url : str
+            ``serial://PATH`` for a serial port, ``sim://BOARD`` for a simulated board.
+        parameters : UnitParameters, optional
+            What is on the simulated board.
+
+        Raises
+        ------
+        ParameterError
+            For another URL.
+        RunError
+            If the port cannot be opened, or nothing answers.
+        """
+        kind, found, rest = url.partition("://")
+        if not found or kind not in ("serial", "sim") or not rest:
+            raise ParameterError(
+                f"device={url!r} is not allowed: serial://PATH, such as serial:///dev/ttyUSB0, or "
+                "sim://BOARD, such as sim://ulx3s-85f"
+            )
+        if kind == "serial":
+            return cls(SerialPort(rest, BASE_BAUD))
+        from .simulated import SimulatedBoard, patience
+
+        return cls(SimulatedBoard(rest, parameters), patience=patience())
+
+    @property
+    def facts(self) -> Facts:
+        """What the board says of itself."""
+        return self.link.facts
+
+    def check(self, manifest: Mapping[str, Any]) -> None:
+        """Make sure that the design on the board is the one that a manifest describes.
+
+        Raises
+        ------
+        RunError
+            If it is another one.
+        """
+        due = bytes.fromhex(manifest["sha256"])[:8]
+        if self.facts.manifest != due:
+            raise RunError(
+                f"the design on the board is another one than {manifest['name']}: its hash is "
+                f"{self.facts.manifest.hex()}, and {due.hex()} is due; load the right bitstream"
+            )
+
+    def run(
+        self,
+        manifest: Mapping[str, Any],
+        columns: Mapping[str, NDArray[Any]],
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> dict[str, NDArray[Any]]:
+        """Put transfers through a unit.
+
+        Parameters
+        ----------
+        manifest : mapping
+            Of the unit; `check` it first.
+        columns : mapping of (transfers,) integer ndarray
+            By input port, such as ``i_a``. A unit that sums gives a result for each ``i_last``.
+        progress : callable
+            Is told how many results have come, all together.
+
+        Returns
+        -------
+        dict of (results,) ndarray
+            By output port.
+
+        Raises
+        ------
+        RunError
+            If the board does not answer, refuses, or is reset `RESTARTS` times.
+        """
+        inputs, outputs = stream_record(manifest, "i_"), stream_record(manifest, "o_")
+        items = packed(inputs, {name.removeprefix("i_"): v for name, v in columns.items()})
+        ends = columns.get("i_last")
+        gives = np.ones(len(items), np.bool_) if ends is None else np.asarray(ends).astype(np.bool_)
+        results = self.again(lambda: self.exchange(items, gives, progress))
+        return {f"o_{name}": values for name, values in unpacked(outputs, results).items()}
+
+    def again(self, action: Callable[[], T]) -> T:
+        """What an action gives that begins with `reset`; done again if the board was reset.
+
+        Raises
+        ------
+        RunError
+            If it was `RESTARTS` times, or does not answer.
+        """
+        for _ in range(RESTARTS):
+            try:
+                return action()
+            except (SessionLost, LinkError):
+                # After a reset the board is at its first rate again, and may not hear us.
+                self._begin()
+        raise RunError(f"the board was reset {RESTARTS} times in mid-run")
+
+    def reset(self) -> None:
+        """Reset the design, and drop the results that wait; raises as `Link.request`."""
+        self.link.request(Opcode.RESET)
+
+    def load(self, items: NDArray[np.uint8], stream: int = 0, last: bool = False) -> None:
+        """Give items to an input stream; ``last`` ends a packet. Raises as `Link.request`."""
+        step = (MAX_PAYLOAD - 2) // self.facts.item
+        for first in range(0, len(items), step):
+            ends = last and first + step >= len(items)
+            head = (stream | ends << 15).to_bytes(2, "little")
+            part = items[first : first + step]
+            self.link.request(Opcode.LOAD, head + part.tobytes(), answer=2)
+
+    def store(self, count: int) -> NDArray[np.uint8]:
+        """Fetch results: (count, bytes of a result).
+
+        Raises
+        ------
+        RunError
+            If they do not come in time; else as `Link.request`.
+        """
+        most = most_stored(self.facts.results, self.facts.result)
+        parts = [self._store(min(most, count - k)) for k in range(0, count, most)]
+        return np.frombuffer(b"".join(parts), np.uint8).reshape(-1, self.facts.result)
+
+    def exchange(
+        self,
+        items: NDArray[np.uint8],
+        gives: NDArray[np.bool_],
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> NDArray[np.uint8]:
+        """Reset the design, send items, and fetch the results that some of them give.
+
+        Parameters
+        ----------
+        items : ndarray of uint8
+            (transfers, bytes of an item).
+        gives : ndarray of bool
+            (transfers,): a result follows.
+
+        Raises
+        ------
+        SessionLost, LinkError, Refused
+            As `Link.request`.
+        """
+        facts = self.facts
+        if items.shape[1] != facts.item:
+            raise RunError(
+                f"an item on the board has {facts.item} bytes, and {items.shape[1]} are due"
+            )
+        self.reset()
+        most = most_stored(facts.results, facts.result)
+        step = (MAX_PAYLOAD - 2) // facts.item
+        total = np.concatenate([[0], np.cumsum(gives)])
+        found: list[bytes] = []
+        sent = stored = 0
+        while stored < total[-1] or sent < len(items):
+            # As many as the board has room for: the flow control.
+            room = stored + most
+            end = min(sent + step, int(np.searchsorted(total, room, side="right")) - 1)
+            if end > sent:
+                self.load(items[sent:end])
+                sent = end
+            owed = int(total[sent]) - stored
+            full = int(np.searchsorted(total, room, side="right")) - 1 <= sent
+            if owed and (full or sent == len(items)):
+                found.append(self._store(owed))
+                stored += owed
+                progress(stored)
+        data = np.frombuffer(b"".join(found), np.uint8)
+        return data.reshape(-1, facts.result)
+
+    def _store(self, count: int) -> bytes:
+        """Fetch some results.
+
+        Raises
+        ------
+        RunError
+            If they do not come, with what the counters read; otherwise as `Link.request`.
+        """
+        size = count * self.facts.result
+        try:
+            data = self.link.request(Opcode.STORE, count.to_bytes(2, "little"), answer=size)
+        except Refused as error:
+            if error.why != Refusal.TIMEOUT:
+                raise
+            counted = ", ".join(f"{k} {v}" for k, v in self.link.counters().items())
+            raise RunError(f"{count} results did not come in time: {counted}") from None
+        if len(data) != size:
+            raise RunError(f"the board gave {len(data)} bytes of results where {size} are due")
+        return data
+
+    def close(self) -> None:
+        """Let go of the board."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def packed(record: Record, values: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+    """(transfers, bytes) of a record's fields; values are taken modulo their field's width."""
+    count = len(next(iter(values.values())))
+    data = np.zeros((count, record.size), np.uint8)
+    for field in record.fields:
+        column = np.asarray(values[field.name])
+        for k in range(field.bytes):
+            bits = min(8, field.width - 8 * k)
+            data[:, field.byte + k] = (column >> (8 * k)) & ((1 << bits) - 1)
+    return data
+
+
+def unpacked(record: Record, data: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """The fields of (results, bytes), as int64 or, of more than 63 bits, as Python integers."""
+    found: dict[str, NDArray[Any]] = {}
+    for field in record.fields:
+        wide = field.width > 63
+        value = np.zeros(len(data), object if wide else np.int64)
+        for k in range(field.bytes):
+            part = data[:, field.byte + k].astype(object if wide else np.int64)
+            value = value | (part << (8 * k))
+        found[field.name] = value
+    return found

@@ -1,0 +1,91 @@
+"""What carries bytes to a board: a serial port, or whatever has the same methods."""
+
+from __future__ import annotations
+
+import errno
+import time
+from typing import Protocol
+
+from ..errors import RunError
+
+
+class Transport(Protocol):
+    """Bytes in both directions, and the time that the waits for them are measured in."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def read(self, seconds: float) -> bytes:
+        """What has come; if nothing has, what comes first within so many seconds."""
+
+    def set_baud(self, baud: int) -> None:
+        """Change the rate of both directions."""
+
+    def now(self) -> float:
+        """Seconds since some point."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class SerialPort:
+    """A `Transport` by pyserial.
+
+    Raises
+    ------
+    RunError
+        If the port is not there or may not be opened; later, if it goes away.
+    """
+
+    def __init__(self, path: str, baud: int) -> None:
+        import serial
+
+        self._error = serial.SerialException
+        self.path = path
+        try:
+            self._port = serial.Serial(path, baud, timeout=0, exclusive=True)
+        except (serial.SerialException, OSError) as error:
+            raise RunError(f"the serial port {path!r} cannot be opened: {_why(error)}") from None
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        try:
+            self._port.write(data)
+            self._port.flush()
+        except (self._error, OSError) as error:
+            raise self._gone(error) from None
+
+    def read(self, seconds: float) -> bytes:
+        """What has come; if nothing has, what comes first within so many seconds."""
+        try:
+            self._port.timeout = seconds
+            first: bytes = self._port.read(1)
+            return first + self._port.read(self._port.in_waiting) if first else b""
+        except (self._error, OSError) as error:
+            raise self._gone(error) from None
+
+    def set_baud(self, baud: int) -> None:
+        """Change the rate of both directions."""
+        self._port.baudrate = baud
+
+    def now(self) -> float:
+        """Seconds since some point."""
+        return time.monotonic()
+
+    def close(self) -> None:
+        """Let go of the port."""
+        self._port.close()
+
+    def _gone(self, error: Exception) -> RunError:
+        return RunError(f"the serial port {self.path!r} is gone: {_why(error)}")
+
+
+def _why(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.ENOENT:
+        return "there is no such device; is the board plugged in?"
+    if number == errno.EACCES:
+        return "no permission; on Debian, 'sudo adduser $USER dialout' and log in again"
+    if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
+        return "another program has it open"
+    return " ".join(str(error).split())

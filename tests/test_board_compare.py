@@ -1,0 +1,60 @@
+"""`hfp8 compare --device`: a simulated board behind a real serial port."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import Cli
+
+
+def test_a_simulated_board(cli: Cli, tmp_path: Path) -> None:
+    """The same report as in simulation, from another process, through pyserial."""
+    rng = np.random.default_rng(5)
+    np.savez(tmp_path / "x.npz", a=rng.normal(size=(20, 9)), b=rng.normal(size=(20, 9)))
+    words = ["compare", "mac", "--inputs", tmp_path / "x.npz", "--semantics", "exact"]
+    reports = []
+    for way in (["--device", "sim://icebreaker"], ["--sim", "icarus"]):
+        status, _, err = cli(*words, *way, "--json", tmp_path / "r.json")
+        assert (status, err) == (0, ""), err
+        (run,) = json.loads((tmp_path / "r.json").read_text())["runs"]
+        reports.append(run)
+    board, simulated = reports
+    assert (board.pop("simulator"), board.pop("via")) == ("sim://icebreaker", "board")
+    assert (simulated.pop("simulator"), simulated.pop("via")) == ("icarus", "cocotb")
+    assert board.pop("seconds") > 0 and simulated.pop("seconds") > 0
+    assert board == simulated and board["elements"] == 20 and board["mismatches"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--device", "usb"], "device='usb' is not allowed: serial://PATH, such as serial:///dev/"),
+        (["--device", "sim://"], "device='sim://' is not allowed: serial://PATH"),
+        (
+            ["--device", "sim://icebreaker", "--via", "native"],
+            "via='native' is not allowed for",
+        ),
+        (
+            ["--device", "sim://icebreaker", "--sim", "icarus"],
+            "sim='icarus' is not allowed for",
+        ),
+    ],
+)
+def test_bad_urls(cli: Cli, tmp_path: Path, words: list[str], said: str) -> None:
+    np.savez(tmp_path / "x.npz", x=np.ones(3))
+    assert said in cli.refused("compare", "relu", "--inputs", tmp_path / "x.npz", *words)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("serial:///dev/no-such", "'/dev/no-such' cannot be opened: there is no such device"),
+        ("sim://arty", "did not start: 'arty' is not allowed: one of ulx3s-85f, icebreaker"),
+    ],
+)
+def test_no_board(cli: Cli, tmp_path: Path, url: str, said: str) -> None:
+    np.savez(tmp_path / "x.npz", x=np.ones(3))
+    status, _, err = cli("compare", "relu", "--inputs", tmp_path / "x.npz", "--device", url)
+    assert status == 1 and said in err and err.count("\n") == 1

@@ -1,0 +1,148 @@
+"""Bitstreams: what is listed and refused, and real ones by the real tools."""
+
+import json
+import zlib
+from pathlib import Path
+
+import pytest
+
+import fpga.boards.build
+from fpga.boards.build import commands, dfu_suffix
+from fpga.boards.catalogue import BOARDS
+from fpga.boards.figures import ROWS, committed
+from hfp8_hw.cli.main import main
+from rtl_gen.tools import run as real_run
+from verif.board.serve import CLOCKS
+
+from .conftest import Cli
+
+SCRIPT = """#!/bin/sh
+set -e
+: ${YOSYS:=yosys}
+: ${NEXTPNR_GOWIN:=nextpnr-gowin}
+"$YOSYS" -q -l hfp8.rpt hfp8.ys
+"$NEXTPNR_GOWIN" --quiet --report "a b.json" --device D --family GW1N-9C --cst hfp8.cst
+"$GOWIN_PACK" -d GW1N-9C -o hfp8.fs hfp8.pnr.json
+"$DFU_SUFFIX" -v 1209 -a hfp8.bit
+"""
+
+
+def test_the_list(cli: Cli) -> None:
+    status, out, _ = cli("boards", "--json")
+    boards = {row["name"]: row for row in json.loads(out)["boards"]}
+    assert status == 0 and set(boards) == set(BOARDS) >= {"ulx3s-85f", "icebreaker"}
+    assert boards["icebreaker"]["clock"] == 12_000_000 and boards["icebreaker"]["bitstream"] is True
+    assert "iCE40UP5K" in cli("boards")[1]
+
+
+def test_simulated_boards_have_the_clocks_of_real_ones() -> None:
+    assert {name: board.clock for name, board in BOARDS.items()} == CLOCKS
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["arty"], "BOARD='arty' is not allowed: one of ulx3s-85f, icebreaker"),
+        (["icebreaker", "--design", "adder"], "design='adder' is not allowed: one of quantizer,"),
+        (["icebreaker", "--param", "stages"], "param='stages' is not allowed: NAME=VALUE"),
+        (["icebreaker", "--param", "stages=99"], "stages=99 is not allowed"),
+        (["icebreaker", "--param", "lines=9"], "lines='9' is not allowed: quantizer has no such"),
+        (["icebreaker", "--param", "stages=2", "--param", "stages=3"], "stages is given already"),
+    ],
+)
+def test_bad_input(cli: Cli, words: list[str], said: str) -> None:
+    assert said in cli.refused("build", *words)
+
+
+def test_calls_as_the_tools_from_pypi_take_them() -> None:
+    assert commands(SCRIPT) == [
+        ("yosys", ["-q", "-l", "hfp8.rpt", "hfp8.ys"]),
+        ("nextpnr-himbaechel-gowin", ["--quiet", "--report", "a b.json", "--device", "D", "--vopt",
+                                      "family=GW1N-9C", "--vopt", "cst=hfp8.cst"]),
+        ("gowin_pack", ["-d", "GW1N-9C", "-o", "hfp8.fs", "hfp8.pnr.json"]),
+    ]  # fmt: skip
+
+
+def stand_in(megahertz: float) -> object:
+    """Tools that leave what nextpnr and the packers leave."""
+
+    def run(tool: str, arguments: list[str], folder: Path) -> str:
+        if tool.startswith("nextpnr"):
+            used = {"ICESTORM_LC": {"used": 1234, "available": 5280}}
+            report = {"fmax": {"clk": {"achieved": megahertz}}, "utilization": used}
+            (folder / "report.json").write_text(json.dumps(report))
+        if tool == "icepack":
+            (folder / arguments[-1]).write_bytes(b"bits")
+        return ""
+
+    return run
+
+
+def test_what_is_printed_and_written(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fpga.boards.build, "run", stand_in(13.5))
+    status, out, err = cli("build", "icebreaker", "--design", "relu", "-o", tmp_path / "new")
+    assert (status, err) == (0, "")
+    assert "1,234" in out and "5,280" in out and "23.4%" in out
+    assert "13.5 MHz achieved, 12 MHz required" in out
+    (bits,) = (tmp_path / "new").glob("icebreaker_hfp8_relu_*.bin")
+    assert f"openFPGALoader -b ice40_generic {bits}" in out and bits.read_bytes() == b"bits"
+    facts = json.loads(bits.with_suffix(".json").read_text())
+    assert facts["design"]["unit"] == "relu" and len(facts["build"]) == 16
+    assert facts["achieved"] == 13.5 and facts["used"] == {"ICESTORM_LC": [1234, 5280]}
+    assert "module hfp8_board" in bits.with_suffix(".v").read_text()
+
+
+def test_a_missed_clock_is_no_bitstream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fpga.boards.build, "run", stand_in(11.9))
+    assert main(["build", "icebreaker", "--design", "relu", "-o", str(tmp_path)]) == 1
+    assert "the clock is not met: 11.9 MHz, and 12 MHz are required" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", BOARDS)
+def test_real_bitstreams(cli: Cli, tmp_path: Path, board: str) -> None:
+    """The same bytes twice, and what the packers make begins as their formats do."""
+    found = []
+    for folder in ("one", "two"):
+        status, _, err = cli("build", board, "--design", "relu", "-o", tmp_path / folder)
+        assert (status, err) == (0, ""), err
+        (path,) = (tmp_path / folder).glob(f"*.{BOARDS[board].file}")
+        found.append(path.read_bytes())
+    assert found[0] == found[1] and len(found[0]) > 50_000
+
+
+@pytest.mark.slow
+def test_committed_figures_are_of_the_bitstreams_as_they_are() -> None:
+    """What was measured is what is put on the boards, and every board met its clock."""
+    rows = {f"{row['board']} {row['unit']}": row for row in committed()}
+    assert set(rows) == {row.name for row in ROWS} and {row.board for row in ROWS} == set(BOARDS)
+    for row in ROWS:
+        assert rows[row.name]["build"] == row.module().build.hex(), row.name
+        assert rows[row.name]["achieved"] >= rows[row.name]["required"], row.name
+
+
+def test_a_dfu_suffix() -> None:
+    """As the standard's appendix lays it out; the CRC is over all bytes but itself."""
+    suffix = dfu_suffix(b"bits", 0x1209, 0x5AF0)
+    assert suffix[:12] == bytes.fromhex("ffff f05a 0912 0001 55 46 44 10")
+    assert zlib.crc32(b"bits" + suffix[:12]) ^ 0xFFFFFFFF == int.from_bytes(suffix[12:], "little")
+
+
+def test_a_tool_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, and nothing is left."""
+
+    def run(tool: str, arguments: list[str], folder: Path) -> str:
+        return real_run(tool, [*arguments, "--no-such-option"], folder)
+
+    monkeypatch.setattr(fpga.boards.build, "run", run)
+    assert main(["build", "icebreaker", "--design", "relu", "-o", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("hfp8: error: yosys failed with status") and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
