@@ -24,7 +24,7 @@ from .conftest import Cli, later
 
 UNITS = [
     ("relu", {"stages": 1}, "sync_n"),
-    ("mac", {"semantics": "chunked", "chunk": 8, "interleave": 4, "bias": "runtime"}, "async"),
+    later("mac", {"semantics": "chunked", "chunk": 8, "interleave": 4, "bias": "runtime"}, "async"),
     later("quantizer", {"track": "amax", "lanes": 3}, "sync"),
     later("dot", {"a": "E4M3FN", "b": "E4M3FN", "acc": "fixed", "semantics": "exact"}, "async_n"),
     later("mul", {}, "sync"),
