@@ -47,6 +47,7 @@ class Chosen:
             return {"on": "golden"}
         return {
             "on": "sim",
+            "unit": "core",
             "parameters": self.core.p.to_dict(),
             "elements": self.checked.elements,
             "mismatches": self.checked.mismatches,
