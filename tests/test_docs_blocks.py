@@ -39,7 +39,7 @@ NEVER_RUN = {
         "a model with batch normalization; tests/test_models_retune.py has one",
     ("docs/models.md", "pip install -e '.[zoo]'"): "the network",
     ("docs/models.md", "hfp8 bench models"): "two packages from the network",
-    ("docs/models.md", "hfp8 bench models digits_cnn --files here"): "tests/test_zoo_rtl.py does it",
+    ("docs/models.md", "hfp8 bench models digits_cnn --files here"): "test_zoo_rtl.py does it",
     ("docs/howto/synthesise.md", "pip install -e '.[synth]'"): "the network",
     ("docs/training.md", "pip install -e '.[train]'"): "the network",
     ("docs/training.md", "import torch"): "PyTorch: tests/train/test_training_page.py runs it",
