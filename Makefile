@@ -59,6 +59,9 @@ $(READY): pyproject.toml
 	  { echo "python3 has no venv; install it, for example with 'apt-get install python3-venv'" >&2; exit 1; }
 	@echo "installing into $(VENV) (once, a few minutes)"
 	@$(RUN)/python -m pip install -q --disable-pip-version-check -e '.[test,lint]'
+	@# One file of each is read: without what they depend on, TensorFlow among it.
+	@$(RUN)/python -m pip install -q --disable-pip-version-check --no-deps --ignore-requires-python \
+	  rapidocr-onnxruntime==1.4.4 basic-pitch==0.4.0
 	@touch $@
 
 $(TRAIN): $(READY)

@@ -218,6 +218,7 @@ def highlights() -> str:
     streams = [p for p in _total("prove", "proofs") if p["property"] == "stream"]
     proved = sum(p["status"] == "proved" for p in streams)
     states = [m["status"] for path in sorted((DOCS / "results").glob("mutate-*.json"))
+              if path.stem != "mutate-core"
               for m in json.loads(path.read_text())["mutants"]]  # fmt: skip
     real = len(states) - states.count("equivalent")
     timed = [r for r in _total("golden", "rows") if r["engine"] == "numba" and r["ratio"]]
@@ -349,13 +350,16 @@ def core_figures() -> str:
         paths.append(_longest(row["name"], row))
         tools += [tool for tool in row["tools"] if tool not in tools]
     head = ["array", "what it is", "MACs", "LUT", "FF", "DSP", "block RAM", "MHz", "seeds", "goal"]
-    busy = table(["array", "M x N x K", "MACs in use"], shares, 2)
     critical = table(["array", "ns in cells", "ns in wires", "ends at"], paths, 1)
-    return (
-        f"{table(head, lines, 2, 9)}\n\nThe longest path of the median placement:\n\n{critical}"
-        f"\n\nHow busy they are, by their own counters, job after job:\n\n{busy}"
-        f"\n\n{', '.join(tools)}."
-    )
+    parts = [
+        table(head, lines, 2, 9),
+        "The longest path of the median placement:",
+        critical,
+    ]
+    if shares:
+        busy = table(["array", "M x N x K", "MACs in use"], shares, 2)
+        parts += ["How busy they are, by their own counters, job after job:", busy]
+    return "\n\n".join([*parts, f"{', '.join(tools)}."])
 
 
 def registers() -> str:
@@ -394,7 +398,10 @@ PARTS = {
     DOCS / "howto" / "board.md": {
         "bitstreams": partial(boards.bitstreams, table), "faults": partial(boards.faults, table),
     },
-    DOCS / "models.md": {"models": partial(networks.scores, table)},
+    DOCS / "models.md": {
+        "models": partial(networks.scores, table),
+        "models_on_the_core": partial(networks.on_the_core, table),
+    },
     DOCS / "training.md": {
         "kernel": partial(twin.kernel, table), "traffic": partial(twin.traffic, table),
         "training": partial(twin.results, table), "deployed": partial(twin.deployed, table),

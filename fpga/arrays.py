@@ -51,10 +51,15 @@ ARRAYS: dict[str, CoreArray] = {
         {"semantics": "chunked", "rows": 8, "cols": 8, "a_size": 65536, "b_size": 65536},
         goal=(40000, 0, 120),
     ),
+    "chunked_16": CoreArray(
+        "143 and 152 by mode, IBM's order in chunks of 64, 4 x 4 elements",
+        {"semantics": "chunked", "rows": 4, "cols": 4},
+        ("64x64x64", "16x16x256"),
+    ),
     "smallest": CoreArray(
-        "143 and 152 by mode, exact sums, 2 x 2 elements of one lane",
-        {"rows": 2, "cols": 2, "lanes": 1, "drains": 1, "a_size": 2048, "b_size": 2048,
-         "terms": 1024},
+        "143 x 143, exact sums, 2 x 2 elements of one lane",
+        {"a": "HFP8_FWD", "b": "HFP8_FWD", "rows": 2, "cols": 2, "lanes": 1, "drains": 1,
+         "a_size": 2048, "b_size": 2048, "terms": 1024},
         ("32x32x32", "8x8x128"),
         "ice40-up5k",
     ),

@@ -34,6 +34,11 @@ NEVER_RUN = {
     ("docs/howto/board.md", "pip install -e '.[board,sim]'"): "the network",
     ("docs/howto/board.md", "hfp8 compare quantizer --inputs x.npz --device serial:///dev/ttyUSB0"):
         "a board",
+    ("docs/howto/run-onnx.md", "pip install -e '.[models,sim,report]'"): "the network",
+    ("docs/howto/run-onnx.md", "hfp8 retune model.onnx --inputs samples.npz -o tuned.onnx"):
+        "a model with batch normalization; tests/test_models_retune.py has one",
+    ("docs/models.md", "pip install -e '.[zoo]'"): "the network",
+    ("docs/models.md", "hfp8 bench models"): "two packages from the network",
     ("docs/howto/synthesise.md", "pip install -e '.[synth]'"): "the network",
     ("docs/training.md", "pip install -e '.[train]'"): "the network",
     ("docs/training.md", "import torch"): "PyTorch: tests/train/test_training_page.py runs it",

@@ -101,6 +101,20 @@ def test_counts() -> None:
         mutate.plant(package_of("relu", ()), 0, 1)
 
 
+@pytest.mark.slow
+def test_faults_in_a_core(cli: Cli, tmp_path: Path) -> None:
+    report = tmp_path / "m.json"
+    small = ("--rows", "1", "--cols", "1", "--lanes", "1", "--a-size", "16", "--b-size", "16")
+    status, out, _ = cli("mutate", "core", *small, "--count", "60", "--json", report)
+    mutants = json.loads(report.read_text())["mutants"]
+    left = [m for m in mutants if m["status"] == "survived"]
+    assert len(mutants) == 60 and {m["status"] for m in mutants} <= {"killed", "survived"}
+    assert len(left) < 15 and status == bool(left)
+    assert f"{60 - len(left)} of 60 mutants killed" in out
+    said = "ports='memory' is not allowed here: streams"
+    assert said in cli.refused("mutate", "core", "--ports", "memory")
+
+
 def test_the_command(cli: Cli, tmp_path: Path) -> None:
     report = tmp_path / "m.json"
     status, out, _ = cli("mutate", "relu", "--fmt", "E5M2", "--count", "40",

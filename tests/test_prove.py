@@ -17,8 +17,9 @@ from rtl_gen import extras
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
 from verif.errors import ToolMissing
-from verif.formal import abc_for_sby, prove, step_function, stream_contract
+from verif.formal import abc_for_sby, prove, step_function
 from verif.formal.claims import Problem
+from verif.formal.contracts import stream_contract
 from verif.formal.properties import offered, problems
 from verif.formal.specification import thresholds, unit_arithmetic
 from verif.simulation.verify import package_of

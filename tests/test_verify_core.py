@@ -21,6 +21,7 @@ from verif.core.compiled.native_run import other_clocks, run_natively
 from verif.core.configurations import CORES, MEMORY_CORES
 from verif.core.program import Program
 from verif.core.run_core import CoreOutcome, check, run
+from verif.mutation.core_faults import same
 from verif.report import load
 from verif.simulation.verify import Task, explain
 
@@ -80,6 +81,7 @@ def test_clocks_and_counters_are_looked_at() -> None:
         program.random(np.random.default_rng(1), GemmJob(3, 3, 9))
     assert run(package, "native", [program]).first is None
     ran = run_natively(native.model(package), program)
+    again = run_natively(native.model(package), program)
     ran.finished[1] += 1
     assert str(other_clocks(program, ran)).startswith("result 1 ended in clock ")
     ran.finished[1] -= 1
@@ -89,7 +91,14 @@ def test_clocks_and_counters_are_looked_at() -> None:
         outcome = CoreOutcome()
         check(outcome, program, 0, ran)
         assert outcome.first is not None and said in outcome.first
+        # What `hfp8 mutate core` goes by.
+        assert same(ran, again) == (name == "BUSY_LOW")
         ran.registers[name] -= 1
+    for values in (ran.frames[2].codes, ran.frames[2].flags):
+        assert same(ran, again)
+        values[0, 0] ^= 1
+        assert not same(ran, again)
+        values[0, 0] ^= 1
 
 
 def test_all_means_the_core_too() -> None:

@@ -1,6 +1,8 @@
 """The examples with real weights: their data, their scores, the command that fills the table."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -252,3 +254,20 @@ def test_the_committed_table_has_a_row_for_each() -> None:
     assert {row["model"] for row in rows} <= set(EXAMPLES)
     assert {row["arithmetic"] for row in rows} <= set(ARITHMETICS)
     assert all(row["agreement"] == 100 for row in rows if row["arithmetic"] == "fp32")
+
+
+def test_the_packages_are_the_same_everywhere() -> None:
+    """In the code, in pyproject.toml, in the Makefile and in the docs."""
+    files = {name: (ROOT / name).read_text() for name in ("Makefile", "docs/models.md")}
+    alone = [words.split() for words in packages.SOURCES.values() if words.startswith("--no-deps")]
+    assert len(alone) == 2
+    for words in alone:
+        for text in files.values():
+            assert words[-1] in text and all(word in text for word in words[:-1])
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {re.split("[>=]", requirement)[0] for requirement in extra["zoo"]}
+    plain = {words for words in packages.SOURCES.values() if not words.startswith("--")}
+    assert names == {"hfp8-hw[models]"} | {
+        word.partition("==")[0] for words in plain for word in words.split()
+    } - {"onnx", "onnxruntime"}
+    assert packages.SOURCES["magika"] in extra["zoo"]

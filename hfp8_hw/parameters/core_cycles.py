@@ -188,7 +188,7 @@ class _Core:
         taken = max(start + QUEUE_CLOCKS, ahead.accepted + 1)
         accepted = max(taken + 3 + _intake(p, job), ahead.loaded)
         ready = [accepted + 1, *(self._load(side, job, accepted) for side in ("a", "b"))]
-        loaded = max(*ready, ahead.begun)
+        loaded = max(*ready, ahead.begun + 1)
         begun = max(loaded + 1, ahead.done)
         if not job.load_a:
             begun = max(begun, self.kept.get(job.page_a, begun))

@@ -183,5 +183,5 @@ def programs(p: CoreParameters, seed: int, large: bool = False) -> list[Program]
         found.append(convolutions(p, rng, 12, burst=4))
         found.append(convolutions(p, rng, 6, stall=0.1, reset_at=300))
     if large:
-        found += [large_jobs(p, rng, 60) for _ in range(8)]
+        found += [large_jobs(p, rng, 60) for _ in range(16)]
     return found

@@ -154,10 +154,11 @@ class Program:
 
 
 def _codes(rng: np.random.Generator, fmt: FloatFormat, shape: tuple[int, ...]) -> Codes:
-    """Random codes, some more of them zeros and smallest numbers than there are."""
-    small = np.array([0, fmt.sign_mask, fmt.min_code, fmt.sign_mask | fmt.min_code], np.uint32)
+    """Random codes, some more of them zeros, smallest and largest numbers than there are."""
+    ends = np.array([0, fmt.min_code, 0, fmt.min_code, fmt.max_code, fmt.max_code - 1], np.uint32)
+    signs = fmt.sign_mask * rng.integers(0, 2, shape, np.uint32)
     codes = rng.integers(0, 1 << fmt.width, shape, np.uint32)
-    return np.where(rng.random(shape) < 0.15, rng.choice(small, shape), codes)
+    return np.where(rng.random(shape) < 0.2, rng.choice(ends, shape) | signs, codes)
 
 
 def _extreme(codes: Codes, fmt: FloatFormat, large: bool) -> Codes:

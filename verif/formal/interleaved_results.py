@@ -77,8 +77,9 @@ class Ring:
 """
 
     def helps(self, part: str, running: str, limit: int) -> str:
-        """Assertions beside those of a part of `verif.formal.stream_contract`, about its registers
-        ``flight`` and ``clocks``, which counts while ``running``, to less than ``limit``."""
+        """Assertions beside those of a part of `verif.formal.contracts.stream_contract`, about its
+        registers ``flight`` and ``clocks``, which counts while ``running``, to less than
+        ``limit``."""
         text = "" if part == "count" else self._pause()
         if part in ("count", "result"):
             holders = self._holders()

@@ -1,7 +1,7 @@
 """What is proved of a unit, as Verilog modules with assertions around it.
 
 stream, progress
-    Of the streams, over any number of clocks; see `verif.formal.stream_contract`.
+    Of the streams, over any number of clocks; see `verif.formal.contracts.stream_contract`.
 pipeline
     The unit is its combinational form (itself, with wires for registers), ``latency`` moves
     later, where it moves unless its output waits: with any pattern of stalls, valid and resets,
@@ -11,7 +11,7 @@ arithmetic
     The combinational form is the specification of `verif.formal.specification.unit_arithmetic`,
     for all inputs; of sums, what an item makes of any of them.
 registers
-    Of a core, and so is ``stream`` there: see `verif.formal.axi_contract`.
+    Of a core, and so is ``stream`` there: see `verif.formal.contracts.axi_contract`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from rtl_gen.package import Package
 
 from ..stimulus import input_space
 from ..stimulus.ports import Field, payload
-from . import axi_contract, claims, stream_contract, sum_induction
+from . import claims, sum_induction
 from .claims import COMBINATIONAL, Problem
+from .contracts import axi_contract, stream_contract
 from .step_function import evert
 
 PROPERTIES = ("stream", "progress", "pipeline", "arithmetic", "registers")

@@ -67,12 +67,12 @@ class CoreRegression:
         model = self._model(number)
         for k, (program, due) in enumerate(zip(self._programs, self._due, strict=True)):
             got = run_natively(model, program, self._seed + k)
-            if got.error is not None or not _same(due, got) or other_clocks(program, got):
+            if got.error is not None or not same(due, got) or other_clocks(program, got):
                 return f"program {k}"
         return None
 
 
-def _same(due: NativeRan, got: NativeRan) -> bool:
+def same(due: NativeRan, got: NativeRan) -> bool:
     """Whether `check` can tell nothing from these runs."""
     names = [name for name in due.registers if name.rpartition("_")[0] not in _UNSEEN]
     return (

@@ -273,9 +273,8 @@ class GemmCore(wiring.Component):
             with m.If(start):
                 m.d.sync += started[k].eq(1)
             finished.append(~wanted | (started[k] & ~loader.busy))
-        moves = wire(
-            m, is_coming & finished[0] & finished[1] & (~is_ready | leaves), "coming_moves"
-        )
+        # Not in the clock in which the job ahead leaves: that is the last thing known in a clock.
+        moves = wire(m, is_coming & finished[0] & finished[1] & ~is_ready, "coming_moves")
         m.d.comb += offered.ready.eq(~is_coming | moves)
         with m.If(leaves):
             m.d.sync += is_ready.eq(0)

@@ -16,7 +16,7 @@ SOURCES = {
     "matplotlib": "matplotlib",
     "onnx": "onnx onnxruntime",
     "onnxruntime": "onnx onnxruntime",
-    "rapidocr_onnxruntime": "--no-deps rapidocr-onnxruntime==1.4.4",
+    "rapidocr_onnxruntime": "--no-deps --ignore-requires-python rapidocr-onnxruntime==1.4.4",
     "sklearn": "scikit-learn",
     "threadpoolctl": "scikit-learn",
 }

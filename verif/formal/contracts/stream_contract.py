@@ -21,10 +21,10 @@ from math import ceil
 
 from rtl_gen.package import Package
 
-from ..stimulus.ports import Field, payload
-from ..stimulus.reference import chunk_of
-from . import interleaved_results
-from .claims import Problem, declared, pins
+from ...stimulus.ports import Field, payload
+from ...stimulus.reference import chunk_of
+from .. import interleaved_results
+from ..claims import Problem, declared, pins
 
 PARTS = {"stream": ("held", "count"), "progress": ("result", "accept")}
 """By property."""

@@ -20,7 +20,7 @@ from hfp8_hw.parameters import unit_parameters
 from hfp8_hw.registers import registers_of
 from rtl_gen.package import Package
 
-from .claims import Problem
+from ..claims import Problem
 
 OKAY, SLVERR = 0, 2
 PROPERTIES = ("stream", "registers")
