@@ -75,7 +75,11 @@ class Observer:
         for node in products(self._graph):
             for name in (*node.input[:2], node.output[0]):
                 array = self._graph.constant(name) if name in self._graph.tensors else values[name]
-                self.facts.setdefault(name, Tensor(array.shape, array.dtype))
+                if name not in self.facts:
+                    finite = name not in self._graph.tensors or array.dtype.kind != "f" or bool(
+                        np.isfinite(array).all()
+                    )  # fmt: skip
+                    self.facts[name] = Tensor(array.shape, array.dtype, finite)
             for name in node.input[:2]:
                 constant = name in self._graph.tensors
                 if constant and name in self.most:
