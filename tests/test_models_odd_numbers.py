@@ -58,6 +58,13 @@ def test_integers_find_a_scale_too(tmp_path: Path, exponent: int) -> None:
     assert done.nodes[0].saturated == done.nodes[0].underflown == 0
 
 
+def test_long_sums_of_integers(tmp_path: Path) -> None:
+    # 2 * 10**5 * 127**2 is beyond 32 bits.
+    ones = np.ones((200_000, 1), np.float32)
+    done = run(product(tmp_path, ones), ones.T, format="int8")
+    assert done.outputs["y"] == pytest.approx(200_000, rel=1e-6)
+
+
 @pytest.mark.parametrize("exponent", [-900, 0, 900])
 def test_binary64_is_rounded_once(tmp_path: Path, exponent: int) -> None:
     # Just above a tie, which binary32 would make a tie that goes down to the even code.

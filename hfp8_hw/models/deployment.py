@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ParameterError
 from ..golden.engine import Engine
 from . import arrays as given_arrays
 from .dense import IntegerEngine, single_products
@@ -92,7 +94,6 @@ class Deployment:
         self.steps = schedule(graph, plan.layers)
         self._where = {node.name: node.where for node in plan.nodes}
         self._weights: dict[tuple[str, bool], Coded] = {}
-        self._reference: Reference | None = None
         self._alone: dict[str, Part] = {}
 
     @property
@@ -102,9 +103,14 @@ class Deployment:
 
     def work(self, inputs: given_arrays.Arrays) -> float:
         """About how many products are computed for samples."""
-        count = max((given_arrays.samples(array) for array in inputs.values()), default=1)
+        whole = given_arrays.checked(self.graph, inputs)
         macs = sum(node.macs for node in self.nodes if node.where == EIGHT)
-        return macs * count / self.plan.samples
+        return macs * given_arrays.samples(self.graph, whole) / self.plan.samples
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The model in FP32."""
+        return Reference(self.graph)
 
     def run(
         self,
@@ -132,8 +138,8 @@ class Deployment:
         Raises
         ------
         ParameterError
-            As `hfp8_hw.models.arrays.checked`; if onnxruntime cannot run the model on these; and
-            what the engine does not allow.
+            As `hfp8_hw.models.arrays.checked` and `Reference.check_batches`; if onnxruntime cannot
+            run the model on these; and what the engine does not allow.
         """
         whole = given_arrays.checked(self.graph, inputs)
         engine, records = self.engine(engine), self.records()
@@ -141,10 +147,12 @@ class Deployment:
         parts: list[dict[str, Any]] = []
         wanted: list[dict[str, Any]] = []
         if compare:
-            self._reference = self._reference or Reference(self.graph)
             outcome.compared = [OutputRecord(n, Errors()) for n in self.graph.outputs]
+        cut = given_arrays.cut(self.graph, whole, batch)
+        once = {*self.graph.tensors, *whole}.difference(cut) if cut else set()
+        self.reference.check_batches(whole, batch)
         for one in given_arrays.batches(self.graph, whole, batch):
-            reference = self._reference.run(one) if compare and self._reference else None
+            reference = self.reference.run(one) if compare else None
             start = time.perf_counter()
             values = self._batch(dict(one), engine, records, reference, report)
             outcome.seconds += time.perf_counter() - start
@@ -153,7 +161,7 @@ class Deployment:
                 wanted.append({name: reference[name] for name in self.graph.outputs})
                 for record in outcome.compared:
                     record.add(parts[-1][record.name], reference[record.name])
-        outcome.outputs, outcome.reference = _joined(parts), _joined(wanted)
+        outcome.outputs, outcome.reference = (_joined(every, once) for every in (parts, wanted))
         return outcome
 
     def _batch(
@@ -295,15 +303,30 @@ class Deployment:
         return self._alone[node.name]
 
 
-def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """The outputs of all batches, along the first axis; of sequences, all that is in them."""
+def _joined(parts: list[dict[str, Any]], once: set[str]) -> dict[str, Any]:
+    """The outputs of all batches, along the first axis; of sequences, all that is in them. Those
+    named ``once`` are the same in each.
+
+    Raises
+    ------
+    ParameterError
+        For outputs that do not fit together.
+    """
     if len(parts) == 1:
         return parts[0]
     found: dict[str, Any] = {}
     for name in parts[0] if parts else ():
         every = [part[name] for part in parts]
-        if isinstance(every[0], list):
+        if name in once:
+            found[name] = every[0]
+        elif isinstance(every[0], list):
             found[name] = [one for each in every for one in each]
+        elif len({np.shape(one)[1:] for one in every}) > 1:
+            shapes = ", ".join(map(str, dict.fromkeys(np.shape(one) for one in every)))
+            raise ParameterError(
+                f"inputs are not allowed: output {name!r} has the shapes {shapes} in several "
+                "batches, which do not fit together; give fewer samples, or another batch"
+            )
         else:
             found[name] = np.concatenate(every) if np.ndim(every[0]) else np.stack(every)
     return found
@@ -348,5 +371,5 @@ def prepare(
     plan = make_plan(graph, chosen, seen.facts)
     plan.samples = seen.samples
     deployment = Deployment(graph, plan, chosen, seen.most)
-    deployment._reference = reference
+    deployment.reference = reference
     return deployment

@@ -154,7 +154,7 @@ def wide_sums(x: NDArray[Any]) -> NDArray[np.float32]:
 
 def sums_values(codes: NDArray[Any], acc: str) -> NDArray[np.float32]:
     """Values of sums; of INT8, whose sums are integers, these."""
-    if codes.dtype == np.int32:
+    if codes.dtype == np.int64:
         return codes.astype(np.float32)
     fmt = parse_format(acc)
     if fmt.width <= 16:
