@@ -86,7 +86,8 @@ def retune(
     if not found:
         raise ParameterError(
             f"model={str(path)!r} is not allowed: it has no {NORM} with statistics; many tools "
-            "fold them into the weights when they write a file"
+            "fold them into the weights when they write a file. Moving biases (--what biases) does "
+            "without"
         )
     whole = given_arrays.checked(graph, samples)
     every = [dict(one) for one in given_arrays.batches(graph, whole, batch)]
