@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -133,6 +134,7 @@ OPTIONS = {
     "--clock 3": "clock=3 is not allowed for on='golden': only sim has a core",
     "--on sim --acc FP16": "acc='FP16' is not allowed here: --sums settles it",
     "--on sim --format int8": "format='int8' is not allowed for on='sim': the core multiplies",
+    "--format int8 --sums chunked": "sums='chunked' is not allowed for format='int8', whose sums",
     "--on sim --rows 0": "rows=0 is not allowed: an integer from 1 to 64",
     "--batch 0": "batch=0 is not allowed: an integer of at least 1",
 }
@@ -274,3 +276,24 @@ def test_nodes_of_one_name_are_told_apart(cli: Cli, tmp_path: Path) -> None:
     assert [(n["name"], n["where"]) for n in plan] == [
         ("mm", "hfp8"), ("MatMul_2", "hfp8"), ("MatMul_3", "host"), ("MatMul_1", "host"),
     ]  # fmt: skip
+
+
+def test_weights_beside_the_model_are_not_overwritten(
+    cli: Cli, net: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path, data = tmp_path / "beside.onnx", tmp_path / "weights.bin"
+    onnx.save(onnx.load(net[0]), path, save_as_external_data=True, location=data.name,
+              size_threshold=0)  # fmt: skip
+    before = data.read_bytes()
+    words = ["--inputs", net[1]]
+    for command, *option in (("run", "--output"), ("run", "--report"),
+                             ("retune", "--what", "biases", "-o")):  # fmt: skip
+        said = cli.refused(command, path, *words, *option, data)
+        assert "is not allowed: the model has its weights in it" in said
+    assert data.read_bytes() == before
+    assert cli("run", path, *words)[0] == 0
+    # What is written stands alone.
+    moved = tmp_path / "folder" / "moved.onnx"
+    moved.parent.mkdir()
+    assert cli("retune", path, *words, "-o", moved, "--what", "biases")[0] == 0
+    assert cli("run", moved, *words)[0] == 0

@@ -151,6 +151,21 @@ def load(path: Path, *, fold: bool = True) -> Graph:
     return Graph(path, model)
 
 
+def data_files(path: Path) -> list[Path]:
+    """Files beside a model that hold its tensors; none of what is no model."""
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception:
+        return []  # `load` says what is wrong.
+    places = {
+        entry.value
+        for tensor in model.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return [path.parent / place for place in sorted(places)]
+
+
 def _line(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text[:160] or type(error).__name__

@@ -16,7 +16,7 @@ from ...errors import ParameterError
 from ..compare import load_arrays
 from ..options import CoreCommand, parameter_options
 from ..types import Integer, Output, Source
-from .arithmetic import arithmetic_options, settings
+from .arithmetic import arithmetic_options, check_apart, settings
 from .engines import check_place, choose
 from .show import difference, line, progress, show_core, show_outcome, show_plan, to_dict
 
@@ -92,6 +92,7 @@ def run_command(
     from ...models import prepare
 
     asked = settings(kind, sums, first_last, keep)
+    check_apart(model, [("output", output), *(("report", path) for path in reports)])
     console = Console()
     samples = load_arrays(inputs)
     calibration = samples if calibrate is None else load_arrays(calibrate, "calibrate")
