@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 from hfp8_hw.golden.engine import GoldenEngine
 from hfp8_hw.models import Outcome, Settings, prepare
+from hfp8_hw.models.records import Errors
 
 from .conftest import Cli
 from .onnx_files import SEED, save
@@ -145,3 +146,24 @@ def test_a_sum_of_no_products_is_0(tmp_path: Path) -> None:
     done = run(path, small(2, 4))
     assert done.outputs["y"].shape == (2, 3) and not done.outputs["y"].any()
     assert (done.outputs["z"] == done.reference["z"]).all()
+
+
+def test_errors_are_those_of_all_elements() -> None:
+    rng = np.random.default_rng(SEED)
+    want = rng.normal(size=(3, 11_000)).astype(np.float32)
+    got = want + rng.normal(size=want.shape).astype(np.float32) / 64
+    errors = Errors()
+    errors.add(got, want)
+    noise = got.astype("f8") - want
+    ratio = (want.astype("f8") ** 2).sum() / (noise**2).sum()
+    assert errors.sqnr_db == pytest.approx(10 * np.log10(ratio), rel=1e-9)
+    assert errors.largest == np.abs(noise).max() and (errors.elements, errors.odd) == (33_000, 0)
+    # Here and there something is not finite: the same on both sides, or not.
+    got[0, 5], want[1, 7], got[2, -1] = np.nan, np.inf, -np.inf
+    got[2, 0] = want[2, 0] = np.inf
+    good = np.isfinite(got) & np.isfinite(want)
+    errors = Errors()
+    errors.add(got, want)
+    ratio = (want[good].astype("f8") ** 2).sum() / (noise[good] ** 2).sum()
+    assert errors.sqnr_db == pytest.approx(10 * np.log10(ratio), rel=1e-9)
+    assert (errors.elements, errors.odd) == (33_000, 3)

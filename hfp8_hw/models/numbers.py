@@ -80,8 +80,8 @@ class Number:
         codes, flags = quantize(scaled, fmt, rounding=rounding, overflow="saturate", flags=True)
         counts = np.bincount(flags.reshape(-1), minlength=16)
         of = [int(sum(counts[k] for k in range(16) if k >> bit & 1)) for bit in range(4)]
-        zeros = int(np.count_nonzero(value_table(fmt)[codes] == 0) - np.count_nonzero(scaled == 0))
-        return Coded(codes, of[0], of[1], of[3], zeros)
+        zeros = np.count_nonzero((value_table(fmt) == 0)[codes]) - np.count_nonzero(scaled == 0)
+        return Coded(codes, of[0], of[1], of[3], int(zeros))
 
     def values(self, codes: NDArray[Any]) -> NDArray[Any]:
         """What codes stand for, in binary32; in binary64 where it has not the range."""
