@@ -49,19 +49,23 @@ class Reference:
         return {**batch, **dict(zip(names, found, strict=True))}
 
     def check_batches(self, arrays: dict[str, Any], most: int | None) -> None:
-        """Run one sample and two, where samples are given some at a time.
+        """Run two samples one by one and together, where samples are given some at a time.
 
         Raises
         ------
         ParameterError
-            For a model with outputs that do not come sample by sample along their first axis.
+            For a model with outputs that do not come sample by sample along their first axis, or
+            in which a sample depends on those before it.
         """
         names = cut(self.graph, arrays, most)
         if not names:
             return
-        few = [{k: v[:n] if k in names else v for k, v in arrays.items()} for n in (1, 2)]
+        few = [
+            {name: array[part] if name in names else array for name, array in arrays.items()}
+            for part in (slice(1), slice(1, 2), slice(2))
+        ]
         try:
-            one, two = (self.run(some) for some in few)
+            one, other, two = (self.run(some) for some in few)
         except ParameterError:
             return  # So few do not show it.
         for name in self.graph.outputs:
@@ -76,6 +80,21 @@ class Reference:
                     f"batch={most} is not allowed: output {name!r} has shape {shapes[0]!r} for one "
                     f"sample and {shapes[1]!r} for two, so that batches of it do not make a whole"
                 )
+            if not _alike(one[name], other[name], two[name]):
+                raise ParameterError(
+                    f"batch={most} is not allowed: in output {name!r} of two samples they are not "
+                    "what each is by itself: they depend on each other"
+                )
+
+
+def _alike(one: Any, other: Any, two: Any) -> bool:
+    """Whether two samples by themselves are about what they are together; of arrays of floats."""
+    if isinstance(two, list) or two.dtype.kind != "f" or other.shape != one.shape:
+        return True
+    apart, together = (x.astype(np.float64) for x in (np.concatenate([one, other]), two))
+    good = np.isfinite(apart) & np.isfinite(together)
+    off = np.abs(apart[good] - together[good]).max(initial=0.0)
+    return bool(off <= 0.01 * np.abs(together[good]).max(initial=0.0))
 
 
 class Observer:
