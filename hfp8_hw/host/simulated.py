@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from ..errors import RunError
+from ..errors import ParameterError, RunError
 from ..protocol import BASE_BAUD
 from .transport import SerialPort
 
@@ -31,6 +31,8 @@ class SimulatedBoard(SerialPort):
 
     Raises
     ------
+    ParameterError
+        If there is no such board, or the design cannot be on one.
     RunError
         If the simulator does not start; with its last line.
     """
@@ -46,6 +48,8 @@ class SimulatedBoard(SerialPort):
         assert self._process.stdout is not None
         try:
             said = self._process.stdout.readline().split(maxsplit=1)
+            if said and said[0] == "refused":
+                raise ParameterError(said[1].strip())
             if not said or said[0] != "port":
                 why = said[1].strip() if len(said) > 1 else "it said nothing"
                 raise RunError(f"the simulated board did not start: {why}")

@@ -6,7 +6,26 @@ import errno
 import time
 from typing import Protocol
 
-from ..errors import RunError
+from ..errors import ParameterError, RunError
+
+
+def split_url(url: str, name: str = "device") -> tuple[str, str]:
+    """(kind, rest) of a board's URL: ``serial`` and a path, or ``sim`` and a board.
+
+    ``name`` is the option that the error names.
+
+    Raises
+    ------
+    ParameterError
+        For another URL.
+    """
+    kind, found, rest = url.partition("://")
+    if not found or kind not in ("serial", "sim") or not rest:
+        raise ParameterError(
+            f"{name}={url!r} is not allowed: serial://PATH, such as serial:///dev/ttyUSB0, or "
+            "sim://BOARD, such as sim://ulx3s-85f"
+        )
+    return kind, rest
 
 
 class Transport(Protocol):

