@@ -1,13 +1,16 @@
 """`hfp8 compare --device`: a simulated board behind a real serial port."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hfp8_hw.errors import ParameterError
+from hfp8_hw.errors import ParameterError, RunError
 from hfp8_hw.host import Device
+from hfp8_hw.host.transport import SerialPort
+from hfp8_hw.protocol import BASE_BAUD
 
 from .conftest import Cli
 
@@ -54,12 +57,39 @@ def test_bad_urls(cli: Cli, tmp_path: Path, words: list[str], said: str) -> None
     assert said in cli.refused("compare", "relu", "--inputs", tmp_path / "x.npz", *words)
 
 
-def test_no_board(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/dev/no-such", "there is no such device; is the board plugged in?"),
+        ("/dev/null", "it is no serial port"),
+        ("/", "it is no serial port"),
+        (__file__, "it is no serial port"),
+    ],
+)
+def test_no_board(path: str, said: str) -> None:
+    with pytest.raises(RunError) as caught:
+        Device.open(f"serial://{path}")
+    assert str(caught.value) == f"the serial port {path!r} cannot be opened: {said}"
+
+
+def test_no_board_on_the_command_line(cli: Cli, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", x=np.ones(3))
     words = ["compare", "relu", "--inputs", tmp_path / "x.npz", "--device", "serial:///dev/no-such"]
     status, _, err = cli(*words)
     assert status == 1 and err.count("\n") == 1
     assert "'/dev/no-such' cannot be opened: there is no such device" in err
+
+
+def test_a_port_that_another_host_has() -> None:
+    master, far = os.openpty()
+    path = os.ttyname(far)
+    port = SerialPort(path, BASE_BAUD)
+    with pytest.raises(RunError, match=f"{path!r} cannot be opened: another program has it open"):
+        SerialPort(path, BASE_BAUD)
+    port.close()
+    SerialPort(path, BASE_BAUD).close()
+    for file in (master, far):
+        os.close(file)
 
 
 def test_no_simulated_board() -> None:

@@ -146,8 +146,8 @@ ERROR: Unable to place cell 'top', no BELs remaining to implement cell type 'ICE
 @pytest.mark.parametrize(
     ("needed", "said"),
     [
-        ("17123", "the design does not fit on the 1BitSquared iCEBreaker, Lattice iCE40UP5K: it needs "
-         "ICESTORM_LC 17,123 of 5,280; take a smaller one"),
+        ("17123", "the design does not fit on the 1BitSquared iCEBreaker, Lattice iCE40UP5K: it "
+         "needs ICESTORM_LC 17,123 of 5,280; take a smaller one"),
         (" 1712", "nextpnr failed\n"),
     ],
 )  # fmt: skip

@@ -32,6 +32,7 @@ def design(name: str, words: Sequence[str]) -> UnitParameters:
     given: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
+        key = key.strip()
         if not equals or not key:
             raise ParameterError(f"param={word!r} is not allowed: NAME=VALUE, such as stages=3")
         if given.setdefault(key.replace("-", "_"), value) != value:
