@@ -177,7 +177,7 @@ def _on_board(where: str, package: Package, p: CoreParameters, console: Console)
 def as_words(p: CoreParameters) -> str:
     """The options of ``hfp8 build`` that make this core: those that are not the default."""
     usual = CoreParameters().to_dict()
-    return " ".join(f"--param {k}={v}" for k, v in p.to_dict().items() if v != usual[k])
+    return " ".join(f"--param {k}={v}" for k, v in p.to_dict().items() if v != usual.get(k))
 
 
 def core_parameters(deployment: Deployment, asked: dict[str, Any]) -> CoreParameters:
