@@ -1,14 +1,19 @@
 """The process behind ``sim://``: what it refuses, and hosts that do not behave."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 import tty
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from hfp8_hw.host import Device
+from hfp8_hw.parameters import unit_parameters
 from verif.board.serve import main, serve
 
 
@@ -74,6 +79,40 @@ def test_a_host_that_does_not_read_holds_nothing_up(wanted: int) -> None:
     for file in (master, far, parent):
         os.close(file)
     assert ended and found == wanted
+
+
+COMPILER = """#!/bin/sh
+if [ "$1" = --version ]; then echo fake; exit; fi
+echo $$ > "{file}.part" && mv "{file}.part" "{file}"
+exec sleep 100
+"""
+
+
+def test_an_interrupt_while_the_board_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the compiler nor what is half built is left."""
+    started, cache, tools = (tmp_path / name for name in ("pid", "cache", "bin"))
+    tools.mkdir()
+    (tools / "g++").write_text(COMPILER.format(file=started))
+    (tools / "g++").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setenv("HFP8_CACHE", str(cache))
+
+    def interrupt() -> None:
+        end = time.monotonic() + 100
+        while not started.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        Device.open("sim://icebreaker", unit_parameters("relu", {}))
+    thread.join()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+    assert [path for kind in ("boards", "verilated") for path in (cache / kind).glob(".*")] == []
 
 
 def test_a_missing_board_is_said_in_a_line() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 from ..errors import ParameterError, RunError
@@ -55,7 +58,9 @@ class SimulatedBoard(SerialPort):
                 raise RunError(f"the simulated board did not start: {why}")
             super().__init__(said[1].strip(), BASE_BAUD)
         except BaseException:
-            self._process.terminate()
+            # All of its group, or a compiler that it started would go on.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
             self._end()
             raise
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import sys
 import termios
 import tty
@@ -146,6 +147,8 @@ def command(board: str, design: str) -> None:
     Prints the port's path. DESIGN is JSON, a unit's name and its parameters, such as '["mac",
     {"semantics": "exact"}]'; the default quantizer if it is left out.
     """
+    # Both ways to end it let go of what is half built.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         raise SystemExit(main(board, design))
     except KeyboardInterrupt:
