@@ -1,10 +1,16 @@
 """`hfp8 compare --device`: a simulated board behind a real serial port."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from hfp8_hw.errors import ParameterError, RunError
+from hfp8_hw.host import Device
+from hfp8_hw.host.transport import SerialPort
+from hfp8_hw.protocol import BASE_BAUD
 
 from .conftest import Cli
 
@@ -33,6 +39,10 @@ def test_a_simulated_board(cli: Cli, tmp_path: Path) -> None:
         (["--device", "usb"], "device='usb' is not allowed: serial://PATH, such as serial:///dev/"),
         (["--device", "sim://"], "device='sim://' is not allowed: serial://PATH"),
         (
+            ["--device", "sim://arty"],
+            "device='sim://arty' is not allowed: one of ulx3s-85f, icebreaker",
+        ),
+        (
             ["--device", "sim://icebreaker", "--via", "native"],
             "via='native' is not allowed for",
         ),
@@ -48,13 +58,41 @@ def test_bad_urls(cli: Cli, tmp_path: Path, words: list[str], said: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("path", "said"),
     [
-        ("serial:///dev/no-such", "'/dev/no-such' cannot be opened: there is no such device"),
-        ("sim://arty", "did not start: 'arty' is not allowed: one of ulx3s-85f, icebreaker"),
+        ("/dev/no-such", "there is no such device; is the board plugged in?"),
+        ("/dev/null", "it is no serial port"),
+        ("/", "it is no serial port"),
+        (__file__, "it is no serial port"),
     ],
 )
-def test_no_board(cli: Cli, tmp_path: Path, url: str, said: str) -> None:
+def test_no_board(path: str, said: str) -> None:
+    with pytest.raises(RunError) as caught:
+        Device.open(f"serial://{path}")
+    assert str(caught.value) == f"the serial port {path!r} cannot be opened: {said}"
+
+
+def test_no_board_on_the_command_line(cli: Cli, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", x=np.ones(3))
-    status, _, err = cli("compare", "relu", "--inputs", tmp_path / "x.npz", "--device", url)
-    assert status == 1 and said in err and err.count("\n") == 1
+    words = ["compare", "relu", "--inputs", tmp_path / "x.npz", "--device", "serial:///dev/no-such"]
+    status, _, err = cli(*words)
+    assert status == 1 and err.count("\n") == 1
+    assert "'/dev/no-such' cannot be opened: there is no such device" in err
+
+
+def test_a_port_that_another_host_has() -> None:
+    master, far = os.openpty()
+    path = os.ttyname(far)
+    port = SerialPort(path, BASE_BAUD)
+    with pytest.raises(RunError, match=f"{path!r} cannot be opened: another program has it open"):
+        SerialPort(path, BASE_BAUD)
+    port.close()
+    SerialPort(path, BASE_BAUD).close()
+    for file in (master, far):
+        os.close(file)
+
+
+def test_no_simulated_board() -> None:
+    """The simulator's refusals are the caller's."""
+    with pytest.raises(ParameterError, match="board='arty' is not allowed: one of ulx3s-85f"):
+        Device.open("sim://arty")

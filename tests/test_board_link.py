@@ -167,6 +167,52 @@ def test_what_is_refused(board: Callable[[], Model], opcode: int, payload: bytes
     assert link.repeated == 0 and link.read(LINK_REGISTERS["ITEMS"]) == 0
 
 
+def test_whole_items_before_a_part_of_one_are_taken(board: Callable[[], Model]) -> None:
+    link = Link(Line(board()))
+    link.hello()
+    with pytest.raises(Refused, match="length does not fit"):
+        link.request(Opcode.LOAD, bytes(2 + 4 + 4 + 3))
+    counted = link.counters()
+    assert (counted["ITEMS"], counted["WAITING"]) == (2, 2)
+    assert link.request(Opcode.STORE, b"\0\0") == b""
+    assert len(link.request(Opcode.STORE, b"\2\0")) == 4
+
+
+def test_another_version_ends_the_session(board: Callable[[], Model]) -> None:
+    model = board()
+    link = Link(Line(model))
+    link.hello()
+    model.give(b"\0" + cobs.encode(body(2, 9, Opcode.RESET)) + b"\0")
+    data = b"".join(model.run(20_000) for _ in range(16))
+    assert cobs.decode(data.strip(b"\0"))[:-4] == body(1, 9, 255, payload=b"\1\2")[:-4]
+    with pytest.raises(SessionLost):
+        link.read(LINK_REGISTERS["FRAMES"])
+
+
+def test_a_refusal_that_is_none() -> None:
+    class Odd(Line):
+        def __init__(self) -> None:
+            self.time, self.answer = 0.0, b""
+
+        def write(self, data: bytes) -> None:
+            sequence = cobs.decode(data.strip(b"\0"))[1]
+            self.answer = encode(Frame(sequence, 255, b""))
+
+        def read(self, seconds: float) -> bytes:
+            data, self.answer = self.answer, b""
+            self.time += seconds
+            return data
+
+        def now(self) -> float:
+            return self.time
+
+        def set_baud(self, baud: int) -> None:
+            pass
+
+    with pytest.raises(LinkError, match="the board's refusal is not of this protocol"):
+        Link(Odd()).hello()
+
+
 def test_a_reset_ends_the_session(module: BoardModule, board: Callable[[], Model]) -> None:
     model = board()
     link = Link(Line(model))

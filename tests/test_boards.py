@@ -11,6 +11,7 @@ from fpga.boards.build import commands, dfu_suffix
 from fpga.boards.catalogue import BOARDS
 from fpga.boards.figures import ROWS, committed
 from hfp8_hw.cli.main import main
+from rtl_gen.tools import ToolError
 from rtl_gen.tools import run as real_run
 from verif.board.serve import CLOCKS
 
@@ -131,6 +132,42 @@ def test_a_dfu_suffix() -> None:
     suffix = dfu_suffix(b"bits", 0x1209, 0x5AF0)
     assert suffix[:12] == bytes.fromhex("ffff f05a 0912 0001 55 46 44 10")
     assert zlib.crc32(b"bits" + suffix[:12]) ^ 0xFFFFFFFF == int.from_bytes(suffix[12:], "little")
+
+
+LOG = """Info: Packing LUT-FFs..
+Info: Device utilisation:
+Info: \t         ICESTORM_LC:  7,123/  5280   134%
+Info: \t         ICESTORM_LC:  17123/  5280   324%
+Info: \t        ICESTORM_RAM:     3/    30    10%
+ERROR: Unable to place cell 'top', no BELs remaining to implement cell type 'ICESTORM_LC'
+"""
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [
+        ("17123", "the design does not fit on the 1BitSquared iCEBreaker, Lattice iCE40UP5K: it "
+         "needs ICESTORM_LC 17,123 of 5,280; take a smaller one"),
+        (" 1712", "nextpnr failed\n"),
+    ],
+)  # fmt: skip
+def test_a_design_that_does_not_fit(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: str, said: str
+) -> None:
+    """It says what is needed and what there is; another failure is said as the tool says it."""
+
+    def run(tool: str, arguments: list[str], folder: Path) -> str:
+        if tool.startswith("nextpnr"):
+            log = folder / arguments[arguments.index("--log") + 1]
+            log.write_text(LOG.replace("17123", needed))
+            raise ToolError("nextpnr failed")
+        return ""
+
+    monkeypatch.setattr(fpga.boards.build, "run", run)
+    words = ["build", "icebreaker", "--design", "relu", "-o", tmp_path / "new"]
+    status, _, err = cli(*words)
+    assert status == 1 and f"hfp8: error: {said}" in err and err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_tool_that_fails(

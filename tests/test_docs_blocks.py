@@ -34,6 +34,7 @@ NEVER_RUN = {
     ("docs/howto/board.md", "pip install -e '.[board,sim]'"): "the network",
     ("docs/howto/board.md", "hfp8 compare quantizer --inputs x.npz --device serial:///dev/ttyUSB0"):
         "a board",
+    ("docs/reference/link.md", "python -m verif.board.serve icebreaker"): "a terminal",
     ("docs/howto/run-onnx.md", "pip install -e '.[models,sim,report]'"): "the network",
     ("docs/howto/run-onnx.md", "hfp8 retune model.onnx --inputs samples.npz -o tuned.onnx"):
         "a model with batch normalization; tests/test_models_retune.py has one",

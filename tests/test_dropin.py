@@ -18,6 +18,7 @@ from rtl_gen.dropin import axis
 from rtl_gen.manifest import schema
 from rtl_gen.package import Package, generate
 from verif.simulation import simulators
+from verif.simulation.golden_columns import golden_columns
 from verif.simulation.simulate import cocotb_build, cocotb_test
 
 from .conftest import Cli, later
@@ -68,6 +69,28 @@ def test_golden_vectors_without_python(
         (folder / "u_out.hex").write_text("\n".join(lines))
         said = icarus(folder, *names).splitlines()
         assert said[0].startswith(f"result {count - 1} is ") and said[-1].startswith("FAIL: ")
+
+
+@pytest.mark.parametrize(
+    ("unit", "given"),
+    [
+        ("mac", {"interleave": 8}),
+        ("dot", {"semantics": "dotN", "interleave": 3, "lanes": 2}),
+        ("mac", {"semantics": "exact_chunk", "chunk": 4, "bias": "runtime"}),
+        ("mac", {"semantics": "exact", "bias": "runtime"}),
+    ],
+)
+def test_columns_of_any_length(unit: str, given: dict[str, Any]) -> None:
+    """Also fewer than there are sums at a time; each sum that is begun is ended, with one bias."""
+    package = generate(unit_parameters(unit, given), "u")
+    for count in (1, 2, 3, 7, 9, 31, 150):
+        inputs, outputs = golden_columns(package, count, 1)
+        last = inputs["i_last"]
+        assert len(last) == count and not any(inputs["i_first"])
+        assert all(last[-given.get("interleave", 1) :]) and len(outputs["o_y"]) == sum(last)
+        for k in range(1, count):
+            if "i_bias_a" in inputs and not last[k - 1]:
+                assert inputs["i_bias_a"][k] == inputs["i_bias_a"][k - 1]
 
 
 @units

@@ -17,7 +17,7 @@ from typing import Any
 from hfp8_hw.errors import RunError
 from rtl_gen.board import BoardModule
 from rtl_gen.extras import require
-from rtl_gen.tools import find, run
+from rtl_gen.tools import ToolError, find, run
 
 from .catalogue import Board
 from .on_board import OnBoard, make_platform
@@ -25,6 +25,7 @@ from .on_board import OnBoard, make_platform
 Step = Callable[[str], None]
 _NAME = "hfp8"
 _REPORT = "report.json"
+_UTILISATION = re.compile(r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ def build(
     Raises
     ------
     ToolMissing, ToolError
-        If a tool is missing or fails, for example because the design does not fit.
+        If a tool is missing or fails.
+    RunError
+        If the design does not fit.
     """
     require("amaranth_boards", extra="board")
     start = time.monotonic()
@@ -89,7 +92,12 @@ def build(
         for tool, arguments in commands(plan.files[f"build_{_NAME}.sh"]):
             step(tool)
             tools.append(find(tool, "board")[1])
-            run(tool, arguments, folder)
+            try:
+                run(tool, arguments, folder)
+            except ToolError:
+                log = folder / f"{_NAME}.tim"
+                check_fits(log.read_text() if log.exists() else "", board)
+                raise
         report = json.loads((folder / _REPORT).read_text())
         content = (folder / f"{_NAME}.{board.file}").read_bytes()
     if board.dfu is not None:
@@ -146,6 +154,23 @@ def dfu_suffix(content: bytes, vendor: int, product: int) -> bytes:
     """The 16 bytes behind a file that say which device it is for (USB DFU 1.1, appendix B)."""
     tail = struct.pack("<HHHH3sB", 0xFFFF, product, vendor, 0x0100, b"UFD", 16)
     return tail + struct.pack("<I", zlib.crc32(content + tail) ^ 0xFFFFFFFF)
+
+
+def check_fits(log: str, board: Board) -> None:
+    """Refuse a design that needs more of something than there is, by nextpnr's log.
+
+    Raises
+    ------
+    RunError
+        With what is needed and what there is.
+    """
+    found = {kind: (int(used), int(has)) for kind, used, has in _UTILISATION.findall(log)}
+    words = [f"{kind} {used:,} of {has:,}" for kind, (used, has) in found.items() if used > has]
+    if words:
+        raise RunError(
+            f"the design does not fit on the {board.title}, {board.device}: it needs "
+            f"{', '.join(words)}; take a smaller one, or a larger board"
+        )
 
 
 def achieved(report: dict[str, Any]) -> float:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from ..errors import ParameterError, check_choice
 from ..parameters import GENERATED, CoreParameters
+from .boards.urls import check_url
 from .comparisons import of_core, of_unit, on_board
 from .options import (
     GeneratorCommand,
@@ -100,6 +101,7 @@ def _ways(sim: str, via: str) -> list[str]:
 
 def _no_ways(sim: str, via: str, device: str) -> list[str]:
     """With a board there is nothing else to choose."""
+    check_url(device, "device")
     for name, value in (("sim", sim), ("via", via)):
         if chosen_on_command_line(name):
             raise ParameterError(f"{name}={value!r} is not allowed for device={device!r}")

@@ -158,8 +158,12 @@ class CoreRegisters:
 
     def counters(self) -> dict[str, int]:
         """The counters of `hfp8_hw.registers.COUNTERS`, each read whole."""
-        return {name: self.word(f"{name}_LOW") | self.word(f"{name}_HIGH") << 32
-                for name in COUNTERS}  # fmt: skip
+        return {name: self.counter(name) for name in COUNTERS}
+
+    def counter(self, name: str) -> int:
+        """One of them."""
+        # Reading the lower half keeps the upper one.
+        return self.word(f"{name}_LOW") | self.word(f"{name}_HIGH") << 32
 
     def _wait(self, done: Callable[[], bool], otherwise: str) -> None:
         end = time.monotonic() + self.patience

@@ -9,11 +9,11 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError, RunError
+from ..errors import RunError
 from ..protocol import BASE_BAUD, MAX_PAYLOAD, Opcode, Refusal, most_stored
 from ..records import Record, stream_record
 from .link import Facts, Link, LinkError, Refused, SessionLost
-from .transport import SerialPort, Transport
+from .transport import SerialPort, Transport, split_url
 
 T = TypeVar("T")
 
@@ -78,12 +78,7 @@ class Device:
         RunError
             If the port cannot be opened, or nothing answers.
         """
-        kind, found, rest = url.partition("://")
-        if not found or kind not in ("serial", "sim") or not rest:
-            raise ParameterError(
-                f"device={url!r} is not allowed: serial://PATH, such as serial:///dev/ttyUSB0, or "
-                "sim://BOARD, such as sim://ulx3s-85f"
-            )
+        kind, rest = split_url(url)
         if kind == "serial":
             return cls(SerialPort(rest, BASE_BAUD))
         from .simulated import SimulatedBoard, patience

@@ -252,7 +252,9 @@ class Link:
             pass
 
     def _refused(self, frame: Frame) -> None:
-        why, opcode = frame.payload[0], frame.payload[1]
+        if len(frame.payload) != 2:
+            raise LinkError("the board's refusal is not of this protocol")
+        why, opcode = frame.payload
         if frame.version != VERSION or why == Refusal.VERSION:
             raise LinkError(
                 f"the board speaks version {frame.version} of the protocol, and this host {VERSION}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
-from ..errors import RunError
+from ..errors import ParameterError, RunError
 from ..protocol import BASE_BAUD
 from .transport import SerialPort
 
@@ -31,6 +34,8 @@ class SimulatedBoard(SerialPort):
 
     Raises
     ------
+    ParameterError
+        If there is no such board, or the design cannot be on one.
     RunError
         If the simulator does not start; with its last line.
     """
@@ -46,12 +51,16 @@ class SimulatedBoard(SerialPort):
         assert self._process.stdout is not None
         try:
             said = self._process.stdout.readline().split(maxsplit=1)
+            if said and said[0] == "refused":
+                raise ParameterError(said[1].strip())
             if not said or said[0] != "port":
                 why = said[1].strip() if len(said) > 1 else "it said nothing"
                 raise RunError(f"the simulated board did not start: {why}")
             super().__init__(said[1].strip(), BASE_BAUD)
         except BaseException:
-            self._process.terminate()
+            # All of its group, or a compiler that it started would go on.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
             self._end()
             raise
 

@@ -6,7 +6,26 @@ import errno
 import time
 from typing import Protocol
 
-from ..errors import RunError
+from ..errors import ParameterError, RunError
+
+
+def split_url(url: str, name: str = "device") -> tuple[str, str]:
+    """(kind, rest) of a board's URL: ``serial`` and a path, or ``sim`` and a board.
+
+    ``name`` is the option that the error names.
+
+    Raises
+    ------
+    ParameterError
+        For another URL.
+    """
+    kind, found, rest = url.partition("://")
+    if not found or kind not in ("serial", "sim") or not rest:
+        raise ParameterError(
+            f"{name}={url!r} is not allowed: serial://PATH, such as serial:///dev/ttyUSB0, or "
+            "sim://BOARD, such as sim://ulx3s-85f"
+        )
+    return kind, rest
 
 
 class Transport(Protocol):
@@ -80,12 +99,24 @@ class SerialPort:
         return RunError(f"the serial port {self.path!r} is gone: {_why(error)}")
 
 
-def _why(error: Exception) -> str:
+def _number(error: BaseException | None) -> int | None:
+    """What the system said; pyserial keeps some of it only in the error that it caught."""
+    if error is None:
+        return None
     number = getattr(error, "errno", None)
+    if number is None and error.args and isinstance(error.args[0], int):
+        number = error.args[0]
+    return number if isinstance(number, int) else _number(error.__context__)
+
+
+def _why(error: Exception) -> str:
+    number = _number(error)
     if number == errno.ENOENT:
         return "there is no such device; is the board plugged in?"
     if number == errno.EACCES:
         return "no permission; on Debian, 'sudo adduser $USER dialout' and log in again"
     if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
         return "another program has it open"
+    if number in (errno.ENOTTY, errno.EISDIR, errno.ENXIO, errno.EINVAL):
+        return "it is no serial port"
     return " ".join(str(error).split())

@@ -50,7 +50,7 @@ def multiply_on(
         }
         a, b = given.a[:, step], given.b[step]
         for found in parts(p, a, b, given.mode_a, given.mode_b, **addends):
-            results = device.again(partial(_run, device, package, p, found))
+            results = device.again(partial(run_parts, device, package, p, found))
             for part, (block, raised) in zip(found, results, strict=True):
                 codes[part.rows, part.columns] = block
                 flags[part.rows, part.columns] |= raised
@@ -72,11 +72,11 @@ def compare_on(
     return replace(compare_core(package, p, given, want, done, url), via="board")
 
 
-def _run(
+def run_parts(
     device: Device, package: Package, p: CoreParameters, found: list[Part]
 ) -> list[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
     """(codes, flags) of some jobs, from a reset on; one job at a time, so that nothing has to wait
-    for room."""
+    for room. To be called by `Device.again`."""
     device.reset()
     registers = CoreRegisters(device.link.read, device.link.write)
     widths = {port["name"]: port["width"] for port in package.manifest["ports"]}

@@ -1,7 +1,8 @@
 """The process behind ``sim://``: a compiled board between a pseudo-terminal and its pins.
 
-``python -m verif.board.serve BOARD DESIGN`` prints ``port PATH``, or ``error TEXT``, and runs until
-its standard input ends. DESIGN is JSON: the unit's name and its parameters, or null.
+``python -m verif.board.serve BOARD DESIGN`` prints ``port PATH``, or ``refused TEXT`` or ``error
+TEXT``, and runs until its standard input ends. DESIGN is JSON: the unit's name and its parameters,
+or null, the default quantizer.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import sys
 import termios
 import tty
-from typing import Any
 
-from hfp8_hw.errors import ParameterError, RunError
-from hfp8_hw.parameters import unit_parameters
+import click
+
+from hfp8_hw.errors import ParameterError, RunError, check_choice
+from hfp8_hw.parameters import GENERATED, UnitParameters, unit_parameters
 from rtl_gen.board import board_module
 
 from .model import Model, compiled
@@ -31,6 +34,8 @@ CLOCKS = {
 SLICE = 20_000
 """Clocks between two looks at the terminal."""
 IDLE_SECONDS = 0.02
+UNREAD = 1 << 16
+"""Bytes that are kept for a host that does not read."""
 _SPEEDS = {
     value: int(name[1:])
     for name, value in vars(termios).items()
@@ -38,11 +43,31 @@ _SPEEDS = {
 }
 
 
+def check_board(name: str, given: str = "") -> str:
+    """Return the name if there is such a simulated board.
+
+    ``given`` is the option that it comes from, and its value.
+
+    Raises
+    ------
+    ParameterError
+        If there is not.
+    """
+    if name not in CLOCKS:
+        raise ParameterError(
+            f"{given or f'board={name!r}'} is not allowed: one of {', '.join(CLOCKS)}"
+        )
+    return name
+
+
 def serve(model: Model, master: int, parent: int) -> None:
     """Carry bytes between a terminal and a board until the file ``parent`` ends."""
-    speed = None
+    speed, waiting_out = None, b""
+    os.set_blocking(master, False)
     while True:
-        waiting, _, _ = select.select([master, parent], [], [], IDLE_SECONDS * model.idle)
+        waiting, *_ = select.select(
+            [master, parent], [master] if waiting_out else [], [], IDLE_SECONDS * model.idle
+        )
         if parent in waiting and not os.read(parent, 1):
             return
         data = _read(master) if master in waiting else b""
@@ -52,10 +77,18 @@ def serve(model: Model, master: int, parent: int) -> None:
             speed = now
             model.rate(_SPEEDS[now])
         model.give(data)
-        out = model.run(SLICE, until_idle=False)
-        while out:
-            os.write(master, out)
-            out = model.run(SLICE)
+        while out := model.run(SLICE):
+            waiting_out += out
+        # A host that does not read must not stop the board; what it leaves is lost, as on a line.
+        waiting_out = _write(master, waiting_out[-UNREAD:])
+
+
+def _write(master: int, data: bytes) -> bytes:
+    """Write what there is room for; the rest."""
+    try:
+        return data[os.write(master, data) :] if data else data
+    except BlockingIOError:
+        return data
 
 
 def _read(master: int) -> bytes:
@@ -65,16 +98,37 @@ def _read(master: int) -> bytes:
         return b""
 
 
+def chosen(design: str) -> UnitParameters:
+    """The design that a JSON text describes.
+
+    Raises
+    ------
+    ParameterError
+        If it describes none.
+    """
+    try:
+        found = json.loads(design)
+        if found is None:
+            return unit_parameters("quantizer", {})
+        name, values = found
+        if not (isinstance(name, str) and isinstance(values, dict)):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"design={design!r} is not allowed: JSON such as "
+            """'["mac", {"semantics": "exact"}]', or null"""
+        ) from None
+    check_choice("design", name, GENERATED)
+    return unit_parameters(name, values)
+
+
 def main(board: str, design: str) -> int:
     """Serve a board."""
     try:
-        chosen: list[Any] | None = json.loads(design)
-        parameters = unit_parameters(*(chosen or ["quantizer", {}]))
-        if board not in CLOCKS:
-            raise ParameterError(f"{board!r} is not allowed: one of {', '.join(CLOCKS)}")
-        model = compiled(board_module(parameters, CLOCKS[board]))
+        clock = CLOCKS[check_board(board)]
+        model = compiled(board_module(chosen(design), clock))
     except (ParameterError, RunError) as error:
-        print("error", error, flush=True)
+        print("refused" if isinstance(error, ParameterError) else "error", error, flush=True)
         return 1
     # The far end stays open here too, so that it may be opened and closed again.
     master, keep = os.openpty()
@@ -84,5 +138,22 @@ def main(board: str, design: str) -> int:
     return 0
 
 
+@click.command()
+@click.argument("board")
+@click.argument("design", default="null")
+def command(board: str, design: str) -> None:
+    """Simulate a BOARD behind a serial port of its own until the standard input ends.
+
+    Prints the port's path. DESIGN is JSON, a unit's name and its parameters, such as '["mac",
+    {"semantics": "exact"}]'; the default quantizer if it is left out.
+    """
+    # Both ways to end it let go of what is half built.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        raise SystemExit(main(board, design))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    command()

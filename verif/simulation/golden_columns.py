@@ -22,8 +22,11 @@ def golden_columns(package: Package, count: int, seed: int) -> tuple[Columns, Co
     inputs = vectors.random_inputs(package, rng, count, 1)
     framing = package.manifest["golden"]["sum"]
     if framing is not None:
-        inputs[framing["first"]][:] = 0
-        inputs[framing["last"]][-framing["interleave"] :] = 1
+        turns, first, last = (framing[key] for key in ("interleave", "first", "last"))
+        # What would be given up is ended, so that the next sum has its own biases.
+        inputs[last][:-turns] |= inputs[first][turns:]
+        inputs[first][:] = 0
+        inputs[last][-turns:] = 1
     outputs, _ = expected(package.manifest, inputs)
     return _listed(as_driven(package.manifest, inputs)), _listed(outputs)
 

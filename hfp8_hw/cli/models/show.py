@@ -111,15 +111,22 @@ def db(value: float | None) -> str:
 
 def show_core(chosen: Chosen, clock: int | None, console: Console) -> None:
     """What the core took, and whether it gave what golden gives."""
-    if chosen.core is None or chosen.checked is None:
+    core, checked = chosen.core or chosen.board, chosen.checked
+    if core is None or checked is None:
         return
-    core, checked = chosen.core, chosen.checked
     p = core.p
     line(console, f"core {p.rows} x {p.cols} x {p.lanes}, {p.semantics}: {checked.elements:,} "
          f"codes, {checked.mismatches:,} mismatches with golden")  # fmt: skip
-    time = "" if clock is None else f", {core.clocks / (clock * 1e3):,.3f} ms at {clock} MHz"
-    line(console, f"{core.clocks:,} clocks for {core.macs:,} MACs, utilisation "
-         f"{core.utilisation:.1%}{time}")  # fmt: skip
+    if chosen.board is not None:
+        board, hertz = chosen.board, chosen.board.device.facts.clock
+        line(console, f"{board.busy:,} clocks at work on {board.macs:,} MACs, utilisation "
+             f"{board.utilisation:.1%}, {board.busy / hertz * 1e3:,.3f} ms at {hertz / 1e6:g} MHz; "
+             f"{board.seconds:,.1f} seconds with the line")  # fmt: skip
+    elif chosen.core is not None:
+        clocks = chosen.core.clocks
+        time = "" if clock is None else f", {clocks / (clock * 1e3):,.3f} ms at {clock} MHz"
+        line(console, f"{clocks:,} clocks for {core.macs:,} MACs, utilisation "
+             f"{core.utilisation:.1%}{time}")  # fmt: skip
     if checked.first:
         line(console, f"first mismatch: {checked.first}")
 

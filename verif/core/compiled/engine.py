@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hfp8_hw.errors import ParameterError
-from hfp8_hw.formats import parse_format
 from hfp8_hw.golden.engine import ProductJob
 from hfp8_hw.golden.engine.jobs import Progress, silent
-from hfp8_hw.golden.engine.unfold import blocks, padded, unfolded
 from hfp8_hw.parameters import CoreParameters
 from rtl_gen.package import Package
 
 from ..compare_core import place
+from ..pieces import Piece, modes, pieces
 from ..program import Program, check_streams
 from ..threads import in_threads
-from ..tiling import Part, parts, slices
+from ..tiling import slices
 from . import native
 from .native_run import NativeRan, run_natively
 
-_COLUMNS = 1 << 14
-"""Columns of a convolution's matrix that are unfolded at a time."""
 _JOBS = 32
 """Jobs of a run, at the most, unless one matrix has more."""
 
@@ -77,18 +73,7 @@ class CoreEngine:
         SimulationError
             If the core does not give what it should.
         """
-        modes = [
-            _mode(name, getattr(job, name), formats)
-            for name, formats in (("fmt_a", self.p.a_formats), ("fmt_b", self.p.b_formats))
-        ]
-        has = (self.p.acc_format, self.p.semantics, *([self.p.chunk] if self.p.in_chunks else []))
-        asked = (parse_format(job.sums.acc), job.sums.semantics,
-                 *([job.sums.chunk] if self.p.in_chunks else []))  # fmt: skip
-        if has != asked:
-            raise ParameterError(
-                f"sums={job.sums!r} is not allowed: the core has acc={self.p.acc!r}, "
-                f"semantics={self.p.semantics!r}, chunk={self.p.chunk!r}"
-            )
+        modes(self.p, job)
         codes = np.zeros((job.groups, job.m, job.n), np.uint32)
         if not (codes.size and job.k):
             return codes
@@ -109,9 +94,8 @@ class CoreEngine:
         steps = slices(self.p, job.m, job.n, job.k)
         for step in steps:
             before = codes.copy() if step.start else None
-            for found, ran in in_threads(
-                map(run, _runs(self.p, job, modes, step, before)), progress
-            ):
+            runs = _runs(pieces(self.p, job, step, before))
+            for found, ran in in_threads(map(run, runs), progress):
                 first = 0
                 for group, columns, one in found:
                     frames = ran.frames[first : first + len(one)]
@@ -124,38 +108,13 @@ class CoreEngine:
         return codes
 
 
-Piece = tuple[int, slice, list[Part]]
-"""Jobs of one group and some columns."""
-
-
-def _mode(name: str, text: str, formats: tuple[Any, ...]) -> int:
-    fmt = parse_format(text, name)
-    if fmt not in formats:
-        words = " or ".join(map(str, formats))
-        raise ParameterError(f"{name}={text!r} is not allowed: the core takes {words}")
-    return formats.index(fmt)
-
-
-def _runs(
-    p: CoreParameters, job: ProductJob, modes: list[int], step: slice, before: NDArray[Any] | None
-) -> Iterator[list[Piece]]:
-    """A job's products as jobs of the core, several of them for a run from a reset on.
-
-    ``step`` are the products of each sum that are taken, ``before`` the sums of those before.
-    """
-    codes, count = padded(job, job.b), 0
-    found: list[Piece] = []
-    for block in blocks(job, max(1, _COLUMNS // job.groups)):
-        columns = unfolded(job, codes, block)
-        for group in range(job.groups):
-            a = job.a[group, :, step].astype(np.uint32)
-            b = columns[group, step].astype(np.uint32)
-            c = None if before is None else before[group, :, block.n]
-            for one in parts(p, a, b, modes[0], modes[1], c=c):
-                if found and count + len(one) > _JOBS:
-                    yield found
-                    found, count = [], 0
-                found.append((group, block.n, one))
-                count += len(one)
-    if found:
-        yield found
+def _runs(found: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Pieces, several of them for a run from a reset on."""
+    run: list[Piece] = []
+    for piece in found:
+        if run and sum(len(one) for _, _, one in run) + len(piece[2]) > _JOBS:
+            yield run
+            run = []
+        run.append(piece)
+    if run:
+        yield run

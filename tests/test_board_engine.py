@@ -1,0 +1,100 @@
+"""`hfp8 run --on URL`: the products of a network on a core on a board."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hfp8_hw.cli.boards.building import design
+from hfp8_hw.cli.models.engines import as_words
+from hfp8_hw.errors import ParameterError, RunError
+from hfp8_hw.golden.engine import CheckedEngine, ProductJob, Sums, Windows
+from hfp8_hw.host import Device
+from hfp8_hw.models.zoo import find
+from hfp8_hw.parameters import CoreParameters
+from rtl_gen.board import board_module
+from verif.board.engine import BoardEngine
+from verif.board.line import Line
+from verif.board.model import compiled
+
+from .conftest import Cli
+from .test_board_core import CLOCK, SMALL
+
+
+@pytest.mark.parametrize(
+    "p",
+    [
+        CoreParameters(),
+        SMALL,
+        CoreParameters(rows=2, cols=2, semantics="chunked", chunk=8, epilogue="full", acc="FP16"),
+        CoreParameters(a="E5M2", b="E5M2", convolution="yes", terms=5000),
+    ],
+)
+def test_the_words_that_make_the_core(p: CoreParameters) -> None:
+    """What is printed is what `hfp8 build` takes."""
+    words = as_words(p).split()
+    assert words[::2] == ["--param"] * (len(words) // 2)
+    assert design("core", words[1::2]) == p
+
+
+@pytest.mark.slow
+def test_products_over_the_line() -> None:
+    """Groups, windows and several jobs, with a reset of the board in between."""
+    module = board_module(SMALL, CLOCK)
+    line = Line(compiled(module))
+    other = replace(module.design, manifest={**module.design.manifest, "sha256": "ab" * 32})
+    with pytest.raises(RunError, match="the design on the board is another one than"):
+        BoardEngine(Device(line), other, SMALL)
+    engine = BoardEngine(Device(line), module.design, SMALL)
+    checked, sums = CheckedEngine(engine), Sums(semantics="exact")
+    rng = np.random.default_rng(4)
+    resets, told = iter([True]), []
+
+    def press(more: int) -> None:
+        told.append(more)
+        if next(resets, False):
+            line.model.reset()
+
+    maps = rng.integers(0, 126, (2, 4, 5, 4), np.uint8)
+    kernel = rng.integers(0, 126, (2, 3, 12), np.uint8)
+    windows = Windows((2, 3), (2, 1), (1, 1), (0, 1, 0, 1))
+    job = ProductJob(kernel, maps, "HFP8_FWD", "HFP8_BWD", sums, windows)
+    checked.run(job, press)
+    assert (checked.elements, checked.mismatches) == (2 * 3 * job.n, 0) and job.n == 16
+    assert sum(told) == engine.macs == job.macs and len(told) > 1
+    # 8 products a clock at the most.
+    assert job.macs / 8 <= engine.busy < job.macs and engine.seconds > 0
+    with pytest.raises(ParameterError, match="fmt_a='E4M3FN' is not allowed: the core takes"):
+        engine.run(ProductJob(kernel, maps, "E4M3FN", "HFP8_BWD", sums, windows))
+    with pytest.raises(ParameterError, match=r"sums=Sums\(.*\) is not allowed: the core has"):
+        engine.run(ProductJob(kernel, maps, "HFP8_FWD", "HFP8_BWD", Sums(), windows))
+
+
+@pytest.mark.slow
+def test_digits_on_a_simulated_board(cli: Cli, tmp_path: Path) -> None:
+    """The same outputs as on golden, and the same report."""
+    example = find("digits_mlp")
+    (tmp_path / "m.onnx").write_bytes(example.model())
+    for what, arrays, count in (("inputs", example.evaluation(), 4),
+                                ("calibrate", example.calibration(), 50)):  # fmt: skip
+        np.savez(tmp_path / f"{what}.npz", **{k: v[:count] for k, v in arrays.items()})
+    words = ["run", tmp_path / "m.onnx", "--inputs", tmp_path / "inputs.npz", "--calibrate",
+             tmp_path / "calibrate.npz"]  # fmt: skip
+    golden = tmp_path / "golden.npz"
+    assert cli(*words, "--output", golden)[0] == 0
+    reports = [tmp_path / "r.json", tmp_path / "r.html"]
+    url = "sim://ulx3s-85f"
+    status, out, err = cli(*words, "--on", url, "--rows", 2, "--cols", 2, "--expect", golden,
+                           "--report", reports[0], "--report", reports[1])  # fmt: skip
+    assert (status, err) == (0, ""), err
+    data = json.loads(reports[0].read_text())
+    engine = data["engine"]
+    assert (engine["on"], engine["elements"], engine["mismatches"]) == (url, 4 * (64 + 10), 0)
+    assert engine["macs"] == 4 * (64 * 64 + 64 * 10) and engine["clock_mhz"] == 25
+    assert engine["macs"] / 4 <= engine["busy_clocks"] < engine["macs"]
+    assert data["expected"][0]["largest_difference"] == 0
+    assert "296 codes, 0 mismatches with golden" in out and "seconds with the line" in out
+    assert "the board's design: --design core --param" in out
+    assert f"clocks in which the core on {url} was at work" in reports[1].read_text()
