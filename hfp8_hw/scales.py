@@ -9,11 +9,12 @@ INT8_MOST = 127
 """What the largest magnitude of a tensor becomes in INT8; -128 is not used."""
 
 
-def fitting_exponent(most: float, largest: float) -> int:
-    """The least e, -63 to 64, with ``most <= largest * 2**e``: a tensor of that largest magnitude,
-    divided by 2**e, has nothing beyond a format's largest value. 0 for zero, infinities and NaN."""
+def fitting_exponent(most: float, largest: float, ends: tuple[int, int] = (-63, 64)) -> int:
+    """The least e between ``ends`` with ``most <= largest * 2**e``: a tensor of that largest
+    magnitude, divided by 2**e, has nothing beyond a format's largest value. 0 for zero, infinities
+    and NaN."""
     if not (math.isfinite(most) and most > 0):
         return 0
     part, exponent = math.frexp(most)
     limit, top = math.frexp(largest)
-    return min(64, max(-63, exponent - top + (part > limit)))
+    return min(ends[1], max(ends[0], exponent - top + (part > limit)))

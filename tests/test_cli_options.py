@@ -69,7 +69,7 @@ def test_integers_and_paths_are_read_in_one_way(
 
 def test_every_file_that_a_command_writes_is_tried_first() -> None:
     """By the kind of its option: all that are not read are outputs."""
-    read = {"config", "inputs", "matrix", "data"}
+    read = {"calibrate", "config", "data", "expect", "inputs", "matrix"}
     for words in COMMANDS:
         for option in parameters_of(words):
             if isinstance(option, click.Option) and isinstance(option.type, Source):

@@ -1,12 +1,15 @@
 """The golden engine against `golden.dot`, which knows no fast way."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.golden import dot
-from hfp8_hw.golden.engine import GoldenEngine, ProductJob, Sums, Windows
+from hfp8_hw.golden.engine import GoldenEngine, ProductJob, Sums, Windows, golden_engine
 from hfp8_hw.golden.fast import jit, wide
+from hfp8_hw.golden.fast import windows as fast_windows
 
 SEED = 7
 SUMS = [Sums(), Sums(chunk=16), Sums(semantics="exact"), Sums(semantics="exact_chunk", chunk=32)]
@@ -63,14 +66,30 @@ def test_the_wide_way_is_refused_where_it_would_be_wrong() -> None:
     assert wide.exact_applies(x[:1], x, 1 << 7) and not wide.exact_applies(x, x, 1)
 
 
+@pytest.mark.parametrize("sums", [Sums(), Sums(chunk=3), Sums("BF16")], ids=str)
+@pytest.mark.parametrize("direct", [False, True])
 @pytest.mark.parametrize("windows", [
     Windows((3, 2), (2, 1), (1, 2), (1, 0, 2, 1)), Windows((1, 1)), Windows((1, 5), (1, 3)),
+    Windows((2, 3), (3, 2), (2, 3), (0, 4, 7, 0)), Windows((3, 3), (1, 1), (9, 9), (9, 9, 9, 9)),
 ])  # fmt: skip
-def test_windows_are_those_of_loops(windows: Windows) -> None:
+def test_windows_are_those_of_loops(
+    windows: Windows, direct: bool, sums: Sums, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jit, "_WORTH_COMPILING", 0 if direct else 1 << 30)
+    monkeypatch.setattr(golden_engine, "_WORTH_A_TASK", 500)
+    monkeypatch.setattr(fast_windows, "_PLACES", 30)
+    calls: list[slice] = []
+
+    def convolve(*arguments: Any) -> None:
+        calls.append(arguments[-1])
+        whole(*arguments)
+
+    whole = fast_windows.convolve
+    monkeypatch.setattr(fast_windows, "convolve", convolve)
     rng = np.random.default_rng(SEED)
     images = rng.integers(0, 256, (3, 4, 9, 8), np.uint8)
     kernel = rng.integers(0, 256, (2, 5, 2 * windows.taps), np.uint8)
-    job = ProductJob(kernel, images, "HFP8_FWD", "HFP8_FWD", Sums(), windows)
+    job = ProductJob(kernel, images, "HFP8_FWD", "HFP8_FWD", sums, windows)
     top, left, bottom, right = windows.pads
     held = np.pad(images, ((0, 0), (0, 0), (top, bottom), (left, right)))
     columns = np.zeros((2, job.k, job.n), np.uint8)
@@ -87,6 +106,20 @@ def test_windows_are_those_of_loops(windows: Windows) -> None:
     found = GoldenEngine().run(job, done.append)
     assert (found == want(job, columns)).all()
     assert sum(done) == job.macs
+    assert bool(calls) == direct
+
+
+def test_kernels_are_found_again_in_the_next_process() -> None:
+    """numba keeps no kernel that calls another compiled function: by its key it is a new one."""
+    dispatcher = pytest.importorskip("numba.core.dispatcher").Dispatcher
+    kernels = jit.kernels(1 << 40)
+    assert kernels is not None
+    every = [kernels.quantize, kernels.stochastic, kernels.wide, *kernels.matmul.values(),
+             kernels.nearest(3, True, True, True, 1), fast_windows._kernel(False)]  # fmt: skip
+    for kernel in every:
+        assert isinstance(kernel, dispatcher)
+        held = [cell.cell_contents for cell in kernel.py_func.__closure__ or ()]
+        assert not any(isinstance(one, dispatcher) for one in held)
 
 
 def test_what_is_no_job_is_refused() -> None:

@@ -17,6 +17,13 @@ OPENED = {"open", "Popen", "urlopen", "TemporaryDirectory", "NamedTemporaryFile"
           "ThreadPoolExecutor", "socket"}  # fmt: skip
 
 
+HELD = {
+    "hfp8_hw/cli/comparisons.py": "Device.open",
+    "hfp8_hw/host/simulated.py": "subprocess.Popen",
+}
+"""What an object keeps open: its user's `with` closes it."""
+
+
 def parsed(*folders: str) -> Iterator[tuple[str, ast.Module]]:
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -119,6 +126,6 @@ def test_what_is_opened_is_closed_on_every_path() -> None:
             and named(node) in OPENED
             and id(node) not in inside
             # A descriptor's number has no `with`.
-            and ast.unparse(node.func) != "os.open"
+            and ast.unparse(node.func) not in ("os.open", HELD.get(path))
         ]
     assert left == []

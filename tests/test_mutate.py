@@ -105,7 +105,9 @@ def test_counts() -> None:
 def test_faults_in_a_core(cli: Cli, tmp_path: Path) -> None:
     report = tmp_path / "m.json"
     small = ("--rows", "1", "--cols", "1", "--lanes", "1", "--a-size", "16", "--b-size", "16")
-    status, out, _ = cli("mutate", "core", *small, "--count", "60", "--json", report)
+    status, out, _ = cli(
+        "mutate", "core", *small, "--count", "60", "--json", report, "--timeout", HOUR
+    )
     mutants = json.loads(report.read_text())["mutants"]
     left = [m for m in mutants if m["status"] == "survived"]
     assert len(mutants) == 60 and {m["status"] for m in mutants} <= {"killed", "survived"}

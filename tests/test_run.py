@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -139,6 +140,7 @@ OPTIONS = {
     "--clock 3": "clock=3 is not allowed for on='golden': only sim has a core",
     "--on sim --acc FP16": "acc='FP16' is not allowed here: --sums settles it",
     "--on sim --format int8": "format='int8' is not allowed for on='sim': the core multiplies",
+    "--format int8 --sums chunked": "sums='chunked' is not allowed for format='int8', whose sums",
     "--on sim --rows 0": "rows=0 is not allowed: an integer from 1 to 64",
     "--batch 0": "batch=0 is not allowed: an integer of at least 1",
 }
@@ -223,6 +225,10 @@ def test_outputs_that_were_not_expected(cli: Cli, net: tuple[Path, Path], tmp_pa
     np.savez(bad, z=np.ones(3))
     words = ["run", net[0], "--inputs", net[1], "--expect", bad]
     assert "expect: array 'z' is not allowed: the model gives y" in cli.refused(*words)
+    np.savez(bad)
+    assert f"expect={str(bad)!r} is not allowed: it holds no array; the model gives y" in (
+        cli.refused(*words)
+    )
     np.savez(bad, y=np.ones((3, 2)))
     assert "of shape (3, 2) is not allowed: the model gives (3, 10)" in cli.refused(*words)
     bad.write_bytes(b"none")
@@ -239,4 +245,61 @@ def test_integers_that_fit_are_taken(cli: Cli, tmp_path: Path) -> None:
     assert cli("run", path, "--inputs", tmp_path / "x.npz")[0] == 0
     np.savez(tmp_path / "x.npz", x=np.full((2, 4), 1 << 40))
     said = cli.refused("run", path, "--inputs", tmp_path / "x.npz")
-    assert "of type 'int64' is not allowed: the model takes int32" in said
+    assert (
+        "array 'x' is not allowed: it holds numbers from 1099511627776 to 1099511627776, and the "
+        "model takes int32"
+    ) in said
+
+
+def test_outputs_of_any_name_are_written(cli: Cli, tmp_path: Path) -> None:
+    names = ["file", "allow_pickle", "args", "a/b", "<y>"]
+    nodes = [helper.make_node("MatMul", ["x", "w"], [names[0]], "[red]mm<i>"),
+             *(helper.make_node("Identity", [names[0]], [name]) for name in names[1:])]  # fmt: skip
+    path = save(tmp_path / "m.onnx", nodes, {"x": ["N", 4]}, names,
+                {"w": np.ones((4, 2), np.float32)})  # fmt: skip
+    np.savez(tmp_path / "x.npz", x=np.ones((3, 4), np.float32))
+    page = tmp_path / "r.html"
+    status, out, _ = cli("run", path, "--inputs", tmp_path / "x.npz", "--output",
+                         tmp_path / "y.npz", "--report", page)  # fmt: skip
+    assert status == 0 and "[red]mm<i>" in out
+    with np.load(tmp_path / "y.npz") as file:
+        assert file.files == names and all((file[name] == 4).all() for name in names)
+    assert "[red]mm&lt;i&gt;" in page.read_text() and "mm<i>" not in page.read_text()
+
+
+def test_nodes_of_one_name_are_told_apart(cli: Cli, tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], "mm"),
+             helper.make_node("MatMul", ["x", "v"], ["b"], "mm"),
+             helper.make_node("MatMul", ["x", "u"], ["c"]),
+             helper.make_node("MatMul", ["x", "t"], ["d"], "MatMul_1")]  # fmt: skip
+    constants = {name: np.full((4, 2), k, np.float32) for k, name in enumerate("wvut")}
+    path = save(tmp_path / "m.onnx", nodes, {"x": ["N", 4]}, list("abcd"), constants)
+    np.savez(tmp_path / "x.npz", x=np.ones((1, 4), np.float32))
+    words = ["run", path, "--inputs", tmp_path / "x.npz", "--report", tmp_path / "r.json"]
+    assert cli(*words, "--keep", "MatMul_1", "--keep", "MatMul_3")[0] == 0
+    plan = json.loads((tmp_path / "r.json").read_text())["plan"]
+    # A name in the file stays with its node.
+    assert [(n["name"], n["where"]) for n in plan] == [
+        ("mm", "hfp8"), ("MatMul_2", "hfp8"), ("MatMul_3", "host"), ("MatMul_1", "host"),
+    ]  # fmt: skip
+
+
+def test_weights_beside_the_model_are_not_overwritten(
+    cli: Cli, net: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path, data = tmp_path / "beside.onnx", tmp_path / "weights.bin"
+    onnx.save(onnx.load(net[0]), path, save_as_external_data=True, location=data.name,
+              size_threshold=0)  # fmt: skip
+    before = data.read_bytes()
+    words = ["--inputs", net[1]]
+    for command, *option in (("run", "--output"), ("run", "--report"),
+                             ("retune", "--what", "biases", "-o")):  # fmt: skip
+        said = cli.refused(command, path, *words, *option, data)
+        assert "is not allowed: the model has its weights in it" in said
+    assert data.read_bytes() == before
+    assert cli("run", path, *words)[0] == 0
+    # What is written stands alone.
+    moved = tmp_path / "folder" / "moved.onnx"
+    moved.parent.mkdir()
+    assert cli("retune", path, *words, "-o", moved, "--what", "biases")[0] == 0
+    assert cli("run", moved, *words)[0] == 0

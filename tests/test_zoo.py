@@ -238,6 +238,10 @@ def test_what_the_command_refuses(cli: Cli, tmp_path: Path) -> None:
     assert f"model='vgg' is not allowed: one of {', '.join(EXAMPLES)}" in said
     said = cli.refused("bench", "models", "--arith", "fp32,fp8")
     assert f"arith='fp8' is not allowed: one of {', '.join(ARITHMETICS)}" in said
+    for words in (("--json", tmp_path / "j.json"), ("--arith", "fp32"), ("--no-retune",)):
+        said = cli.refused("bench", "models", "digits_mlp", "--files", tmp_path / "m", *words)
+        assert f"{words[0][2:]} is not allowed with --files, which scores nothing" in said
+    assert not (tmp_path / "m").exists()
     said = cli.refused("bench", "models", "--skip-known")
     assert "skip-known is not allowed without --json" in said
     other = tmp_path / "other.json"

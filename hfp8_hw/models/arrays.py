@@ -69,6 +69,7 @@ def _words(one: ValueInfoProto) -> str:
 
 
 def _typed(one: ValueInfoProto, array: NDArray[Any], what: str) -> NDArray[Any]:
+    array = np.asarray(array)
     label = f"{what}: array {one.name!r}"
     if one.type.WhichOneof("value") != "tensor_type":
         raise ParameterError(f"{label} is not allowed: the model takes no tensor there, but "
@@ -82,6 +83,11 @@ def _typed(one: ValueInfoProto, array: NDArray[Any], what: str) -> NDArray[Any]:
             array.size == 0
             or np.iinfo(wanted).min <= array.min() <= array.max() <= np.iinfo(wanted).max
         )  # fmt: skip
+        if array.dtype.kind in "iu" and wanted.kind in "iu" and not fits:
+            raise ParameterError(
+                f"{label} is not allowed: it holds numbers from {array.min()} to {array.max()}, "
+                f"and the model takes {wanted}"
+            )
         if not (floats or fits):
             raise ParameterError(
                 f"{label} of type {str(array.dtype)!r} is not allowed: the model takes {wanted}"
@@ -137,8 +143,7 @@ def _check_repeats(graph: Graph, arrays: Arrays, what: str) -> None:
     repeats = _repeats(graph, arrays)
     if max(repeats.values(), default=1) == 1:
         return
-    counts = {samples(array) for array in arrays.values()}
-    if len(counts) > 1:
+    if len({len(array) for array in arrays.values() if array.ndim}) > 1:
         shapes = ", ".join(f"{name} {array.shape!r}" for name, array in arrays.items())
         raise ParameterError(
             f"{what}: shapes {shapes} are not allowed: the model runs more than once, and all must "
@@ -146,28 +151,59 @@ def _check_repeats(graph: Graph, arrays: Arrays, what: str) -> None:
         )
 
 
-def samples(array: NDArray[Any]) -> int:
-    """The length of the first axis; 1 of a scalar."""
-    return int(array.shape[0]) if array.ndim else 1
+def _open(one: ValueInfoProto) -> bool:
+    """Whether the model leaves the length of an input's first axis to the user."""
+    dims = _dims(one)
+    return dims is None or (bool(dims) and not isinstance(dims[0], int))
+
+
+def samples(graph: Graph, arrays: Arrays) -> int:
+    """How many samples arrays hold: the length of the first axis of the inputs of which the model
+    leaves it open, or else of all.
+
+    Where they have several lengths it is that of the model's first input: others then are states,
+    or sizes. Without any axis it is 1.
+    """
+    having = [one for one in graph.inputs if arrays[one.name].ndim]
+    having = [one for one in having if _open(one)] or having
+    return int(arrays[having[0].name].shape[0]) if having else 1
+
+
+def cut(graph: Graph, arrays: Arrays, most: int | None) -> list[str]:
+    """Names of the arrays that are given ``most`` samples at a time; none where all are given at
+    once, or as many at a time as the model says.
+
+    Those are cut of which the model leaves the first axis open; of others it must say every length,
+    so that it is sure that no axis of theirs is one of samples.
+    """
+    if most is None or max(_repeats(graph, arrays).values(), default=1) > 1:
+        return []
+    names, lengths = [], set()
+    for one in graph.inputs:
+        if _open(one) and arrays[one.name].ndim:
+            names.append(one.name)
+            lengths.add(len(arrays[one.name]))
+        elif not all(isinstance(dim, int) for dim in _dims(one) or ()):
+            return []
+    return names if len(lengths) == 1 and max(lengths) > most else []
 
 
 def batches(graph: Graph, arrays: Arrays, most: int | None = None) -> Iterator[dict[str, Any]]:
     """The arrays, ``most`` samples along the first axis at a time.
 
-    Where the model says how long that axis is, so many. None is all, where it says nothing.
+    Where the model says how long that axis is, so many. None is all, where it says nothing; and all
+    it is, too, where `cut` names no array.
     """
-    repeats = _repeats(graph, arrays)
-    counts = {samples(array) for array in arrays.values()}
+    repeats, step = _repeats(graph, arrays), most or 1
+    names, count = cut(graph, arrays, most), samples(graph, arrays)
     if max(repeats.values(), default=1) > 1:
-        step = max(counts) // max(repeats.values())
-    elif most is None or len(counts) != 1 or _fixed(graph):
+        names = [name for name, array in arrays.items() if array.ndim]
+        step = count // max(repeats.values())
+    if not names:
         yield dict(arrays)
         return
-    else:
-        step = most
-    for start in range(0, max(counts), step):
-        yield {name: array[start : start + step] for name, array in arrays.items()}
-
-
-def _fixed(graph: Graph) -> bool:
-    return any(dims and isinstance(dims[0], int) for dims in map(_dims, graph.inputs))
+    for start in range(0, count, step):
+        yield {
+            name: array[start : start + step] if name in names else array
+            for name, array in arrays.items()
+        }

@@ -17,10 +17,9 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from ..golden.engine import Engine
 from . import arrays as given_arrays
 from .deployment import Deployment, Report, unheard
-from .graph import Graph
+from .graph import Graph, drop_unused, unused_name
 from .host import Part
-from .layers import Conv, Layer
-from .observe import Reference
+from .layers import Conv, Layer, MatMul
 
 
 def with_biases(
@@ -53,11 +52,10 @@ def with_biases(
     graph = deployment.graph
     whole = given_arrays.checked(graph, samples)
     records, engine = deployment.records(), deployment.engine(engine)
-    reference = Reference(graph)
     wanted: list[dict[str, Any]] = []
     values: list[dict[str, Any]] = []
     for one in given_arrays.batches(graph, whole, batch):
-        wanted.append(reference.run(one))
+        wanted.append(deployment.reference.run(one))
         values.append(dict(one))
     shifts: dict[str, NDArray[Any]] = {}
     for step in deployment.steps:
@@ -69,9 +67,10 @@ def with_biases(
         record = records[step.name]
         found = [deployment.compute(step.name, held, engine, record, report) for held in values]
         if movable(layer, graph):
-            shift = _shift(layer, found, [fp32[name] for fp32 in wanted])
+            axis = _axis(layer, graph)
+            shift = _shift(axis, found, [fp32[name] for fp32 in wanted])
             shifts[step.name] = shift
-            found = [y + _spread(layer, shift, y) for y in found]
+            found = [y + _spread(axis, shift, y) for y in found]
         for held, y in zip(values, found, strict=True):
             held[name] = y
         for fp32 in wanted:
@@ -86,25 +85,36 @@ def movable(layer: Layer, graph: Graph) -> bool:
     return constant and (not layer.addend or layer.addend in graph.tensors)
 
 
-def _axis(layer: Layer, axes: int) -> int:
-    return 1 if isinstance(layer, Conv) else axes - 1
+def _axis(layer: Layer, graph: Graph) -> int | None:
+    """Along which the output has its channels; None of a product with a vector, which has one."""
+    if isinstance(layer, Conv):
+        return 1
+    vector = isinstance(layer, MatMul) and graph.constant(layer.operands[1]).ndim == 1
+    return None if vector else -1
 
 
-def _shift(layer: Layer, found: list[Any], wanted: list[Any]) -> NDArray[np.float32]:
-    """What is missing to the mean of each channel."""
-    total, count = 0.0, 0
+def _shift(axis: int | None, found: list[Any], wanted: list[Any]) -> NDArray[np.float32]:
+    """What is missing to the mean of each channel, (channels,) or (). Outputs that have another
+    shape than in FP32 do not count."""
+    count = 0
+    total = np.zeros(() if axis is None else found[0].shape[axis])
     for y, fp32 in zip(found, wanted, strict=True):
-        channel = _axis(layer, y.ndim)
-        missing = np.moveaxis(fp32.astype(np.float64) - y, channel, 0)
-        missing = np.where(np.isfinite(missing), missing, 0).reshape(len(missing), -1)
-        total, count = total + missing.sum(1), count + missing.shape[1]
+        if y.shape != fp32.shape or not y.size:
+            continue
+        with np.errstate(invalid="ignore"):
+            missing = fp32.astype(np.float64) - y
+        missing = np.where(np.isfinite(missing), missing, 0)
+        rows = missing.reshape(1, -1) if axis is None else np.moveaxis(missing, axis, 0)
+        rows = rows.reshape(len(rows), -1)
+        total, count = total + rows.sum(1).reshape(total.shape), count + rows.shape[1]
     return np.asarray(total / max(1, count), np.float32)
 
 
-def _spread(layer: Layer, shift: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+def _spread(axis: int | None, shift: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
     """In the shape in which it is added to an output."""
-    channel = _axis(layer, y.ndim)
-    return shift.reshape([-1 if k == channel else 1 for k in range(y.ndim)]).astype(y.dtype)
+    if axis is None:
+        return shift.astype(y.dtype)
+    return np.expand_dims(shift, tuple(range(1, y.ndim - axis % y.ndim))).astype(y.dtype)
 
 
 def moved(
@@ -118,12 +128,13 @@ def moved(
         nodes.append(node)
         if node.name not in shifts:
             continue
-        layer, shift, name = layers[node.name], shifts[node.name], f"{node.name}/moved"
+        layer, shift = layers[node.name], shifts[node.name]
+        name = unused_name(model, f"{node.name}/moved")
         dtype = graph.constant(layer.operands[1]).dtype
         if node.op_type == "MatMul":
             # It has no bias: the sum of both is a node of its own.
             output = node.output[0]
-            node.output[0] = f"{name}/product"
+            node.output[0] = unused_name(model, f"{name}/product")
             nodes.append(helper.make_node("Add", [node.output[0], name], [output], name=name))
             bias = shift
         else:
@@ -140,6 +151,7 @@ def moved(
     kept = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del model.graph.node[:]
     model.graph.node.extend(kept)
+    drop_unused(model)
     return model
 
 

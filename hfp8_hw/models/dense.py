@@ -36,7 +36,7 @@ class IntegerEngine:
     """Integers in place of codes. Sums are exact, whatever the job says of them."""
 
     def run(self, job: ProductJob, progress: Progress = silent) -> NDArray[Any]:
-        """As `hfp8_hw.golden.engine.Engine.run`, with results in ``int32``.
+        """As `hfp8_hw.golden.engine.Engine.run`, with results in ``int64``.
 
         Raises
         ------
@@ -46,4 +46,4 @@ class IntegerEngine:
         if (job.fmt_a, job.fmt_b) != (INT8, INT8):
             raise ParameterError(f"fmt_a={job.fmt_a!r} is not allowed: {INT8}")
         # Sums of up to 2**39 products are exact in binary64.
-        return _dense(job, np.zeros((job.groups, job.m, job.n), np.int32), np.float64, progress)
+        return _dense(job, np.zeros((job.groups, job.m, job.n), np.int64), np.float64, progress)

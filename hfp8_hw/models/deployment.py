@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ParameterError
 from ..golden.engine import Engine
 from . import arrays as given_arrays
 from .dense import IntegerEngine, single_products
 from .graph import Graph, load
 from .host import Part, schedule
 from .layers import Layer
-from .numbers import KINDS, WIDE, Coded, Number, number, sums_values, to_wide, wide_sums
+from .numbers import KINDS, WIDE, Coded, Number, number, scaled_sums, sums_values, wide_sums
 from .observe import Reference, observed
 from .plan import EIGHT, SUMS, Node, Plan, Settings, make_plan
 from .plan import WIDE as IN_16_BITS
@@ -69,18 +71,29 @@ class Deployment:
     graph : Graph
     plan : Plan
     settings : Settings
-    numbers : dict of Number
-        By name of a tensor: how it becomes codes.
+    numbers, wide : dict of Number
+        By name of a tensor: how it becomes codes of 8 bits, and of 16.
+    notes : list of str
+        What the user should know of the scales, a line each.
     """
 
     def __init__(
-        self, graph: Graph, plan: Plan, settings: Settings, numbers: dict[str, Number]
+        self, graph: Graph, plan: Plan, settings: Settings, most: dict[str, float]
     ) -> None:
-        self.graph, self.plan, self.settings, self.numbers = graph, plan, settings, numbers
+        self.graph, self.plan, self.settings = graph, plan, settings
+        self.numbers, self.wide = (
+            {name: number(kind, one, 0 if name in graph.tensors else ROOM)
+             for name, one in most.items()} for kind in (KINDS[settings.format], WIDE)
+        )  # fmt: skip
+        self.notes = [
+            f"{node.name}: its operand {name!r} is 0 in all samples that give scales, so that its "
+            "scale is 1, whatever it will be"
+            for node in (layer.node for layer in plan.layers.values()) for name in node.input[:2]
+            if name not in graph.tensors and not most[name]
+        ]  # fmt: skip
         self.steps = schedule(graph, plan.layers)
         self._where = {node.name: node.where for node in plan.nodes}
-        self._weights: dict[str, Coded] = {}
-        self._reference: Reference | None = None
+        self._weights: dict[tuple[str, bool], Coded] = {}
         self._alone: dict[str, Part] = {}
 
     @property
@@ -90,9 +103,14 @@ class Deployment:
 
     def work(self, inputs: given_arrays.Arrays) -> float:
         """About how many products are computed for samples."""
-        count = max((given_arrays.samples(array) for array in inputs.values()), default=1)
+        whole = given_arrays.checked(self.graph, inputs)
         macs = sum(node.macs for node in self.nodes if node.where == EIGHT)
-        return macs * count / self.plan.samples
+        return macs * given_arrays.samples(self.graph, whole) / self.plan.samples
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The model in FP32."""
+        return Reference(self.graph)
 
     def run(
         self,
@@ -120,8 +138,8 @@ class Deployment:
         Raises
         ------
         ParameterError
-            As `hfp8_hw.models.arrays.checked`; if onnxruntime cannot run the model on these; and
-            what the engine does not allow.
+            As `hfp8_hw.models.arrays.checked` and `Reference.check_batches`; if onnxruntime cannot
+            run the model on these; and what the engine does not allow.
         """
         whole = given_arrays.checked(self.graph, inputs)
         engine, records = self.engine(engine), self.records()
@@ -129,10 +147,12 @@ class Deployment:
         parts: list[dict[str, Any]] = []
         wanted: list[dict[str, Any]] = []
         if compare:
-            self._reference = self._reference or Reference(self.graph)
             outcome.compared = [OutputRecord(n, Errors()) for n in self.graph.outputs]
+        cut = given_arrays.cut(self.graph, whole, batch)
+        once = {*self.graph.tensors, *whole}.difference(cut) if cut else set()
+        self.reference.check_batches(whole, batch)
         for one in given_arrays.batches(self.graph, whole, batch):
-            reference = self._reference.run(one) if compare and self._reference else None
+            reference = self.reference.run(one) if compare else None
             start = time.perf_counter()
             values = self._batch(dict(one), engine, records, reference, report)
             outcome.seconds += time.perf_counter() - start
@@ -141,7 +161,7 @@ class Deployment:
                 wanted.append({name: reference[name] for name in self.graph.outputs})
                 for record in outcome.compared:
                     record.add(parts[-1][record.name], reference[record.name])
-        outcome.outputs, outcome.reference = _joined(parts), _joined(wanted)
+        outcome.outputs, outcome.reference = (_joined(every, once) for every in (parts, wanted))
         return outcome
 
     def _batch(
@@ -170,11 +190,13 @@ class Deployment:
             record.errors.add(y, reference)
         record.own.add(y, self._part(layer).run(values)[layer.node.output[0]])
         for operand, name in zip((record.a, record.b), layer.operands, strict=True):
-            if operand is None or (operand.errors and name in self._weights):
+            if operand is None or (operand.errors and name in self.graph.tensors):
                 continue
             operand.errors = operand.errors or Errors()
-            codes = self._coded(name, values).codes
-            operand.errors.add(self.numbers[name].values(codes), self._value(name, values))
+            wide = self._where[record.name] == IN_16_BITS
+            codes = self._coded(name, values, wide).codes
+            found = (self.wide if wide else self.numbers)[name].values(codes)
+            operand.errors.add(found, self._value(name, values))
 
     def compute(
         self, name: str, values: dict[str, Any], engine: Engine, record: NodeRecord,
@@ -215,46 +237,61 @@ class Deployment:
         self, layer: Layer, values: dict[str, Any], engine: Engine, record: NodeRecord,
         report: Report,
     ) -> NDArray[Any]:  # fmt: skip
-        names = layer.operands
-        coded = [self._coded(name, values) for name in names]
-        numbers = [self.numbers[name] for name in names]
-        record.a = record.a or Operand(numbers[0].kind, numbers[0].scale)
-        record.b = record.b or Operand(numbers[1].kind, numbers[1].scale)
-        for operand, name, one in zip((record.a, record.b), names, coded, strict=True):
-            # A weight is the same in every batch.
-            if not operand.elements or name not in self._weights:
-                operand.add(one)
-        x, w = (one.codes for one in coded)
+        x, w = self._operands(layer, values, record, wide=False)
         sums = SUMS[self.settings.sums]
-        job = layer.job(x, w, numbers[0].kind, sums)
+        job = layer.job(x, w, KINDS[self.settings.format], sums)
         report(record.name, 0)
         found = engine.run(job, lambda more: report(record.name, more))
         record.macs += job.macs
-        products = sums_values(found, sums.acc) * np.float32(numbers[0].scale * numbers[1].scale)
-        dtype = self._value(names[0], values).dtype
-        return layer.output(products, x, w, self._addend(layer, values)).astype(dtype, copy=False)
+        return self._finish(layer, values, sums_values(found, sums.acc), x, w, self.numbers)
 
-    def _coded(self, name: str, values: dict[str, Any]) -> Coded:
+    def _operands(
+        self, layer: Layer, values: dict[str, Any], record: NodeRecord, *, wide: bool
+    ) -> list[NDArray[Any]]:
+        """Codes of both operands, which the record counts."""
+        coded = [self._coded(name, values, wide) for name in layer.operands]
+        first, second = ((self.wide if wide else self.numbers)[name] for name in layer.operands)
+        record.a = record.a or Operand(first.kind, first.scale)
+        record.b = record.b or Operand(second.kind, second.scale)
+        for operand, name, one in zip((record.a, record.b), layer.operands, coded, strict=True):
+            # A weight is the same in every batch.
+            if not operand.elements or name not in self.graph.tensors:
+                operand.add(one)
+        return [one.codes for one in coded]
+
+    def _finish(
+        self, layer: Layer, values: dict[str, Any], sums: NDArray[Any], x: NDArray[Any],
+        w: NDArray[Any], numbers: dict[str, Number],
+    ) -> NDArray[Any]:  # fmt: skip
+        """The output in its type, from the values of sums of scaled operands."""
+        first, second = (numbers[name].scale for name in layer.operands)
+        dtype = self._value(layer.operands[0], values).dtype
+        products = scaled_sums(sums, (first, second), dtype)
+        addend = self._value(layer.addend, values) if layer.addend else None
+        if addend is not None:
+            addend = addend.astype(products.dtype)
+        # What is beyond the type is counted as not finite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return layer.output(products, x, w, addend).astype(dtype, copy=False)
+
+    def _coded(self, name: str, values: dict[str, Any], wide: bool) -> Coded:
+        how = (self.wide if wide else self.numbers)[name]
         if name not in self.graph.tensors:
-            return self.numbers[name].code(values[name])
-        if name not in self._weights:
-            self._weights[name] = self.numbers[name].code(self.graph.constant(name))
-        return self._weights[name]
+            return how.code(values[name])
+        if (name, wide) not in self._weights:
+            self._weights[name, wide] = how.code(self.graph.constant(name))
+        return self._weights[name, wide]
 
     def _value(self, name: str, values: dict[str, Any]) -> NDArray[Any]:
         return self.graph.constant(name) if name in self.graph.tensors else values[name]
 
-    def _addend(self, layer: Layer, values: dict[str, Any]) -> NDArray[Any] | None:
-        return self._value(layer.addend, values).astype(np.float32) if layer.addend else None
-
     def _in_16_bits(self, layer: Layer, values: dict[str, Any], record: NodeRecord) -> NDArray[Any]:
         """Operands rounded to (1,6,9), and sums, which are FP32 before that."""
-        x, w = (to_wide(self._value(name, values)) for name in layer.operands)
+        codes = self._operands(layer, values, record, wide=True)
+        x, w = (sums_values(one, WIDE) for one in codes)
         job = layer.job(x, w, WIDE, SUMS[self.settings.sums])
         record.macs += job.macs
-        products = wide_sums(single_products(job))
-        dtype = self._value(layer.operands[0], values).dtype
-        return layer.output(products, x, w, self._addend(layer, values)).astype(dtype, copy=False)
+        return self._finish(layer, values, wide_sums(single_products(job)), x, w, self.wide)
 
     def _part(self, layer: Layer) -> Part:
         """The layer's node by itself, in FP32."""
@@ -266,15 +303,30 @@ class Deployment:
         return self._alone[node.name]
 
 
-def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """The outputs of all batches, along the first axis; of sequences, all that is in them."""
+def _joined(parts: list[dict[str, Any]], once: set[str]) -> dict[str, Any]:
+    """The outputs of all batches, along the first axis; of sequences, all that is in them. Those
+    named ``once`` are the same in each.
+
+    Raises
+    ------
+    ParameterError
+        For outputs that do not fit together.
+    """
     if len(parts) == 1:
         return parts[0]
     found: dict[str, Any] = {}
     for name in parts[0] if parts else ():
         every = [part[name] for part in parts]
-        if isinstance(every[0], list):
+        if name in once:
+            found[name] = every[0]
+        elif isinstance(every[0], list):
             found[name] = [one for each in every for one in each]
+        elif len({np.shape(one)[1:] for one in every}) > 1:
+            shapes = ", ".join(map(str, dict.fromkeys(np.shape(one) for one in every)))
+            raise ParameterError(
+                f"inputs are not allowed: output {name!r} has the shapes {shapes} in several "
+                "batches, which do not fit together; give fewer samples, or another batch"
+            )
         else:
             found[name] = np.concatenate(every) if np.ndim(every[0]) else np.stack(every)
     return found
@@ -318,11 +370,6 @@ def prepare(
     seen = observed(reference, given_arrays.batches(graph, samples, batch))
     plan = make_plan(graph, chosen, seen.facts)
     plan.samples = seen.samples
-    kind = KINDS[chosen.format]
-    numbers = {
-        name: number(kind, most, 0 if name in graph.tensors else ROOM)
-        for name, most in seen.most.items()
-    }
-    deployment = Deployment(graph, plan, chosen, numbers)
-    deployment._reference = reference
+    deployment = Deployment(graph, plan, chosen, seen.most)
+    deployment.reference = reference
     return deployment

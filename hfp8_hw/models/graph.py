@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -85,10 +85,13 @@ def needed(node: NodeProto) -> Iterator[str]:
             yield from (one.name for one in graph.output if one.name not in own)
 
 
-def session(model: ModelProto | Path, **options: Any) -> onnxruntime.InferenceSession:
+def session(
+    model: ModelProto | Path, without: Collection[str] = (), **options: Any
+) -> onnxruntime.InferenceSession:
     """A model in onnxruntime on the processor, which says nothing but errors.
 
-    ``options`` are members of `onnxruntime.SessionOptions`.
+    ``without`` are optimizers that are left out, ``options`` members of
+    `onnxruntime.SessionOptions`.
     """
     chosen = onnxruntime.SessionOptions()
     chosen.log_severity_level = 4
@@ -98,7 +101,9 @@ def session(model: ModelProto | Path, **options: Any) -> onnxruntime.InferenceSe
     for name, value in options.items():
         setattr(chosen, name, value)
     given = str(model) if isinstance(model, Path) else model.SerializeToString()
-    return onnxruntime.InferenceSession(given, chosen, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        given, chosen, providers=["CPUExecutionProvider"], disabled_optimizers=list(without)
+    )
 
 
 def load(path: Path, *, fold: bool = True) -> Graph:
@@ -107,7 +112,9 @@ def load(path: Path, *, fold: bool = True) -> Graph:
     Parameters
     ----------
     fold : bool
-        Have onnxruntime fold constants and batch normalization; the nodes stay standard ones.
+        Have onnxruntime fold batch normalization into weights. It always folds constants; the
+        nodes stay standard ones. A model that was re-tuned keeps its batch normalization, whose
+        statistics hold for the weights as they are.
 
     Raises
     ------
@@ -115,6 +122,8 @@ def load(path: Path, *, fold: bool = True) -> Graph:
         For a file that is none, or that onnxruntime cannot run.
     """
     refusal = f"model={str(path)!r} is not allowed"
+    if path.is_dir():
+        raise ParameterError(f"{refusal}: a file, and it is a folder")
     if not path.is_file():
         raise ParameterError(f"{refusal}: there is no such file")
     try:
@@ -132,7 +141,9 @@ def load(path: Path, *, fold: bool = True) -> Graph:
     del model.graph.input[:]
     model.graph.input.extend(inputs)
     try:
-        model = _folded(model) if fold else _checked(model)
+        _name_apart(model)
+        retuned = any(one.key == RETUNED for one in model.metadata_props)
+        model = _folded(model, fold=fold and not retuned)
     except Exception as error:
         # onnxruntime's errors have no common class.
         raise ParameterError(f"{refusal}: onnxruntime cannot run it ({_line(error)})") from None
@@ -140,52 +151,96 @@ def load(path: Path, *, fold: bool = True) -> Graph:
     return Graph(path, model)
 
 
+def data_files(path: Path) -> list[Path]:
+    """Files beside a model that hold its tensors; none of what is no model."""
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception:
+        return []  # `load` says what is wrong.
+    places = {
+        entry.value
+        for tensor in model.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return [path.parent / place for place in sorted(places)]
+
+
 def _line(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text[:160] or type(error).__name__
 
 
-def _checked(model: ModelProto) -> ModelProto:
-    """The model, with the tensors of its Constant nodes among the constants."""
-    session(model)
-    nodes = []
-    for node in model.graph.node:
-        values = [one for one in node.attribute if one.name == "value"]
-        if node.op_type == "Constant" and values:
-            tensor = TensorProto()
-            tensor.CopyFrom(values[0].t)
-            tensor.name = node.output[0]
-            model.graph.initializer.append(tensor)
-        else:
-            nodes.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return model
+RETUNED = "hfp8.retuned"
+"""The property of a model whose statistics of batch normalization `retune` wrote."""
+
+_NORM_FUSIONS = ("ConvBNFusion", "MatMul_BatchNormalization_Fusion")
+"""onnxruntime's names for what puts batch normalization into weights."""
 
 
-def _folded(model: ModelProto) -> ModelProto:
+def _folded(model: ModelProto, *, fold: bool) -> ModelProto:
     """By the basic level: constants, batch normalization into convolutions, what does nothing. The
     levels above it put nodes of their own in place of standard ones."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "folded.onnx"
         session(
-            model, optimized_model_filepath=str(path),
+            model, () if fold else _NORM_FUSIONS, optimized_model_filepath=str(path),
             graph_optimization_level=onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
         )  # fmt: skip
-        return onnx.load(path)
+        found = onnx.load(path)
+    del found.metadata_props[:]
+    found.metadata_props.extend(model.metadata_props)
+    return found
+
+
+def _name_apart(model: ModelProto) -> None:
+    """Take the names of nodes that another one before them has, which onnxruntime does not take."""
+    seen: set[str] = set()
+    for node in model.graph.node:
+        if node.name in seen:
+            node.name = ""
+        seen.add(node.name)
 
 
 def _name(model: ModelProto) -> None:
-    """Give each node a name of its own: its old one, or its operator and a number."""
-    seen: set[str] = set()
+    """Give each node a name of its own: its old one, or its operator and a number that no node
+    has."""
+    _name_apart(model)
+    seen = {node.name for node in model.graph.node}
     numbers: dict[str, int] = {}
     for node in model.graph.node:
         name = node.name
-        while not name or name in seen:
+        while not name:
             numbers[node.op_type] = numbers.get(node.op_type, 0) + 1
             name = f"{node.op_type}_{numbers[node.op_type]}"
+            name = "" if name in seen else name
         node.name = name
         seen.add(name)
+
+
+def unused_name(model: ModelProto, wanted: str) -> str:
+    """A name for a value that the model does not have: the one wanted, or it and a number."""
+    graph = model.graph
+    used = {one.name for one in (*graph.input, *graph.output, *graph.initializer)}
+    for node in graph.node:
+        used.update(needed(node), node.output)
+    name, number = wanted, 1
+    while name in used:
+        number += 1
+        name = f"{wanted}.{number}"
+    return name
+
+
+def drop_unused(model: ModelProto) -> None:
+    """Take out constants that nothing takes."""
+    used = {one.name for one in model.graph.output}
+    for node in model.graph.node:
+        used.update(needed(node))
+    kept = [one for one in model.graph.initializer if one.name in used]
+    if len(kept) < len(model.graph.initializer):
+        kept = [TensorProto.FromString(one.SerializeToString()) for one in kept]
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(kept)
 
 
 def type_of(value: Any) -> onnx.TypeProto:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,12 +159,13 @@ class MatMul(Layer):
         a = x[None] if x.ndim == 1 else x
         b = w[:, None] if w.ndim == 1 else w
         if b.ndim == 2:  # One B for all: its products are one.
-            return ProductJob(a.reshape(1, -1, a.shape[-1]), b[None], fmt, fmt, sums)
+            rows = math.prod(a.shape[:-1])
+            return ProductJob(a.reshape(1, rows, a.shape[-1]), b[None], fmt, fmt, sums)
         outer = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         a, b = (np.broadcast_to(o, (*outer, *o.shape[-2:])) for o in (a, b))
-        return ProductJob(
-            a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:]), fmt, fmt, sums
-        )
+        count = math.prod(outer)
+        a, b = (o.reshape(count, *o.shape[-2:]) for o in (a, b))
+        return ProductJob(a, b, fmt, fmt, sums)
 
     def output(self, products: Array, x: Array, w: Array, addend: Array | None) -> Array:
         """See `Layer`."""

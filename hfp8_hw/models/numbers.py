@@ -45,12 +45,13 @@ class Coded:
 
 @dataclass(frozen=True)
 class Number:
-    """How a tensor is rounded to codes, to nearest with ties to even, saturating.
+    """How a tensor is rounded to codes, to nearest with ties to even (in 16 bits away from 0),
+    saturating.
 
     Members
     -------
     kind : str
-        A format of 8 bits, or INT8.
+        A format of 8 bits, `WIDE`, or INT8.
     scale : float
         A code's value times the scale is what it stands for. Of a format it is a power of two: the
         format with its exponent bias moved.
@@ -66,8 +67,7 @@ class Number:
 
     def code(self, x: NDArray[Any]) -> Coded:
         """The codes of a tensor."""
-        with np.errstate(over="ignore", under="ignore"):
-            scaled = np.asarray(x, np.float32) * np.float32(1 / self.scale)
+        scaled = _divided(x, self.scale)
         if self.kind == INT8:
             nan = np.isnan(scaled)
             whole = np.rint(np.where(nan, 0, scaled))
@@ -76,18 +76,52 @@ class Number:
             small = int(((whole == 0) & (scaled != 0)).sum())
             return Coded(codes, beyond, small, int(nan.sum()), small)
         fmt = parse_format(self.kind)
-        codes, flags = quantize(scaled, fmt, overflow="saturate", flags=True)
+        rounding = "RNA" if self.kind == WIDE else "RNE"
+        codes, flags = quantize(scaled, fmt, rounding=rounding, overflow="saturate", flags=True)
         counts = np.bincount(flags.reshape(-1), minlength=16)
         of = [int(sum(counts[k] for k in range(16) if k >> bit & 1)) for bit in range(4)]
         zeros = int(np.count_nonzero(value_table(fmt)[codes] == 0) - np.count_nonzero(scaled == 0))
         return Coded(codes, of[0], of[1], of[3], zeros)
 
-    def values(self, codes: NDArray[Any]) -> NDArray[np.float32]:
-        """What codes stand for."""
+    def values(self, codes: NDArray[Any]) -> NDArray[Any]:
+        """What codes stand for, in binary32; in binary64 where it has not the range."""
         if self.kind == INT8:
-            return codes.astype(np.float32) * np.float32(self.scale)
-        table = value_table(parse_format(self.kind)).astype(np.float32) * np.float32(self.scale)
-        return table[codes]
+            found: NDArray[Any] = codes.astype(np.float64) * self.scale
+        else:
+            found = (value_table(parse_format(self.kind)) * self.scale)[codes]
+        return found.astype(np.float32) if _ordinary(self.scale) else found
+
+
+_ENDS = (-1070, 1020)
+"""Of exponents of scales: every binary64 number has one."""
+
+
+def _ordinary(scale: float) -> bool:
+    """Whether binary32 has room for numbers of some units of a scale, and for its inverse."""
+    return 2.0**-80 < scale < 2.0**80
+
+
+def _divided(x: NDArray[Any], scale: float) -> NDArray[Any]:
+    """By a scale: in binary64 what is binary64, or what binary32 would not hold."""
+    if x.dtype == np.float64 or not _ordinary(scale):
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.asarray(x, np.float64) / scale)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.asarray(x, np.float32) * np.float32(1 / scale))
+
+
+def scaled_sums(
+    sums: NDArray[Any], scales: tuple[float, float], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Values of sums times the scales of both operands: in binary32, or of binary64 operands in
+    that. A result that has no such number is infinite or 0."""
+    scale = scales[0] * scales[1]
+    with np.errstate(over="ignore", under="ignore"):
+        if dtype != np.float64 and _ordinary(scale):
+            return np.asarray(sums * np.float32(scale))
+        wide = sums.astype(np.float64)
+        found = wide * scale if math.isfinite(scale) else wide * scales[0] * scales[1]
+        return found.astype(np.float64 if dtype == np.float64 else np.float32)
 
 
 def number(kind: str, most: float, room: int = 0) -> Number:
@@ -101,9 +135,9 @@ def number(kind: str, most: float, room: int = 0) -> Number:
     if not (math.isfinite(most) and most > 0):
         return Number(kind, 1.0)
     if kind == INT8:
-        return Number(kind, most / INT8_MOST)
-    exponent = fitting_exponent(most, _top(parse_format(kind))) + room
-    return Number(kind, 2.0 ** min(64, exponent))
+        return Number(kind, max(most / INT8_MOST, 2.0 ** _ENDS[0]))
+    exponent = fitting_exponent(most, _top(parse_format(kind)), _ENDS) + room
+    return Number(kind, 2.0**exponent)
 
 
 def _top(fmt: FloatFormat) -> float:
@@ -113,12 +147,6 @@ def _top(fmt: FloatFormat) -> float:
     return min(fmt.max, 448.0)
 
 
-def to_wide(x: NDArray[Any]) -> NDArray[np.float32]:
-    """Rounded to (1,6,9) as operands of 16 bits are: to nearest, ties away, saturating."""
-    codes = quantize(np.asarray(x, np.float32), WIDE, rounding="RNA", overflow="saturate")
-    return sums_values(codes, WIDE)
-
-
 def wide_sums(x: NDArray[Any]) -> NDArray[np.float32]:
     """Rounded to (1,6,9) as sums are: to nearest, ties away, an overflow to NaN."""
     return sums_values(quantize(x, WIDE, rounding="RNA", overflow="special"), WIDE)
@@ -126,7 +154,7 @@ def wide_sums(x: NDArray[Any]) -> NDArray[np.float32]:
 
 def sums_values(codes: NDArray[Any], acc: str) -> NDArray[np.float32]:
     """Values of sums; of INT8, whose sums are integers, these."""
-    if codes.dtype == np.int32:
+    if codes.dtype == np.int64:
         return codes.astype(np.float32)
     fmt = parse_format(acc)
     if fmt.width <= 16:

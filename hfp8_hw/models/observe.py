@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, ValueInfoProto
 
 from ..errors import ParameterError
-from .arrays import samples
+from .arrays import cut, samples
 from .graph import Graph, session
 from .plan import Tensor, products
 
@@ -48,6 +48,35 @@ class Reference:
             ) from None
         return {**batch, **dict(zip(names, found, strict=True))}
 
+    def check_batches(self, arrays: dict[str, Any], most: int | None) -> None:
+        """Run one sample and two, where samples are given some at a time.
+
+        Raises
+        ------
+        ParameterError
+            For a model with outputs that do not come sample by sample along their first axis.
+        """
+        names = cut(self.graph, arrays, most)
+        if not names:
+            return
+        few = [{k: v[:n] if k in names else v for k, v in arrays.items()} for n in (1, 2)]
+        try:
+            one, two = (self.run(some) for some in few)
+        except ParameterError:
+            return  # So few do not show it.
+        for name in self.graph.outputs:
+            if name in self.graph.tensors or (name in arrays and name not in names):
+                continue
+            shapes = [
+                (len(found),) if isinstance(found, list) else np.shape(found)
+                for found in (one[name], two[name])
+            ]
+            if not shapes[0] or shapes[1] != (2 * shapes[0][0], *shapes[0][1:]):
+                raise ParameterError(
+                    f"batch={most} is not allowed: output {name!r} has shape {shapes[0]!r} for one "
+                    f"sample and {shapes[1]!r} for two, so that batches of it do not make a whole"
+                )
+
 
 class Observer:
     """What was seen of the operands of products, over batches.
@@ -70,12 +99,15 @@ class Observer:
 
     def watch(self, values: dict[str, Any]) -> None:
         """Look at what `Reference.run` gave."""
-        given = [samples(values[one.name]) for one in self._graph.inputs]
-        self.samples = self.samples or max(given, default=1)
+        self.samples = self.samples or samples(self._graph, values)
         for node in products(self._graph):
             for name in (*node.input[:2], node.output[0]):
                 array = self._graph.constant(name) if name in self._graph.tensors else values[name]
-                self.facts.setdefault(name, Tensor(array.shape, array.dtype))
+                if name not in self.facts:
+                    finite = name not in self._graph.tensors or array.dtype.kind != "f" or bool(
+                        np.isfinite(array).all()
+                    )  # fmt: skip
+                    self.facts[name] = Tensor(array.shape, array.dtype, finite)
             for name in node.input[:2]:
                 constant = name in self._graph.tensors
                 if constant and name in self.most:

@@ -62,10 +62,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a value was when the model ran on samples."""
+    """What a value was when the model ran on samples; of a constant also whether it is finite."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    finite: bool = True
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,9 @@ def _able(node: NodeProto, facts: Mapping[str, Tensor]) -> Layer:
     for tensor in tensors:
         if tensor is not None and tensor.dtype not in (np.float32, np.float16, np.float64):
             raise Unsuitable(f"a product of {tensor.dtype}")
+    for tensor in tensors:
+        if tensor is not None and not tensor.finite:
+            raise Unsuitable("a constant operand with NaN or infinities")
     return layer(node, tensors[0].shape, tensors[1].shape)
 
 

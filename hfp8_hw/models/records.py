@@ -39,16 +39,17 @@ class Errors:
         same = ~good & ((x == y) | (np.isnan(x) & np.isnan(y)))
         x, y = x[good], y[good]
         difference = x - y
-        self.signal += float(y @ y)
-        self.noise += float(difference @ difference)
+        with np.errstate(over="ignore", under="ignore"):
+            self.signal += float(y @ y)
+            self.noise += float(difference @ difference)
         self.largest = max(self.largest, float(np.abs(difference).max(initial=0.0)))
         self.elements += int(good.size)
         self.odd += int((~good & ~same).sum())
 
     @property
     def sqnr_db(self) -> float | None:
-        """Signal to noise in dB; None where one of them is 0."""
-        if self.signal <= 0 or self.noise <= 0:
+        """Signal to noise in dB; None where one of them is 0, or no number."""
+        if not all(0 < one < math.inf for one in (self.signal, self.noise)):
             return None
         return 10 * math.log10(self.signal / self.noise)
 
@@ -64,7 +65,7 @@ class Operand:
     elements, saturated, underflown, zeroed, invalid : int
         As in `hfp8_hw.models.numbers.Coded`, of all batches.
     histogram : ndarray or None
-        How often each code was, by code.
+        How often each code was, by code; None of 16 bits.
     errors : Errors or None
         Of the values that the codes stand for, against the tensor's own.
     """
@@ -84,6 +85,8 @@ class Operand:
         self.elements += int(coded.codes.size)
         for name in ("saturated", "underflown", "zeroed", "invalid"):
             setattr(self, name, getattr(self, name) + getattr(coded, name))
+        if coded.codes.dtype.itemsize > 1:
+            return
         counts = np.bincount(coded.codes.reshape(-1).view(np.uint8), minlength=256)
         self.histogram = counts if self.histogram is None else self.histogram + counts
 
@@ -105,7 +108,7 @@ class NodeRecord:
     macs : int
         Of all batches.
     a, b : Operand or None
-        Its first and second input; None in 16 bits.
+        Its first and second input; None before it ran.
     overflown : int
         Results that are not finite.
     errors, own : Errors
@@ -140,6 +143,11 @@ class NodeRecord:
         return sum(one.saturated for one in (self.a, self.b) if one)
 
     @property
+    def invalid(self) -> int:
+        """Elements of both operands that were NaN, which their format may not have."""
+        return sum(one.invalid for one in (self.a, self.b) if one)
+
+    @property
     def underflown(self) -> int:
         """Elements of both operands."""
         return sum(one.underflown for one in (self.a, self.b) if one)
@@ -168,7 +176,7 @@ class OutputRecord:
         Against the FP32 model.
     agreed, compared : int
         Rows along the last axis in which the largest element is the same one, and all rows; 0 where
-        that axis has one element.
+        that axis has one element. A row with a NaN on one side only does not agree.
     """
 
     name: str
@@ -186,6 +194,7 @@ class OutputRecord:
         self.errors.add(got, want)
         if got.ndim and got.shape[-1] > 1 and got.dtype.kind == "f":
             same = got.argmax(-1) == want.argmax(-1)
+            same &= np.isnan(got).any(-1) == np.isnan(want).any(-1)
             self.agreed += int(same.sum())
             self.compared += int(same.size)
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, numpy_helper
 
 from ..errors import ParameterError
 from ..golden.engine import Engine
 from . import arrays as given_arrays
 from .deployment import Deployment, Report, prepare, unheard
-from .graph import Graph
+from .graph import RETUNED, Graph, drop_unused, unused_name
 from .host import Part, schedule
 from .plan import Settings
 
@@ -86,7 +86,8 @@ def retune(
     if not found:
         raise ParameterError(
             f"model={str(path)!r} is not allowed: it has no {NORM} with statistics; many tools "
-            "fold them into the weights when they write a file"
+            "fold them into the weights when they write a file. Moving biases (--what biases) does "
+            "without"
         )
     whole = given_arrays.checked(graph, samples)
     every = [dict(one) for one in given_arrays.batches(graph, whole, batch)]
@@ -119,6 +120,11 @@ def _renormalize(
         x = _by_channel(values[name])
         count += x.shape[1]
         total = total + x.sum(1)
+    if count < 2:
+        raise ParameterError(
+            f"inputs are not allowed: node {node.name!r} has {count} value of each channel in all "
+            "of them, which has no variance; give more samples"
+        )
     mean = np.asarray(total / count)
     for values in every:
         squares = squares + ((_by_channel(values[name]) - mean[:, None]) ** 2).sum(1)
@@ -153,11 +159,10 @@ def _write(
     """New constants for a node: others may use those that it had."""
     mine = next(one for one in model.graph.node if one.name == node.name)
     for place, values in ((3, mean), (4, variance)):
-        name = f"{node.name}.{'mean' if place == 3 else 'variance'}.retuned"
+        what = "mean" if place == 3 else "variance"
+        name = unused_name(model, f"{node.name}.{what}.retuned")
         model.graph.initializer.append(numpy_helper.from_array(values.astype(dtype), name))
         mine.input[place] = name
-    used = {name for one in model.graph.node for name in one.input}
-    for tensor in list(model.graph.initializer):
-        if tensor.name in (node.input[3], node.input[4]) and tensor.name not in used:
-            model.graph.initializer.remove(tensor)
-    helper.set_model_props(model, {"hfp8.retuned": "statistics of batch normalization"})
+    drop_unused(model)
+    if not any(one.key == RETUNED for one in model.metadata_props):
+        model.metadata_props.add(key=RETUNED, value="statistics of batch normalization")

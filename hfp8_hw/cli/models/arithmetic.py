@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...errors import ParameterError
+from ..options import chosen_on_command_line
 from ..types import Integer
 
 if TYPE_CHECKING:
@@ -32,6 +36,23 @@ def arithmetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def check_apart(model: Path, outputs: Iterable[tuple[str, Path | None]]) -> None:
+    """Refuse files to write, each with its option's name, in which the model has its weights.
+
+    Raises
+    ------
+    ParameterError
+    """
+    from ...models.graph import data_files
+
+    held = {os.path.realpath(path) for path in data_files(model)}
+    for name, path in outputs:
+        if path is not None and os.path.realpath(path) in held:
+            raise ParameterError(
+                f"{name}={str(path)!r} is not allowed: the model has its weights in it"
+            )
+
+
 def settings(kind: str, sums: str, first_last: str, keep: tuple[str, ...]) -> Settings:
     """What the options ask for.
 
@@ -42,5 +63,9 @@ def settings(kind: str, sums: str, first_last: str, keep: tuple[str, ...]) -> Se
     """
     from ...models import Settings
 
+    if kind == "int8" and sums != "exact" and chosen_on_command_line("sums"):
+        raise ParameterError(
+            f"sums={sums!r} is not allowed for format='int8', whose sums are exact"
+        )
     names = tuple(name for text in keep for name in text.split(",") if name)
     return Settings(kind, first_last, names, sums)

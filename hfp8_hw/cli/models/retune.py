@@ -11,7 +11,7 @@ from rich.table import Table
 from ...errors import check_choice
 from ..compare import load_arrays
 from ..types import Output, Source
-from .arithmetic import arithmetic_options, settings
+from .arithmetic import arithmetic_options, check_apart, settings
 from .show import line, progress, short
 
 
@@ -53,6 +53,7 @@ def retune_command(
 
     check_choice("what", what, ("statistics", "biases"))
     chosen, console = settings(kind, sums, first_last, keep), Console()
+    check_apart(model, [("output", output)])
     samples = load_arrays(inputs)
     with progress(console) as bar:
         task = bar.add_task("", total=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from ...errors import ParameterError
 from ..compare import load_arrays
 from ..options import CoreCommand, parameter_options
 from ..types import Integer, Output, Source
-from .arithmetic import arithmetic_options, settings
+from .arithmetic import arithmetic_options, check_apart, settings
 from .engines import check_place, choose
 from .show import difference, line, progress, show_core, show_outcome, show_plan, to_dict
 
@@ -93,6 +94,7 @@ def run_command(
     from ...models import prepare
 
     asked = settings(kind, sums, first_last, keep)
+    check_apart(model, [("output", output), *(("report", path) for path in reports)])
     console = Console()
     samples = load_arrays(inputs)
     calibration = samples if calibrate is None else load_arrays(calibrate, "calibrate")
@@ -100,6 +102,8 @@ def run_command(
     with console.status("reading the model, running it in FP32"):
         what = "inputs" if calibrate is None else "calibrate"
         deployment = prepare(model, calibration, asked, batch=batch, what=what)
+    if wanted is not None:
+        check_expected(deployment.graph.outputs, wanted, str(expect))
     show_plan(deployment, console)
     chosen = choose(where, deployment, options, console)
     with closing(chosen), progress(console) as bar:
@@ -130,7 +134,11 @@ def _arrays(outputs: dict[str, Any], console: Console) -> bytes:
         else:
             line(console, f"{name}: no array, so it is not among those written")
     file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **found)
+    # numpy.savez has parameters of its own, and a model may call an output as it calls them.
+    with zipfile.ZipFile(file, "w") as whole:
+        for name, value in found.items():
+            with whole.open(f"{name}.npy", "w", force_zip64=True) as one:
+                np.lib.format.write_array(one, np.asanyarray(value), allow_pickle=False)
     return file.getvalue()
 
 
@@ -142,21 +150,34 @@ def _report(path: Path, data: dict[str, Any]) -> bytes:
     return (json.dumps(data, indent=1) + "\n").encode()
 
 
+def check_expected(outputs: list[str], wanted: dict[str, Any], path: str) -> None:
+    """Refuse arrays of other names than those of the outputs, before any work.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if not wanted:
+        raise ParameterError(f"expect={path!r} is not allowed: it holds no array; the model gives "
+                             f"{', '.join(outputs)}")  # fmt: skip
+    for name in wanted:
+        if name not in outputs:
+            raise ParameterError(f"expect: array {name!r} is not allowed: the model gives "
+                                 f"{', '.join(outputs)}")  # fmt: skip
+
+
 def compare_expected(outputs: dict[str, Any], wanted: dict[str, Any]) -> list[OutputRecord]:
     """The outputs against those that the user expects.
 
     Raises
     ------
     ParameterError
-        For names and shapes that the model's outputs do not have.
+        For shapes that the model's outputs do not have.
     """
     from ...models.records import Errors, OutputRecord
 
     found = []
     for name, array in wanted.items():
-        if name not in outputs:
-            raise ParameterError(f"expect: array {name!r} is not allowed: the model gives "
-                                 f"{', '.join(outputs)}")  # fmt: skip
         if np.shape(outputs[name]) != array.shape:
             raise ParameterError(
                 f"expect: array {name!r} of shape {array.shape!r} is not allowed: the model gives "

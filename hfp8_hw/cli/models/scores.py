@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ...errors import ParameterError, check_choice
+from ..options import chosen_on_command_line
 from ..types import Output, OutputFolder
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def models_command(
     text_direction  which way up a line of text is (rapidocr-onnxruntime)
     magika          what type a file of this machine is (magika)
     basic_pitch     the notes of chords (basic-pitch)
+    text_recognition  what a line of text says (rapidocr-onnxruntime)
 
     The first two are trained by the command; the others are files of installed packages. Scales
     come from other samples than those that are scored. In hfp8+fp16ends the first and the last
@@ -68,6 +70,11 @@ def models_command(
     if skip_known and path is None:
         raise ParameterError("skip-known is not allowed without --json")
     if files is not None:
+        for name in ("arith", "json", "skip_known", "no_retune"):
+            if chosen_on_command_line("path" if name == "json" else name):
+                raise ParameterError(
+                    f"{name.replace('_', '-')} is not allowed with --files, which scores nothing"
+                )
         for example in examples:
             click.echo(f"{write(example, files)}: {example.about}")
         return 0

@@ -63,6 +63,8 @@ def show_plan(deployment: Deployment, console: Console) -> None:
     for (op, why), count in others.items():
         if why != NO_PRODUCT:
             line(console, f"in onnxruntime: {count} {op}, {why}")
+    for note in deployment.notes:
+        line(console, note)
 
 
 def show_outcome(outcome: Outcome, console: Console) -> None:
@@ -76,6 +78,11 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
         table.add_row(short(node.name), *cells)
     console.print(table, markup=False)
     line(console, "SQNR is against the model in FP32; own, against FP32 with the same inputs")
+    for node in outcome.nodes:
+        if node.invalid:
+            taken = {one.kind for one in (node.a, node.b) if one and one.invalid}
+            line(console, f"{node.name}: {node.invalid:,} elements of its operands are NaN, which "
+                 f"{' and '.join(sorted(taken))} does not have: its results are wrong")  # fmt: skip
     for record in outcome.compared:
         line(console, f"{record.name}: {difference(record)}")
 
@@ -89,7 +96,9 @@ def difference(record: OutputRecord) -> str:
         return "not compared: no array of numbers"
     agreed = f", arg-max agrees in {record.agreed:,} of {record.compared:,}"
     odd = f", {errors.odd:,} elements are not finite" if errors.odd else ""
-    same = "equal" if errors.sqnr_db is None and not errors.largest else (
+    if errors.odd == errors.elements:
+        return f"all {errors.odd:,} elements are not finite, here or where they are compared with"
+    same = "equal" if errors.sqnr_db is None and not errors.largest and not errors.odd else (
         f"SQNR {db(errors.sqnr_db)} dB, largest difference {errors.largest:.6g}"
     )  # fmt: skip
     return f"{same}{agreed if record.compared else ''}{odd}"

@@ -18,9 +18,9 @@ from ..codes.operands import used_values, value_table
 from ..codes.pack import code_dtype
 from ..convert import quantize
 from ..dot import accumulator, matmul
-from ..fast import gemm, wide
+from ..fast import gemm, wide, windows
 from ..steps import Accumulator
-from .jobs import ProductJob, Progress, silent
+from .jobs import ProductJob, Progress, Windows, silent
 from .unfold import Block, blocks, padded, unfolded
 
 _COLUMNS, _FEW_COLUMNS, _FEW_ROWS = 2048, 64, 8
@@ -38,11 +38,7 @@ class GoldenEngine:
         how = accumulator(job.sums.acc, None, None)
         out = np.zeros((job.groups, job.m, job.n), code_dtype(how.fmt))
         if out.size and job.k:
-            one = _compute(job, fmt_a, fmt_b, how)
-            least = max(_FEW_COLUMNS, _WORTH_A_TASK // (job.groups * job.m * job.k))
-            share = max(least, -(-job.n // (4 * cores())))
-            most = max(1, min(_COLUMNS, share, _BYTES // (4 * job.groups * job.k)))
-            _in_threads(job, _tasks(job, most), one, out, progress)
+            _in_threads(_tasks(job, fmt_a, fmt_b, how, out), progress)
         return out
 
 
@@ -55,15 +51,77 @@ def _narrow(name: str, text: str) -> FloatFormat:
 
 Compute = Callable[[Block, slice, NDArray[Any]], None]
 """Computes a block of columns and some rows of the result, of all groups."""
+Task = Callable[[], int]
+"""Computes a part of the result, and says how many products that took."""
 Multiply = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any] | None]
 
 
-def _compute(job: ProductJob, fmt_a: FloatFormat, fmt_b: FloatFormat, how: Accumulator) -> Compute:
-    """The quickest way to a block's results that gives the right bits."""
+def _tasks(
+    job: ProductJob, fmt_a: FloatFormat, fmt_b: FloatFormat, how: Accumulator, out: NDArray[Any]
+) -> list[Task]:
+    """The job in pieces, by the quickest way that gives the right bits."""
+    used = _values(job, fmt_a, fmt_b, how)
+    if (
+        job.windows is not None
+        and job.sums.semantics == "chunked"
+        and windows.applies(job.m, job.k // job.windows.taps, job.macs)
+        and gemm.applies(*used, job.k, job.sums.chunk, how)
+    ):
+        return _direct(job, job.windows, fmt_a, fmt_b, how, out)
+    one = _compute(job, fmt_a, fmt_b, how, used)
+    least = max(_FEW_COLUMNS, _WORTH_A_TASK // (job.groups * job.m * job.k))
+    share = max(least, -(-job.n // (4 * cores())))
+    most = max(1, min(_COLUMNS, share, _BYTES // (4 * job.groups * job.k)))
+    return _blocks_and_rows(job, most, one, out)
+
+
+def _values(
+    job: ProductJob, fmt_a: FloatFormat, fmt_b: FloatFormat, how: Accumulator
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Values that operands have, or may have: where all of a format's will do, which of them there
+    are need not be known."""
+    every = value_table(fmt_a), value_table(fmt_b)
+    if job.sums.semantics == "chunked" and gemm.applies(*every, job.k, job.sums.chunk, how):
+        return every
+    a, b = used_values(job.a, fmt_a), used_values(job.b, fmt_b)
+    return a, b if job.windows is None else np.append(b, 0.0)
+
+
+def _direct(
+    job: ProductJob, w: Windows, fmt_a: FloatFormat, fmt_b: FloatFormat, how: Accumulator,
+    out: NDArray[Any],
+) -> list[Task]:  # fmt: skip
+    """Groups of images and, where these are few, rows, with no window unfolded."""
+    a = value_table(fmt_a).astype(np.float32)[job.a]
+    maps = np.ascontiguousarray(job.b)
+    shape = windows.Geometry(w.kernel, w.strides, w.dilations, w.pads, job.places)
+    count = job.groups * len(maps)
+    parts = max(1, min(4 * cores(), job.macs // _WORTH_A_TASK))
+    edges = _edges(count, min(parts, count))
+    rows = _edges(job.m, max(1, min(2 * cores() // (len(edges) - 1), parts, job.m)))
+
+    def task(units: slice, some: slice) -> Task:
+        def call() -> int:
+            windows.convolve(a, maps, fmt_b, shape, job.sums.chunk, how, out, units, some)
+            share = (units.stop - units.start) * (some.stop - some.start)
+            return share * (job.macs // (count * job.m))
+
+        return call
+
+    return [task(slice(*u), slice(*r)) for u in pairwise(edges) for r in pairwise(rows)]
+
+
+def _edges(count: int, parts: int) -> list[int]:
+    """Where to cut ``count`` things into parts of nearly the same size."""
+    return [count * k // parts for k in range(parts + 1)]
+
+
+def _compute(
+    job: ProductJob, fmt_a: FloatFormat, fmt_b: FloatFormat, how: Accumulator,
+    used: tuple[NDArray[Any], NDArray[Any]],
+) -> Compute:  # fmt: skip
+    """A way to a block's results."""
     chunk, semantics = job.sums.chunk, job.sums.semantics
-    used = used_values(job.a, fmt_a), used_values(job.b, fmt_b)
-    if job.windows is not None:
-        used = used[0], np.append(used[1], 0.0)
     if semantics == "chunked" and gemm.applies(*used, job.k, chunk, how):
         return _on_values(
             job, fmt_a, fmt_b, np.float32, lambda x, y: gemm.grouped(x, y, chunk, how, job.macs)
@@ -117,38 +175,41 @@ def _general(job: ProductJob) -> Compute:
     return block
 
 
-Task = tuple[Block, slice]
-
-
-def _tasks(job: ProductJob, most: int) -> list[Task]:
+def _blocks_and_rows(job: ProductJob, most: int, one: Compute, out: NDArray[Any]) -> list[Task]:
     """Blocks of columns and, where these are fewer than threads could use, of rows."""
     columns = list(blocks(job, most))
     parts = min(2 * cores() // len(columns), job.m // _FEW_ROWS, job.macs // _WORTH_A_TASK)
     parts = max(parts, 1)
-    edges = [job.m * k // parts for k in range(parts + 1)]
-    return [(block, slice(*ends)) for block in columns for ends in pairwise(edges)]
+    edges = _edges(job.m, parts)
+
+    def task(block: Block, rows: slice) -> Task:
+        def call() -> int:
+            one(block, rows, out)
+            done = (rows.stop - rows.start) * (block.n.stop - block.n.start)
+            return job.groups * job.k * done
+
+        return call
+
+    return [task(block, slice(*ends)) for block in columns for ends in pairwise(edges)]
 
 
-def _in_threads(
-    job: ProductJob, tasks: list[Task], one: Compute, out: NDArray[Any], progress: Progress
-) -> None:
+def _in_threads(tasks: list[Task], progress: Progress) -> None:
     stop, lock = Event(), Lock()
 
-    def call(block: Block, rows: slice) -> None:
+    def call(task: Task) -> None:
         if stop.is_set():
             return
-        one(block, rows, out)
-        done = (rows.stop - rows.start) * (block.n.stop - block.n.start)
+        done = task()
         with lock:
-            progress(job.groups * job.k * done)
+            progress(done)
 
     if len(tasks) == 1 or cores() == 1:
         for task in tasks:
-            call(*task)
+            call(task)
         return
     with ThreadPoolExecutor(cores()) as pool:
         try:
-            for future in [pool.submit(call, *task) for task in tasks]:
+            for future in [pool.submit(call, task) for task in tasks]:
                 future.result()
         finally:
             stop.set()

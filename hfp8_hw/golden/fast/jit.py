@@ -42,7 +42,6 @@ class Kernels:
         SR(n) of binary32 words by integers; ``zero_exp`` as an index of `formats.ZERO_EXP`.
     matmul : by ``even`` (RNE, else RNA): (a, out, b, chunk, drop, half)
         See `hfp8_hw.golden.fast.gemm`.
-    grouped : by ``even``: the same with one more axis in front of all arrays
     wide : (a, out, b, chunk, drop, half, least, top)
         Likewise, in binary64; see `hfp8_hw.golden.fast.wide`.
     """
@@ -51,7 +50,6 @@ class Kernels:
     nearest: Callable[[int, bool, bool, bool, int], Kernel]
     stochastic: Kernel
     matmul: dict[bool, Kernel]
-    grouped: dict[bool, Kernel]
     wide: Kernel
 
 
@@ -88,6 +86,8 @@ def _compile() -> Kernels | None:
     except ImportError:
         return None
 
+    # No kernel may call another compiled function: numba could not find it again in the next
+    # process, and would compile it each time.
     # numba widens uint32 arithmetic to 64 bits; the casts keep it narrow, so that it vectorises.
     u32, f32 = np.uint32, np.float32
     zero, one, low, sixteen, twenty_four = u32(0), u32(1), u32(0xFFFF), u32(16), u32(24)
@@ -225,25 +225,7 @@ def _compile() -> Kernels | None:
 
         return kernel
 
-    def grouped(even: bool) -> Kernel:
-        one = every[even]
-
-        @numba.njit(cache=True, nogil=True)
-        def kernel(a: Any, out: Any, b: Any, chunk: int, drop: Any, half: Any) -> None:
-            for g in range(a.shape[0]):
-                one(a[g], out[g], b[g], chunk, drop, half)
-
-        return kernel
-
     i64, f64 = np.int64, np.float64
-
-    @numba.njit(inline="always")
-    def held(y: Any, half: Any, mask: Any, least: Any, top: Any) -> Any:
-        z: Any = i64(i64(f64(y).view(i64) + half) & mask).view(f64)
-        small = abs(y)
-        edge = least if small + small >= least else 0.0
-        z = math.copysign(edge, y) if small < least else z
-        return math.nan if abs(z) > top else z
 
     @numba.njit(cache=True, nogil=True)
     def wide(
@@ -261,10 +243,19 @@ def _compile() -> Kernels | None:
                     for k in range(start, min(start + chunk, a.shape[2])):
                         x = a[g, i, k]
                         for j in range(columns):
-                            part[j] = held(part[j] + x * b[g, k, j], half, mask, least, top)
+                            y = part[j] + x * b[g, k, j]
+                            z: Any = i64(i64(f64(y).view(i64) + half) & mask).view(f64)
+                            small = abs(y)
+                            edge = least if small + small >= least else 0.0
+                            z = math.copysign(edge, y) if small < least else z
+                            part[j] = math.nan if abs(z) > top else z
                     for j in range(columns):
-                        total[j] = held(total[j] + part[j], half, mask, least, top)
+                        y = total[j] + part[j]
+                        z = i64(i64(f64(y).view(i64) + half) & mask).view(f64)
+                        small = abs(y)
+                        edge = least if small + small >= least else 0.0
+                        z = math.copysign(edge, y) if small < least else z
+                        total[j] = math.nan if abs(z) > top else z
 
     every = {False: matmul(False), True: matmul(True)}
-    groups = {even: grouped(even) for even in every}
-    return Kernels(quantize, nearest, stochastic, every, groups, wide)
+    return Kernels(quantize, nearest, stochastic, every, wide)
