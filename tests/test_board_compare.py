@@ -67,8 +67,8 @@ def test_bad_urls(cli: Cli, tmp_path: Path, words: list[str], said: str) -> None
     ],
 )
 def test_no_board(path: str, said: str) -> None:
-    with pytest.raises(RunError) as caught:
-        Device.open(f"serial://{path}")
+    with pytest.raises(RunError) as caught, Device.open(f"serial://{path}"):
+        pass
     assert str(caught.value) == f"the serial port {path!r} cannot be opened: {said}"
 
 
@@ -94,5 +94,8 @@ def test_a_port_that_another_host_has() -> None:
 
 def test_no_simulated_board() -> None:
     """The simulator's refusals are the caller's."""
-    with pytest.raises(ParameterError, match="board='arty' is not allowed: one of ulx3s-85f"):
-        Device.open("sim://arty")
+    with (
+        pytest.raises(ParameterError, match="board='arty' is not allowed: one of ulx3s-85f"),
+        Device.open("sim://arty"),
+    ):
+        pass

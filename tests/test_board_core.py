@@ -14,6 +14,7 @@ from verif.board.line import Line
 from verif.board.model import compiled
 from verif.core.compare_core import golden_product
 from verif.core.matrices import prepare_matrices
+from verif.core.tiling import parts, result_beats
 
 CLOCK = 1_843_200
 SMALL = CoreParameters(rows=2, cols=2, lanes=2, a_size=64, b_size=64)
@@ -45,6 +46,34 @@ def test_matrices_over_the_line(module: BoardModule) -> None:
     codes, flags = golden_product(SMALL, given)
     assert (done.codes == codes).all() and (done.flags == flags).all()
     assert sum(told) == 63 and len(told) > 1
+
+
+@pytest.mark.slow
+def test_sums_that_no_page_holds_over_the_line() -> None:
+    """What is added to C comes in while results go out; the board has room for 256 of them."""
+    p = CoreParameters(rows=2, cols=2, semantics="chunked", chunk=8, epilogue="full", a_size=64,
+                       b_size=2048)  # fmt: skip
+    module = board_module(p, CLOCK)
+    device = Device(Line(compiled(module)))
+    rng = np.random.default_rng(8)
+    shapes = {"a": (8, 72), "b": (72, 150)}
+    given = prepare_matrices(p, {name: rng.normal(size=shape) for name, shape in shapes.items()})
+    done = multiply_on(device, module.design, p, given, lambda more: None)
+    codes, flags = golden_product(p, given)
+    assert (done.codes == codes).all() and (done.flags == flags).all()
+
+
+def test_no_more_results_than_there_is_room_for() -> None:
+    p = CoreParameters(rows=4, cols=3, semantics="chunked", chunk=8, epilogue="full", a_size=4096,
+                       b_size=6144)  # fmt: skip
+    a, b, c = (np.zeros(shape, np.uint32) for shape in ((50, 8), (8, 70), (50, 70)))
+    for added, beats, most in ((c, 256, 256), (c, 30, 30), (c, None, 4000), (None, 30, 4000)):
+        seen, largest = np.zeros((50, 70), int), 0
+        for part in (part for found in parts(p, a, b, c=added, beats=beats) for part in found):
+            seen[part.rows, part.columns] += 1
+            largest = max(largest, result_beats(p, part.task.job.m, part.task.job.n))
+        assert (seen == 1).all() and largest <= most
+        assert most < 4000 or largest > 256
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import tty
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +14,8 @@ import pytest
 from hfp8_hw.host import Device
 from hfp8_hw.parameters import unit_parameters
 from verif.board.serve import main, serve
+
+from .conftest import HOUR, wait
 
 
 @pytest.mark.parametrize(
@@ -69,12 +70,12 @@ def test_a_host_that_does_not_read_holds_nothing_up(wanted: int) -> None:
     thread = threading.Thread(target=serve, args=args, daemon=True)
     thread.start()
     os.write(far, bytes(200 if not wanted else 20))
-    assert talker.asked.wait(10)
+    assert talker.asked.wait(HOUR)
     found = 0
     while found < wanted:
         found += len(os.read(far, 4096))
     os.close(keep)
-    thread.join(10)
+    thread.join(HOUR)
     ended = not thread.is_alive()
     for file in (master, far, parent):
         os.close(file)
@@ -100,15 +101,14 @@ def test_an_interrupt_while_the_board_is_compiled(
     monkeypatch.setenv("HFP8_CACHE", str(cache))
 
     def interrupt() -> None:
-        end = time.monotonic() + 100
-        while not started.exists() and time.monotonic() < end:
-            time.sleep(0.05)
+        wait(started.exists)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        Device.open("sim://icebreaker", unit_parameters("relu", {}))
+    board = unit_parameters("relu", {})
+    with pytest.raises(KeyboardInterrupt), Device.open("sim://icebreaker", board):
+        pass
     thread.join()
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)

@@ -19,6 +19,7 @@ OPENED = {"open", "Popen", "urlopen", "TemporaryDirectory", "NamedTemporaryFile"
 
 HELD = {
     "hfp8_hw/cli/comparisons.py": "Device.open",
+    "hfp8_hw/cli/models/engines.py": "Device.open",
     "hfp8_hw/host/simulated.py": "subprocess.Popen",
 }
 """What an object keeps open: its user's `with` closes it."""

@@ -44,12 +44,11 @@ def multiply_on(
     start = time.monotonic()
     steps = slices(p, *given.shape, given.a.shape[1])
     for number, step in enumerate(steps):
-        addends = {
-            "c": codes.copy() if number else None,
-            "bias": given.bias if step is steps[-1] else None,
-        }
+        c = codes.copy() if number else None
+        bias = given.bias if step is steps[-1] else None
         a, b = given.a[:, step], given.b[step]
-        for found in parts(p, a, b, given.mode_a, given.mode_b, **addends):
+        beats = device.facts.results
+        for found in parts(p, a, b, given.mode_a, given.mode_b, c=c, bias=bias, beats=beats):
             results = device.again(partial(run_parts, device, package, p, found))
             for part, (block, raised) in zip(found, results, strict=True):
                 codes[part.rows, part.columns] = block

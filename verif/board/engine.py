@@ -81,7 +81,8 @@ class BoardEngine:
         start = time.monotonic()
         for step in slices(self.p, job.m, job.n, job.k):
             before = codes.copy() if step.start else None
-            for piece in pieces(self.p, job, step, before):
+            beats = self.device.facts.results
+            for piece in pieces(self.p, job, step, before, beats):
                 self._run(piece, codes)
                 progress(sum(part.elements * part.task.job.k for part in piece[2]))
         self.seconds += time.monotonic() - start

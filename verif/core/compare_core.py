@@ -77,12 +77,10 @@ def multiply(
     clocks = 0
     steps = slices(p, *given.shape, given.a.shape[1])
     for number, step in enumerate(steps):
-        addends = {
-            "c": codes.copy() if number else None,
-            "bias": given.bias if step is steps[-1] else None,
-        }
+        c = codes.copy() if number else None
+        bias = given.bias if step is steps[-1] else None
         a, b = given.a[:, step], given.b[step]
-        found = parts(p, a, b, given.mode_a, given.mode_b, **addends)
+        found = parts(p, a, b, given.mode_a, given.mode_b, c=c, bias=bias)
         for done, ran, taken in run(found, progress):
             place(p, done, ran, codes, flags, simulator)
             clocks += taken

@@ -55,12 +55,16 @@ def _mode(name: str, text: str, formats: tuple[Any, ...]) -> int:
 
 
 def pieces(
-    p: CoreParameters, job: ProductJob, step: slice, before: NDArray[Any] | None
+    p: CoreParameters,
+    job: ProductJob,
+    step: slice,
+    before: NDArray[Any] | None,
+    beats: int | None = None,
 ) -> Iterator[Piece]:
     """A job's products as jobs of the core.
 
     ``step`` are the products of each sum that are taken, of `tiling.slices`, and ``before`` the
-    sums of those before, if there are any.
+    sums of those before, if there are any; ``beats`` is as `tiling.parts` has it.
     """
     codes, (mode_a, mode_b) = padded(job, job.b), modes(p, job)
     for block in blocks(job, max(1, _COLUMNS // job.groups)):
@@ -69,5 +73,5 @@ def pieces(
             a = job.a[group, :, step].astype(np.uint32)
             b = columns[group, step].astype(np.uint32)
             c = None if before is None else before[group, :, block.n]
-            for one in parts(p, a, b, mode_a, mode_b, c=c):
+            for one in parts(p, a, b, mode_a, mode_b, c=c, beats=beats):
                 yield group, block.n, one

@@ -112,6 +112,22 @@ def sizes(p: CoreParameters, m: int, n: int, k: int, biased: bool = False) -> tu
     return _whole(rows, p.rows, m), _whole(columns, p.tile_cols, n)
 
 
+def result_beats(p: CoreParameters, m: int, n: int) -> int:
+    """Beats of the output stream for C of this shape."""
+    whole, rest = divmod(m, p.rows)
+    return n * (whole * (p.rows // p.drains) + -(-rest // p.drains))
+
+
+def _fewer(p: CoreParameters, height: int, width: int, beats: int) -> tuple[int, int]:
+    """A block of whole tiles within another one, of so many beats of results; a tile at least."""
+    while result_beats(p, height, width) > beats and (width > p.tile_cols or height > p.rows):
+        if width > p.tile_cols:
+            width = max(1, width // 2 // p.tile_cols) * p.tile_cols
+        else:
+            height = max(1, height // 2 // p.rows) * p.rows
+    return height, width
+
+
 def _whole(most: int, tile: int, size: int) -> int:
     """Whole tiles, where there is more than one, in parts that are about as large as each other."""
     most = min(most, MAX_SIZE)
@@ -131,6 +147,7 @@ def parts(
     *,
     c: Codes | None = None,
     bias: Codes | None = None,
+    beats: int | None = None,
 ) -> Iterator[list[Part]]:
     """C = A B as jobs, in lists that can each start from a reset.
 
@@ -142,9 +159,14 @@ def parts(
         Codes, (M, K) and (K, N); K as `slices` allows it.
     c, bias : ndarray, optional
         Codes that are added to C, (M, N) and (N,).
+    beats : int, optional
+        How many beats of results may wait outside of the core. What is added to C comes in while
+        results go out, so one who does not take results meanwhile needs room for a job's.
     """
     (m, k), n = a.shape, b.shape[1]
     height, width = sizes(p, m, n, k, bias is not None)
+    if c is not None and beats is not None:
+        height, width = _fewer(p, height, width, beats)
     rows = [slice(i, min(i + height, m)) for i in range(0, m, height)]
     columns = [slice(j, min(j + width, n)) for j in range(0, n, width)]
     # The beats of all loads if A stays, and if B does.

@@ -16,6 +16,7 @@ from hfp8_hw.parameters.core_cycles import sequence_cycles
 from hfp8_hw.registers import job_words
 
 from ..program import Frame, Program, Ran, counters, frames, patience, reads, result_bytes
+from ..tiling import result_beats
 from .native import Model
 
 
@@ -110,12 +111,6 @@ def other_clocks(program: Program, ran: NativeRan) -> str | None:
 def steps(p: CoreParameters, job: GemmJob) -> int:
     """Clocks of a job that never waits: a block of products in each."""
     return -(-job.m // p.rows) * -(-job.n // p.tile_cols) * -(-job.k // p.lanes)
-
-
-def result_beats(p: CoreParameters, m: int, n: int) -> int:
-    """Beats of the output stream for C of this shape."""
-    whole, rest = divmod(m, p.rows)
-    return n * (whole * (p.rows // p.drains) + -(-rest // p.drains))
 
 
 def _frame(p: CoreParameters, data: Any, keep: Any, user: Any) -> Frame:
