@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.golden import dot
@@ -111,15 +112,14 @@ def test_windows_are_those_of_loops(
 
 def test_kernels_are_found_again_in_the_next_process() -> None:
     """numba keeps no kernel that calls another compiled function: by its key it is a new one."""
-    dispatcher = pytest.importorskip("numba.core.dispatcher").Dispatcher
     kernels = jit.kernels(1 << 40)
     assert kernels is not None
     every = [kernels.quantize, kernels.stochastic, kernels.wide, *kernels.matmul.values(),
              kernels.nearest(3, True, True, True, 1), fast_windows._kernel(False)]  # fmt: skip
     for kernel in every:
-        assert isinstance(kernel, dispatcher)
+        assert isinstance(kernel, Dispatcher)
         held = [cell.cell_contents for cell in kernel.py_func.__closure__ or ()]
-        assert not any(isinstance(one, dispatcher) for one in held)
+        assert not any(isinstance(one, Dispatcher) for one in held)
 
 
 def test_what_is_no_job_is_refused() -> None:

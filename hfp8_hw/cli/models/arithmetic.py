@@ -1,4 +1,4 @@
-"""Options that commands for ONNX models share: the arithmetic."""
+"""Options that commands for ONNX models share: the samples, the arithmetic."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ import click
 
 from ...errors import ParameterError
 from ..options import chosen_on_command_line
-from ..types import Integer
+from ..types import Integer, Source
 
 if TYPE_CHECKING:
     from ...models import Settings
+
+
+samples_option = click.option(
+    "--inputs",
+    type=Source(),
+    required=True,
+    help="NumPy .npz file with samples, arrays named as the model's inputs.",
+)
+"""Add the option ``inputs``."""
 
 
 def arithmetic_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,18 +11,13 @@ from rich.table import Table
 from ...errors import check_choice
 from ..compare import load_arrays
 from ..types import Output, Source
-from .arithmetic import arithmetic_options, check_apart, settings
+from .arithmetic import arithmetic_options, check_apart, samples_option, settings
 from .show import line, progress, short
 
 
 @click.command("retune", short_help="Fit an ONNX model's statistics or biases to 8 bits.")
 @click.argument("model", type=Source())
-@click.option(
-    "--inputs",
-    type=Source(),
-    required=True,
-    help="NumPy .npz file with samples, arrays named as the model's inputs.",
-)
+@samples_option
 @click.option("-o", "--output", type=Output(), required=True, help="The ONNX file to be written.")
 @click.option("--what", default="statistics", show_default=True,
               help="statistics: of batch normalization. biases: of all products.")  # fmt: skip

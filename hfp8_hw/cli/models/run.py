@@ -17,7 +17,7 @@ from ...errors import ParameterError
 from ..compare import load_arrays
 from ..options import CoreCommand, parameter_options
 from ..types import Integer, Output, Source
-from .arithmetic import arithmetic_options, check_apart, settings
+from .arithmetic import arithmetic_options, check_apart, samples_option, settings
 from .engines import check_place, choose
 from .show import difference, line, progress, show_core, show_outcome, show_plan, to_dict
 
@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 
 @click.command("run", cls=CoreCommand, short_help="Run an ONNX model in 8 bits.")
 @click.argument("model", type=Source())
-@click.option(
-    "--inputs",
-    type=Source(),
-    required=True,
-    help="NumPy .npz file with samples, arrays named as the model's inputs.",
-)
+@samples_option
 @click.option(
     "--on",
     "where",
