@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -104,8 +105,28 @@ class Deployment:
     def work(self, inputs: given_arrays.Arrays) -> float:
         """About how many products are computed for samples."""
         whole = given_arrays.checked(self.graph, inputs)
-        macs = sum(node.macs for node in self.nodes if node.where == EIGHT)
-        return macs * given_arrays.samples(self.graph, whole) / self.plan.samples
+        return self.plan.macs(EIGHT) * given_arrays.samples(self.graph, whole) / self.plan.samples
+
+    def planned(self, inputs: given_arrays.Arrays, batch: int | None = None) -> Plan:
+        """The plan of a run: with how many products the nodes compute for these samples.
+
+        For that the model runs in FP32 on a batch of each size. Shapes are those of the first.
+
+        Raises
+        ------
+        ParameterError
+            As `run`.
+        """
+        whole = given_arrays.checked(self.graph, inputs)
+        first: dict[tuple[tuple[int, ...], ...], dict[str, Any]] = {}
+        count = Counter[tuple[tuple[int, ...], ...]]()
+        for one in given_arrays.batches(self.graph, whole, batch):
+            sizes = tuple(np.shape(array) for array in one.values())
+            first.setdefault(sizes, one)
+            count[sizes] += 1
+        runs = ((count[sizes], observed(self.reference, [one]).facts)
+                for sizes, one in first.items())  # fmt: skip
+        return self.plan.of(self.graph, given_arrays.samples(self.graph, whole), runs)
 
     @cached_property
     def reference(self) -> Reference:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,34 @@ class Plan:
     nodes: list[Node] = field(default_factory=list)
     layers: dict[str, Layer] = field(default_factory=dict)
     samples: int = 1
+
+    def macs(self, where: str) -> int:
+        """Products of all nodes that run there."""
+        return sum(node.macs for node in self.nodes if node.where == where)
+
+    def of(
+        self, graph: Graph, samples: int, runs: Iterable[tuple[int, Mapping[str, Tensor]]]
+    ) -> Plan:
+        """The same plan with the products of other samples.
+
+        Parameters
+        ----------
+        samples : int
+        runs : iterable
+            How often the model runs on arrays of some shapes, and the facts that `make_plan` takes
+            of one of these runs. Nodes have the shapes of the first.
+        """
+        macs, shapes = Counter[str](), dict[str, tuple[int, ...]]()
+        for count, facts in runs:
+            for node in products(graph):
+                macs[node.name] += count * _macs(node, facts)
+                shapes.setdefault(node.name, facts[node.output[0]].shape)
+        nodes = [
+            replace(node, macs=macs[node.name] if node.macs else 0,
+                    shape=shapes.get(node.name, node.shape))
+            for node in self.nodes
+        ]  # fmt: skip
+        return Plan(nodes, self.layers, samples)
 
 
 def products(graph: Graph) -> list[NodeProto]:

@@ -87,6 +87,7 @@ def run_command(
         require("jinja2")
     from ...files import write_whole
     from ...models import prepare
+    from ...models.plan import EIGHT
 
     asked = settings(kind, sums, first_last, keep)
     check_apart(model, [("output", output), *(("report", path) for path in reports)])
@@ -99,10 +100,12 @@ def run_command(
         deployment = prepare(model, calibration, asked, batch=batch, what=what)
     if wanted is not None:
         check_expected(deployment.graph.outputs, wanted, str(expect))
-    show_plan(deployment, console)
+    with console.status("running the model in FP32"):
+        plan = deployment.planned(samples, batch)
+    show_plan(plan, deployment.notes, console)
     chosen = choose(where, deployment, options, console)
     with closing(chosen), progress(console) as bar:
-        task = bar.add_task("", total=deployment.work(samples))
+        task = bar.add_task("", total=plan.macs(EIGHT))
         outcome = deployment.run(
             samples, chosen.engine, batch=batch,
             report=lambda name, more: bar.update(task, advance=more, description=name[-24:]),
@@ -114,7 +117,7 @@ def run_command(
     show_core(chosen, clock, console)
     if output is not None:
         write_whole(output, _arrays(outcome.outputs, console))
-    data = to_dict(deployment, outcome, expected, chosen, clock)
+    data = to_dict(deployment, plan, outcome, expected, chosen, clock)
     for path in reports:
         write_whole(path, _report(path, data))
     return 1 if chosen.checked is not None and chosen.checked.mismatches else 0
