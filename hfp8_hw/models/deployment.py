@@ -118,6 +118,7 @@ class Deployment:
             As `run`.
         """
         whole = given_arrays.checked(self.graph, inputs)
+        self.reference.check_batches(whole, batch)
         first: dict[tuple[tuple[int, ...], ...], dict[str, Any]] = {}
         count = Counter[tuple[tuple[int, ...], ...]]()
         for one in given_arrays.batches(self.graph, whole, batch):

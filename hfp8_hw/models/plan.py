@@ -218,6 +218,8 @@ def _reason(node: NodeProto) -> str:
     inner = sorted({kind for kind in _inside(node) if kind in KINDS})
     if inner:
         return f"{', '.join(inner)} in a subgraph"
+    if "Integer" in node.op_type or node.op_type.startswith("QLinear"):
+        return f"{node.op_type} is quantized already: give the model as it was in FP32"
     compound = any(name in node.op_type for name in COMPOUND)
     return "its products are not taken apart" if compound else NO_PRODUCT
 
