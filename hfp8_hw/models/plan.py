@@ -43,6 +43,8 @@ class Settings:
         Names of nodes that stay on the host, in FP32.
     sums : str
         ``chunked`` or ``exact``, in DLFLOAT16; INT8 has exact integers.
+    scales : str
+        Of weights: one for each ``tensor``, or for each ``channel`` of a product's output.
 
     Raises
     ------
@@ -54,11 +56,13 @@ class Settings:
     first_last: str = "hfp8"
     keep: tuple[str, ...] = ()
     sums: str = "chunked"
+    scales: str = "tensor"
 
     def __post_init__(self) -> None:
         check_choice("format", self.format, FORMATS)
         check_choice("first-last", self.first_last, ("hfp8", "fp16"))
         check_choice("sums", self.sums, SUMS)
+        check_choice("scales", self.scales, ("tensor", "channel"))
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,17 @@ class Plan:
     def macs(self, where: str) -> int:
         """Products of all nodes that run there."""
         return sum(node.macs for node in self.nodes if node.where == where)
+
+    def channels(self, graph: Graph) -> dict[str, int]:
+        """The weights that can have a scale for each channel, and the axis of their channels:
+        constants that are second operands, and of one axis wherever they are used."""
+        found: dict[str, set[int | None]] = {}
+        for one in self.layers.values():
+            first, second = one.operands
+            found.setdefault(first, set()).add(None)
+            if second in graph.tensors:
+                found.setdefault(second, set()).add(one.channels(graph.constant(second).shape))
+        return {n: axis for n, (axis, *more) in found.items() if axis is not None and not more}
 
     def of(
         self, graph: Graph, samples: int, runs: Iterable[tuple[int, Mapping[str, Tensor]]]

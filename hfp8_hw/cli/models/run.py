@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 @parameter_options
 def run_command(
     model: Path, inputs: Path, where: str, calibrate: Path | None, kind: str, sums: str,
-    first_last: str, keep: tuple[str, ...], batch: int | None, clock: int | None,
+    scales: str, first_last: str, keep: tuple[str, ...], batch: int | None, clock: int | None,
     reports: tuple[Path, ...], output: Path | None, expect: Path | None, **options: Any,
 ) -> int:  # fmt: skip
     """Run a model that was trained in FP32 in 8 bits, and compare it with FP32.
@@ -89,7 +89,7 @@ def run_command(
     from ...models import prepare
     from ...models.plan import EIGHT
 
-    asked = settings(kind, sums, first_last, keep)
+    asked = settings(kind, sums, scales, first_last, keep)
     check_apart(model, [("output", output), *(("report", path) for path in reports)])
     console = Console()
     samples = load_arrays(inputs)
