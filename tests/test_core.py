@@ -209,6 +209,20 @@ def test_faults_are_found(pattern: str, new: str, more: dict[str, Any]) -> None:
     assert found is not None
 
 
+@pytest.mark.parametrize("align", ["dsp", later("lut")])
+def test_what_may_be_a_dsp_block(align: str) -> None:
+    """With ``align=dsp`` the products of a clock and nothing else, which fit; else no product."""
+    package = generate(CoreParameters(**SMALL, a="E4M3FN", b="E4M3FN", align=align))
+    script = f"read_verilog unit.v; hierarchy -top {package.name}; proc; flatten; wreduce"
+    cells = netlist({"unit.v": package.verilog}, script)["modules"][package.name]["cells"]
+    found = [
+        tuple(int(cell["parameters"][f"{side}_WIDTH"], 2) for side in "AB")
+        for cell in cells.values()
+        if cell["type"] == "$mul"
+    ]
+    assert found == [(18, 18)] * 8 if align == "dsp" else max(found) <= (4, 4)
+
+
 def test_the_package_reads_without_a_warning(tmp_path: Path) -> None:
     package = check_lint("core", SMALL, tmp_path)
     names = {port["name"] for port in package.manifest["ports"]}
@@ -292,6 +306,17 @@ def test_golden_jobs_equal_exact_rationals(
          "a_size=4096: one of 4, 8, 16, 32, or 0 for 4"),
         (lambda: CoreParameters(b_beat=16, b_size=32), "b_beat=16 is not allowed for cols=4, "
          "lanes=4 and b_size=32: one of 4, 8, or 0 for 4"),
+        (lambda: CoreParameters(align="mul"), "align='mul' is not allowed: one of lut, dsp"),
+        (lambda: CoreParameters(align="dsp", a="HFP8_FWD", b="E4M3FN"),
+         "a='HFP8_FWD' is not allowed for align='dsp': a format that has at most 18 bits in fixed "
+         "point, as E4M3FN; this has 19"),
+        (lambda: CoreParameters(align="dsp", a="E4M3FN"),
+         "b='HFP8' is not allowed for align='dsp'"),
+        (lambda: CoreParameters(align="dsp", semantics="chunked", a="E4M3FN", b="E4M3FN"),
+         "align='dsp' is not allowed for semantics='chunked': only exact sums have a grid"),
+        (lambda: CoreParameters(align="dsp", a="E4M3FN", b="E4M3FN", stages=7),
+         "stages=7 is not allowed: an integer from 2 to 6"),
+        (lambda: CoreParameters(stages=5), "stages=5 is not allowed: an integer from 2 to 4"),
         (lambda: CoreParameters(a_size=100), "a_size=100 is not allowed for rows=4 and lanes=4"),
         (lambda: gemm_job(GemmJob(1, 2, 3), [[1, 2]], [[1]], "E4M3", "E4M3", "FP16"), "shape"),
     ],
