@@ -22,11 +22,13 @@ from rtl_gen.tools import netlist
 from verif.core.configurations import (
     CHUNK_CORES,
     CORES,
+    EPILOGUE_CORES,
     PLAIN_CORES,
     WIDE_CORES,
     longest,
     programs,
 )
+from verif.core.convolutions import CONVOLUTION_CORES
 from verif.core.program import Program
 from verif.core.run_core import run
 from verif.errors import SimulationError
@@ -171,6 +173,38 @@ def broken(package: Package, pattern: str, new: str) -> Package:
     text, count = re.subn(pattern, new, package.verilog, count=1)
     assert count == 1, pattern
     return replace(package, verilog=text)
+
+
+def disturbed(package: Package, everywhere: bool) -> tuple[Package, int]:
+    """A copy whose memories that say so read the inverse of a word that is being written, or with
+    ``everywhere`` of any word meanwhile; and their number."""
+    text = package.verilog
+    names = re.findall(r"\(\* no_rw_check \*\) reg \[(\d+):0\] (\w+)_memory ", text)
+    for top, name in names:
+        written = re.search(rf"    if \((.*)\) {name}_memory\[(.*)\] <= ", text)
+        assert written is not None
+        now = written[1] if everywhere else rf"{written[1]} && {written[2]} == \2"
+        inverse = rf"\1 ^ {{{int(top) + 1}{{{now}}}}};"
+        text, places = re.subn(rf"(<= {name}_memory\[(.*)\]);", inverse, text)
+        assert places == 1
+    return replace(package, verilog=text), len(names)
+
+
+@pytest.mark.parametrize(
+    ("given", "everywhere"),
+    [
+        (EPILOGUE_CORES[0], False),
+        later(EPILOGUE_CORES[0], True),
+        *(later(given, False) for given in (CHUNK_CORES[3], CONVOLUTION_CORES[0], WIDE_CORES[0])),
+    ],
+)
+def test_a_word_that_is_being_written_is_not_used(given: dict[str, Any], everywhere: bool) -> None:
+    """So synthesis may leave open what such a read gives."""
+    p = CoreParameters(**given)
+    package, count = disturbed(generate(p), everywhere)
+    assert count > p.a_layout.beat + p.b_layout.beat
+    found = run(package, "icarus", programs(p, SEED)[1:], seed=SEED)
+    assert (found.first is None) == (found.results > 0) == (not everywhere)
 
 
 CHUNK = {"semantics": "exact_chunk", "chunk": 2}
