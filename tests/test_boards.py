@@ -49,6 +49,18 @@ def test_simulated_boards_have_the_clocks_of_real_ones() -> None:
         (["icebreaker", "--param", "stages=99"], "stages=99 is not allowed"),
         (["icebreaker", "--param", "lines=9"], "lines='9' is not allowed: quantizer has no such"),
         (["icebreaker", "--param", "stages=2", "--param", "stages=3"], "stages is given already"),
+        (["icebreaker", "--param", "stages=3", "--param", "stages=3"], "stages is given already"),
+        (
+            ["icebreaker", "--param", "in-name=3", "--param", "in_name=4"],
+            "in_name is given already",
+        ),
+        (
+            ["icebreaker", "--fill", "--design", "mac"],
+            "design='mac' is not allowed with fill: core",
+        ),
+        (["icebreaker", "--fill", "--param", "rows=0"], "rows=0 is not allowed"),
+        (["icebreaker", "--fill", "--fill-limit", "0"], "fill-limit=0 is not allowed: an integer "),
+        (["icebreaker", "--fill-limit", "50"], "fill-limit=50 is not allowed without fill"),
     ],
 )
 def test_bad_input(cli: Cli, words: list[str], said: str) -> None:
