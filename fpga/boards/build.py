@@ -43,7 +43,7 @@ class Built:
     used : dict
         By kind of cell, as nextpnr names it: how many are used, and how many there are.
     required, achieved : float
-        MHz of the board's clock.
+        MHz of the design's clock.
     content : bytes
     seconds : float
         How long the tools took.
@@ -120,7 +120,9 @@ def plan(module: BoardModule, board: Board, *, seed: int = 1) -> Plan:
     """What is to be done for the bitstream of a module for a board."""
     require("amaranth_boards", extra="board")
     options = dict(board.options)
-    options["nextpnr_opts"] = f"--report {_REPORT} --timing-allow-fail --seed {seed}"
+    options["nextpnr_opts"] = (
+        f"--report {_REPORT} --timing-allow-fail --seed {seed} --freq {module.clock / 1e6:g}"
+    )
     made = make_platform(board).prepare(OnBoard(module, board), _NAME, emit_src=False, **options)
     calls = commands(made.files[f"build_{_NAME}.sh"])
     files = {

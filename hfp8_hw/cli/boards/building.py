@@ -11,7 +11,7 @@ from rich.console import Console
 from ...errors import ParameterError, check_choice
 from ...parameters import GENERATED, CoreParameters, UnitParameters, unit_parameters
 from ..options import chosen_on_command_line
-from ..types import Integer, OutputFolder
+from ..types import Integer, Megahertz, OutputFolder
 from .filling import fill
 from .results import deliver, loader
 
@@ -54,6 +54,8 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
               help="The unit on the board, or core.")  # fmt: skip
 @click.option("--param", "words", multiple=True, metavar="NAME=VALUE",
               help="A parameter, as 'hfp8 list UNIT' has them; may be repeated.")  # fmt: skip
+@click.option("--clock", type=Megahertz(), metavar="MHZ",
+              help="The clock, made by the PLL.  [default: the oscillator's]")  # fmt: skip
 @click.option("--fill", "filling", is_flag=True,
               help="Find the largest core that fits and meets the clock.")  # fmt: skip
 @click.option("--fill-limit", type=Integer(1, 100), metavar="PERCENT",
@@ -64,14 +66,17 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
               help="Of the placement.")  # fmt: skip
 @click.option("--load", is_flag=True, help="Load the bitstream by openFPGALoader.")
 def build_command(
-    board: str, design_name: str, words: tuple[str, ...], filling: bool, fill_limit: int | None,
-    output: Path, seed: int, load: bool,
+    board: str, design_name: str, words: tuple[str, ...], clock: int | None, filling: bool,
+    fill_limit: int | None, output: Path, seed: int, load: bool,
 ) -> int:  # fmt: skip
     """Build a bitstream: a unit, the protocol and a UART on a BOARD.
 
     Writes NAME.v (what is on the board), the bitstream, and NAME.json (what the tools say), and
     prints the command that loads it. Where the clock is not met, no bitstream is written, and the
     exit status is 1.
+
+    A clock that the PLL cannot make is refused, and the nearest that it can are named. The same
+    clock belongs behind the simulated board's name: sim://BOARD@MHZ.
 
     With --fill the design is the largest core that can be placed and routed and meets the clock.
     What comes of each size is printed. Sizes that are tried are kept, so that the search goes on
@@ -81,8 +86,12 @@ def build_command(
     three minutes; they are quick from then on.
     """
     from fpga.boards.catalogue import check_board
+    from fpga.boards.pll import check_clock
 
     chosen = check_board(board)
+    if clock is None:
+        clock = chosen.clock
+    check_clock(chosen, clock)
     if filling:
         if design_name != CoreParameters.unit and chosen_on_command_line("design_name"):
             raise ParameterError(f"design={design_name!r} is not allowed with fill: core")
@@ -100,10 +109,10 @@ def build_command(
     console = Console()
     if filling:
         limit = (fill_limit or 90) / 100
-        module, built = fill(console, chosen, chosen.clock, given, limit, seed)
+        module, built = fill(console, chosen, clock, given, limit, seed)
     else:
         with console.status("generating") as status:
-            module = board_module(parameters, chosen.clock)
+            module = board_module(parameters, clock)
             built = build(
                 module, chosen, seed=seed,
                 step=lambda tool: status.update(f"{tool} (slow when it runs first)"),

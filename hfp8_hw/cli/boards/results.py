@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ def deliver(
     RunError
         If the clock is not met; then nothing is written.
     """
+    from fpga.boards.pll import check_clock
+
     show(console, f"{module.design.name} on {board.title}")
     cells(console, built.used)
     console.print(
@@ -59,10 +62,12 @@ def deliver(
             f"the clock is not met: {built.achieved} MHz, and {built.required:g} MHz are required; "
             "another --seed or more stages may help"
         )
+    setting = check_clock(board, module.clock)
     facts = {
         "board": name,
         "device": board.device,
         "clock": module.clock,
+        "pll": None if setting is None else asdict(setting),
         "build": module.build.hex(),
         "design": module.design.manifest,
         "seed": seed,
