@@ -1,4 +1,4 @@
-"""The boards that bitstreams can be built for: data."""
+"""The boards that designs can be built for: data."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class Board:
         The PLL's family: of `fpga.boards.pll.FAMILIES`.
     pad : bool
         The oscillator is at the PLL's own pad.
+    bitstream : bool
+        Whether there is an open place-and-route for it.
     module, platform : str
         Of amaranth-boards.
     file : str
@@ -55,6 +57,7 @@ class Board:
     options: tuple[tuple[str, str], ...] = ()
     pll: str | None = None
     pad: bool = False
+    bitstream: bool = True
 
 
 BOARDS: dict[str, Board] = {
@@ -117,6 +120,16 @@ BOARDS: dict[str, Board] = {
         file="fs",
         loader=("-b", "tangnano9k"),
         reset=("button", 0),
+    ),
+    "arty-a7-35t": Board(
+        title="Digilent Arty A7-35T",
+        device="AMD XC7A35T",
+        clock=100_000_000,
+        module="arty_a7",
+        platform="ArtyA7_35Platform",
+        file="bit",
+        loader=("-b", "arty_a7_35t"),
+        bitstream=False,
     ),
 }
 

@@ -38,7 +38,10 @@ class Row:
         return board_module(unit_parameters(self.unit, self.parameters), BOARDS[self.board].clock)
 
 
-ROWS = [*(Row(board, "quantizer") for board in BOARDS), Row("ulx3s-85f", "mac")]
+ROWS = [
+    *(Row(name, "quantizer") for name, board in BOARDS.items() if board.bitstream),
+    Row("ulx3s-85f", "mac"),
+]
 
 
 def committed() -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ CLOCKS = {
     "orangecrab-25f": 48_000_000,
     "ice40-hx8k": 12_000_000,
     "tang-nano-9k": 27_000_000,
+    "arty-a7-35t": 100_000_000,
 }
 """Boards and their clocks in Hz, as `fpga.boards.catalogue` has them."""
 LOWEST, HIGHEST = 1_000_000, 999_000_000

@@ -14,6 +14,7 @@ from ..options import chosen_on_command_line
 from ..types import Integer, Megahertz, OutputFolder
 from .filling import fill
 from .results import deliver, loader
+from .scripting import write_script
 
 
 def design(name: str, words: Sequence[str]) -> UnitParameters:
@@ -64,10 +65,12 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
               help="Folder for the files.")  # fmt: skip
 @click.option("--seed", type=Integer(0, 2**31 - 1), default=1, show_default=True,
               help="Of the placement.")  # fmt: skip
+@click.option("--script", is_flag=True,
+              help="For boards without an open place-and-route: a project for Vivado.")  # fmt: skip
 @click.option("--load", is_flag=True, help="Load the bitstream by openFPGALoader.")
 def build_command(
     board: str, design_name: str, words: tuple[str, ...], clock: int | None, filling: bool,
-    fill_limit: int | None, output: Path, seed: int, load: bool,
+    fill_limit: int | None, output: Path, seed: int, script: bool, load: bool,
 ) -> int:  # fmt: skip
     """Build a bitstream: a unit, the protocol and a UART on a BOARD.
 
@@ -82,6 +85,10 @@ def build_command(
     What comes of each size is printed. Sizes that are tried are kept, so that the search goes on
     where it was interrupted.
 
+    With --script, for a board that 'hfp8 boards' has no bitstreams for, it writes a Tcl script, the
+    constraints and the Verilog for Vivado, and prints what Yosys says of the design. The script has
+    not been run.
+
     The tools come from PyPI as WebAssembly. Each is compiled when it runs first, which takes one to
     three minutes; they are quick from then on.
     """
@@ -92,6 +99,16 @@ def build_command(
     if clock is None:
         clock = chosen.clock
     check_clock(chosen, clock)
+    if script == chosen.bitstream:
+        raise ParameterError(
+            f"BOARD={board!r} is not allowed with script: bitstreams are built for it, without a "
+            "project" if script else
+            f"BOARD={board!r} is not allowed without script: no open place-and-route is at hand "
+            "for its device"
+        )  # fmt: skip
+    for name, value in (("fill", filling), ("load", load)):
+        if script and value:
+            raise ParameterError(f"{name} is not allowed with script: no bitstream is built")
     if filling:
         if design_name != CoreParameters.unit and chosen_on_command_line("design_name"):
             raise ParameterError(f"design={design_name!r} is not allowed with fill: core")
@@ -107,6 +124,9 @@ def build_command(
     from rtl_gen.board import board_module
 
     console = Console()
+    if script:
+        write_script(console, board, chosen, parameters, output)
+        return 0
     if filling:
         limit = (fill_limit or 90) / 100
         module, built = fill(console, chosen, clock, given, limit, seed)
