@@ -73,7 +73,7 @@ def test_the_clocks_that_there_are(board: str) -> None:
     assert one.pll is not None
     by_hand = {"ice40": ice40, "ecp5": ecp5, "gowin": gowin}[one.pll](one.clock)
     assert {round(s.output) for s in settings(one.pll, one.clock)} == by_hand
-    for clock in sorted(by_hand)[::17]:
+    for clock in sorted(by_hand)[:: len(by_hand) // 5]:
         setting = check_clock(one, clock)
         assert (setting is None) == (clock == one.clock)
         assert setting is None or round(setting.output) == clock
@@ -151,10 +151,10 @@ def test_all_follow_the_clock() -> None:
     slow, fast = board_module(p, board.clock), board_module(p, 24 * MHZ)
     assert slow.build != fast.build and slow.design == fast.design
     assert "24000000 Hz" in fast.verilog
-    files = {name: text.decode() for name, text in plan(fast, board).files.items()}
-    assert "set_frequency pll_clock 24.0" in files["hfp8.pcf"]
-    assert "SB_PLL40_PAD" in files["hfp8.il"] and "--freq 24" in plan(fast, board).placement[1:]
-    assert "PLL" not in plan(slow, board).files["hfp8.il"].decode()
+    planned = plan(fast, board)
+    assert "--freq 24" in " ".join(planned.placement[1])
+    assert b"SB_PLL40_PAD" in planned.files["hfp8.il"]
+    assert b"PLL" not in plan(slow, board).files["hfp8.il"]
     assert check_board("icebreaker@24") == ("icebreaker", 24 * MHZ)
 
 

@@ -16,7 +16,8 @@ from .pll import Setting
 def add_pll(m: Module, platform: Any, board: Board, setting: Setting) -> Signal:
     """Make a PLL drive the domain ``sync``; whether it has locked (in no domain).
 
-    The domain has no reset.
+    The domain has no reset. nextpnr derives the clock's constraint from the dividers, which checks
+    them; for Gowin's devices it is told the frequency.
     """
     clock, locked = Signal(name="pll_clock"), Signal(name="pll_locked")
     m.domains.sync = domain = ClockDomain(reset_less=True)
@@ -30,7 +31,6 @@ def add_pll(m: Module, platform: Any, board: Board, setting: Setting) -> Signal:
         source = {"io_PACKAGEPIN": port.io}
     make = {"ecp5": _ecp5, "ice40": _ice40, "gowin": _gowin}[setting.family]
     m.submodules.pll = make(setting, source, clock, locked)
-    platform.add_clock_constraint(clock, float(setting.output))
     return locked
 
 

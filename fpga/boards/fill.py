@@ -126,7 +126,7 @@ def shape(core: CoreParameters) -> str:
 def search(
     cores: Sequence[CoreParameters],
     flow: Flow,
-    limit: float = 0.9,
+    limit: float = 0.8,
     tell: Callable[[Try], None] = lambda _: None,
 ) -> tuple[CoreParameters, Built]:
     """The last core of a `ladder` that routes and meets the clock, and its bitstream.
@@ -139,7 +139,8 @@ def search(
     Parameters
     ----------
     limit : float
-        The share of logic cells that a core may take to be placed.
+        The share of logic cells that a core may take to be placed. Beyond 80 percent the placer may
+        take hours, or never end.
     tell : callable
         Is told what comes of each try.
 

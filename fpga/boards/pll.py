@@ -99,19 +99,27 @@ def settings(family: str, reference: int) -> Iterator[Setting]:
     """All settings that the data sheet allows for a reference of so many Hz."""
     pll = FAMILIES[family]
 
-    def within(hertz: Fraction | int, ends: tuple[float, float]) -> bool:
-        return ends[0] * MHZ <= hertz <= ends[1] * MHZ
+    def within(hertz: int, parts: int, ends: tuple[float, float]) -> bool:
+        """Of ``hertz / parts``."""
+        return ends[0] * MHZ * parts <= hertz <= ends[1] * MHZ * parts
 
-    if not within(reference, pll.reference):
+    if not within(reference, 1, pll.reference):
         return
     for divide in pll.divides:
-        if not within(Fraction(reference, divide), pll.detector):
+        if not within(reference, divide, pll.detector):
             continue
         for multiply in pll.multiplies:
+            fast = reference * multiply
             for post in pll.posts:
-                one = Setting(family, reference, divide, multiply, post)
-                if within(one.oscillator, pll.oscillator) and within(one.output, pll.output):
-                    yield one
+                # What the feedback is made of, and what the output divider makes of it.
+                fine = (
+                    within(fast * post, divide, pll.oscillator) and within(fast, divide, pll.output)
+                    if pll.after else
+                    within(fast, divide, pll.oscillator)
+                    and within(fast, divide * post, pll.output)
+                )  # fmt: skip
+                if fine:
+                    yield Setting(family, reference, divide, multiply, post)
 
 
 def check_clock(board: Board, clock: int, given: str = "") -> Setting | None:

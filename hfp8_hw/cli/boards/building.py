@@ -60,7 +60,7 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
 @click.option("--fill", "filling", is_flag=True,
               help="Find the largest core that fits and meets the clock.")  # fmt: skip
 @click.option("--fill-limit", type=Integer(1, 100), metavar="PERCENT",
-              help="With --fill: the most of the logic to use.  [default: 90]")  # fmt: skip
+              help="With --fill: the most of the logic to use.  [default: 80]")  # fmt: skip
 @click.option("-o", "--output", type=OutputFolder(), default=Path("."), show_default=True,
               help="Folder for the files.")  # fmt: skip
 @click.option("--seed", type=Integer(0, 2**31 - 1), default=1, show_default=True,
@@ -128,7 +128,7 @@ def build_command(
         write_script(console, board, chosen, parameters, output)
         return 0
     if filling:
-        limit = (fill_limit or 90) / 100
+        limit = (fill_limit or 80) / 100
         module, built = fill(console, chosen, clock, given, limit, seed)
     else:
         with console.status("generating") as status:
