@@ -55,6 +55,21 @@ def _used(used: dict[str, Any], kinds: tuple[str, ...]) -> str:
     return "0"
 
 
+def highlight() -> tuple[str, str, str]:
+    """README's row: the core on a board with the most products a second."""
+    cores = [row for row in committed() if row["macs"]]
+    row = max(cores, key=lambda row: row["macs"] * row["clock"])
+    board = row["board"]
+    sides = " x ".join(str(row["parameters"][side]) for side in ("rows", "cols", "lanes"))
+    given = " ".join(f"--param {k}={row['parameters'][k]}" for k in ("rows", "cols", "lanes"))
+    return (
+        f"`core` of {sides} on the board `{board}`, with its serial link",
+        f"{_used(row['used'], LOGIC)} LUT; {row['required']:g} MHz required, "
+        f"{row['achieved']:.0f} achieved; at most {peak(row)} GMAC/s",
+        f"`hfp8 build {board} --design core {given}`, {max(round(row['seconds'] / 60), 1)} minutes",
+    )
+
+
 def faults(table: Callable[..., str]) -> str:
     """What came of the faults, from ``docs/results/board-faults.json``."""
     data = json.loads(FAULTS.read_text())

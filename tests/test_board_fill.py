@@ -202,3 +202,20 @@ def test_what_is_printed_and_kept(
     assert facts["used"].keys() == {"ICESTORM_LC"} and facts["achieved"] == 20.0
     again = len(tools.ran)
     assert cli(*words)[0] == 0 and len(tools.ran) == again
+
+
+@pytest.mark.slow
+def test_a_real_board(cli: Cli, tmp_path: Path) -> None:
+    """The largest core of an iCE40-HX8K, by the real tools: what is said of it holds."""
+    words = ["build", "ice40-hx8k", "--fill", "-o", tmp_path]
+    for word in ("a=HFP8_FWD", "b=HFP8_FWD", "drains=1", "a_size=256", "b_size=256", "terms=256"):
+        words += ["--param", word]
+    status, out, err = cli(*words)
+    assert (status, err) == (0, ""), err
+    (path,) = tmp_path.glob("*.json")
+    facts = json.loads(path.read_text())
+    used, has = facts["used"]["ICESTORM_LC"]
+    assert used <= 0.8 * has and facts["achieved"] >= facts["required"] == 12.0
+    assert path.with_suffix(".bin").stat().st_size > 100_000
+    assert f"{used / has:.1%} of the logic, {facts['achieved']} of 12 MHz: routed" in out
+    assert "does not fit: more than 80% of the logic" in out or "skipped" in out
