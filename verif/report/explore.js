@@ -2,7 +2,7 @@
 // A scatter plot of the points by two figures, filters, and a table that sorts. What is chosen is in
 // the address (#plot?x=luts&y=sqnr_db), so that a view can be kept.
 (() => {
-  const { points, axes, plotted } = JSON.parse(document.getElementById("data").textContent);
+  const { points, axes, order, plotted, varying } = JSON.parse(document.getElementById("data").textContent);
   const form = document.getElementById("choice");
   const chart = document.getElementById("chart");
   const legend = document.getElementById("legend");
@@ -73,16 +73,18 @@
     return { place, of, marks };
   }
 
+  const words = (point) => varying.filter((name) => point.own[name] !== "")
+    .map((name) => `${name}=${point.own[name]}`).join(" ");
+
   function show(k) {
     picked = k;
     const point = points[k];
     detail.replaceChildren();
     const title = document.createElement("b");
-    title.textContent = Object.entries(point.own).filter(([, value]) => value !== "")
-      .map(([name, value]) => `${name}=${value}`).join(" ") || "the one point";
+    title.textContent = words(point) || "the one point";
     const figures = document.createElement("div");
-    const told = Object.entries(axes).filter(([name]) => point.figures[name] !== null &&
-      name !== "sqnr_db").map(([name, words]) => `${words}: ${short(point.figures[name])}`);
+    const told = order.filter((name) => point.figures[name] !== null && name !== "sqnr_db")
+      .map((name) => `${axes[name]}: ${short(point.figures[name])}`);
     figures.textContent = [...told, `SQNR, dB: ${point.accuracy}`,
       point.front ? "on the front" : "not on the front"].join("; ");
     const replay = document.createElement("code");
@@ -142,8 +144,7 @@
       const mark = svg("circle", { class: point.front ? "mark front" : "mark", "data-k": k,
         cx: x.place(across), cy: y.place(up), r: point.front ? 7 : 5, stroke: colour,
         fill: point.front ? colour : "transparent", tabindex: 0, role: "img" }, area);
-      const words = Object.entries(point.own).map(([n, v]) => `${n}=${v}`).join(" ");
-      svg("title", {}, mark, words);
+      svg("title", {}, mark, words(point));
       for (const event of ["pointerenter", "focus", "click"]) {
         mark.addEventListener(event, () => show(k));
       }
@@ -211,7 +212,7 @@
     button.addEventListener("click", () => sort(column, header));
   });
   for (const row of rows) row.addEventListener("click", () => show(Number(row.dataset.k)));
-  form.addEventListener("input", changed);
+  form.addEventListener("change", changed);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(() => {
     defaults();
