@@ -11,6 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from ...models import Deployment, Outcome
+    from ...models.chains.boundaries import Boundary
     from ...models.records import OutputRecord
     from .engines import Chosen
 
@@ -67,6 +68,18 @@ def show_plan(deployment: Deployment, console: Console) -> None:
         line(console, note)
 
 
+def show_between(boundaries: list[Boundary], console: Console) -> None:
+    """What becomes of the results of each product on a core."""
+    table = Table("product", "its results", "why")
+    for one in boundaries:
+        if one.why:
+            table.add_row(short(one.first), "go to the host", one.why)
+        else:
+            what = "after a ReLU" if one.relu else ""
+            table.add_row(short(one.first), f"stay on the core, for {short(one.second)}", what)
+    console.print(table, markup=False)
+
+
 def show_outcome(outcome: Outcome, console: Console) -> None:
     """What the run gave, node by node, and how far the outputs are from FP32."""
     table = Table("node")
@@ -119,9 +132,9 @@ def show_core(chosen: Chosen, clock: int | None, console: Console) -> None:
          f"codes, {checked.mismatches:,} mismatches with golden")  # fmt: skip
     if chosen.board is not None:
         board, hertz = chosen.board, chosen.board.device.facts.clock
-        line(console, f"{board.busy:,} clocks at work on {board.macs:,} MACs, utilisation "
-             f"{board.utilisation:.1%}, {board.busy / hertz * 1e3:,.3f} ms at {hertz / 1e6:g} MHz; "
-             f"{board.seconds:,.1f} seconds with the line")  # fmt: skip
+        line(console, f"{board.clocks:,} clocks at work on {board.macs:,} MACs, utilisation "
+             f"{board.utilisation:.1%}, {board.clocks / hertz * 1e3:,.3f} ms at {hertz / 1e6:g} "
+             f"MHz; {board.seconds:,.1f} seconds with the line")  # fmt: skip
     elif chosen.core is not None:
         clocks = chosen.core.clocks
         time = "" if clock is None else f", {clocks / (clock * 1e3):,.3f} ms at {clock} MHz"
