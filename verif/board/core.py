@@ -77,13 +77,14 @@ def run_parts(
     """(codes, flags) of those jobs that are not silent, from a reset on; one job at a time, so that
     nothing has to wait for room. To be called by `Device.again`."""
     device.reset()
-    registers = CoreRegisters(device.link.read, device.link.write)
+    link = device.link
+    registers = CoreRegisters(link.read, link.write, write_many=link.write)
     widths = {port["name"]: port["width"] for port in package.manifest["ports"]}
     fields = record((name, widths[f"m_axis_{name}"]) for name in _RESULT)
     results = []
     for part in found:
         job = part.task.job
-        registers.start(job)
+        registers.start(job, room=True)
         for side, packets in frames(p, part.task).items():
             for packet in packets:
                 size = -(-widths[f"s_axis_{side}_tdata"] // 8)
@@ -91,10 +92,12 @@ def run_parts(
                 items = np.zeros((len(beats), device.facts.item), np.uint8)
                 items[:, :size] = beats
                 device.load(items, _SIDES.index(side), last=True)
-        if not job.silent:
+        if job.silent:
+            registers.wait_idle()
+        else:
             got = unpacked(fields, device.store(result_beats(p, job.m, job.n)))
             results.append(block_of(p, (job.m, job.n), _frame(p, got)))
-        registers.wait()
+    registers.wait()
     return results
 
 

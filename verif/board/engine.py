@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
 from hfp8_hw.golden.engine.jobs import Progress
 from hfp8_hw.host import CoreRegisters, Device
+from hfp8_hw.host.link import Traffic
 from hfp8_hw.parameters import CoreParameters
 from rtl_gen.package import Package
 
@@ -32,7 +32,9 @@ class BoardEngine(CutEngine):
     Members
     -------
     seconds : float
-        How long the jobs took, the line included.
+        How long the jobs took, the line included, by the clock of the device's transport.
+    traffic : Traffic
+        What went over the line for them.
 
     Raises
     ------
@@ -48,7 +50,13 @@ class BoardEngine(CutEngine):
         self.device, self.package = device, package
         self.room = device.facts.results
         self.seconds = 0.0
+        self._before = device.link.traffic
         self._registers = CoreRegisters(device.link.read, device.link.write)
+
+    @property
+    def traffic(self) -> Traffic:
+        """See the class."""
+        return self.device.link.traffic - self._before
 
     def perform(self, found: Iterable[Piece], progress: Progress) -> Results:
         """As `CutEngine.perform`.
@@ -61,7 +69,7 @@ class BoardEngine(CutEngine):
             If results come in other places than they should.
         """
         for piece in found:
-            start = time.monotonic()
+            start = self.device.link.transport.now()
 
             def action(piece: Piece = piece) -> tuple[Any, int]:
                 results = run_parts(self.device, self.package, self.p, piece.parts)
@@ -70,6 +78,6 @@ class BoardEngine(CutEngine):
 
             results, busy = self.device.again(action)
             self.clocks += busy
-            self.seconds += time.monotonic() - start
+            self.seconds += self.device.link.transport.now() - start
             yield piece, [codes for codes, _ in results]
             progress(piece.macs)

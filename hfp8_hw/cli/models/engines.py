@@ -85,7 +85,8 @@ class Chosen:
             hertz = self.board.device.facts.clock
             return {"busy_clocks": self.board.clocks, "clock_mhz": hertz / 1e6,
                     "seconds_at_clock": self.board.clocks / hertz,
-                    "seconds_with_line": round(self.board.seconds, 3)}  # fmt: skip
+                    "seconds_with_line": round(self.board.seconds, 3),
+                    "traffic": vars(self.board.traffic)}  # fmt: skip
         assert self.core is not None
         return {"clocks": self.core.clocks, "clock_mhz": clock,
                 "seconds_at_clock": None if clock is None else self.core.clocks / (clock * 1e6),
@@ -155,8 +156,8 @@ class Core:
         return chains(self.boundaries)
 
 
-def core_for(deployment: Deployment, options: dict[str, Any], between: str) -> Core:
-    """The core for a model.
+def core_for(deployment: Deployment, options: dict[str, Any], between: str, where: str) -> Core:
+    """The core for a model; ``between`` and ``where`` are as the options have them.
 
     Raises
     ------
@@ -168,6 +169,8 @@ def core_for(deployment: Deployment, options: dict[str, Any], between: str) -> C
     from ...models.chains.build import build, chains
 
     p = core_parameters(deployment, given(options), stay=between != "host")
+    if where != "sim":
+        p = with_full_items(p, given(options))
     if between == "host":
         return Core(p, [replace(one, why=one.why or "--between host")
                         for one in deployment.boundaries])  # fmt: skip
@@ -294,6 +297,20 @@ def core_parameters(
         more["terms"] = min(max(depth, 4096), 65535)
     p = unit_parameters("core", found | more)
     assert isinstance(p, CoreParameters)
+    return p
+
+
+def with_full_items(p: CoreParameters, asked: dict[str, Any]) -> CoreParameters:
+    """The same core with beats that fill an item of a board's link, which has as many bytes as the
+    widest stream's beat: fewer of them go over the line."""
+    addends = p.drains * -(-p.acc_format.width // 8) if p.epilogue == "full" else 0
+    item = max(p.a_beat, p.b_beat, addends)
+    for name in ("a_beat", "b_beat"):
+        while name not in asked and 2 * getattr(p, name) <= item:
+            try:
+                p = replace(p, **{name: 2 * getattr(p, name)})
+            except ParameterError:  # Pages have no room for such beats.
+                break
     return p
 
 

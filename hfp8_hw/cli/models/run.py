@@ -117,7 +117,7 @@ def run_command(
     if wanted is not None:
         check_expected(deployment.graph.outputs, wanted, str(expect))
     show_plan(deployment, console)
-    core = None if where == "golden" else core_for(deployment, options, between)
+    core = None if where == "golden" else core_for(deployment, options, between, where)
     if core is not None:
         show_between(core.boundaries, console)
     chosen = choose(where, core, between, console)

@@ -135,6 +135,9 @@ def show_core(chosen: Chosen, clock: int | None, console: Console) -> None:
         line(console, f"{board.clocks:,} clocks at work on {board.macs:,} MACs, utilisation "
              f"{board.utilisation:.1%}, {board.clocks / hertz * 1e3:,.3f} ms at {hertz / 1e6:g} "
              f"MHz; {board.seconds:,.1f} seconds with the line")  # fmt: skip
+        went = board.traffic
+        line(console, f"over the line: {went.requests:,} requests, {went.sent:,} bytes to the "
+             f"board, {went.received:,} back")  # fmt: skip
     elif chosen.core is not None:
         clocks = chosen.core.clocks
         time = "" if clock is None else f", {clocks / (clock * 1e3):,.3f} ms at {clock} MHz"
