@@ -134,7 +134,7 @@ def run_command(
     show_core(chosen, clock, console)
     if output is not None:
         write_whole(output, _arrays(outcome.outputs, console))
-    data = to_dict(deployment, outcome, expected, chosen, clock)
+    data = to_dict(deployment, outcome, expected, chosen, clock, core.boundaries if core else [])
     for path in reports:
         write_whole(path, _report(path, data))
     return 1 if chosen.checked is not None and chosen.checked.mismatches else 0

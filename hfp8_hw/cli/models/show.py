@@ -149,7 +149,7 @@ def show_core(chosen: Chosen, clock: int | None, console: Console) -> None:
 
 def to_dict(
     deployment: Deployment, outcome: Outcome, expected: list[OutputRecord], chosen: Chosen,
-    clock: int | None,
+    clock: int | None, boundaries: list[Boundary],
 ) -> dict[str, Any]:  # fmt: skip
     """The figures, as JSON takes them."""
     return {
@@ -160,6 +160,7 @@ def to_dict(
         "nodes": [node.to_dict() for node in outcome.nodes],
         "outputs": [record.to_dict() for record in outcome.compared],
         "expected": [record.to_dict() for record in expected],
+        "boundaries": [vars(one) for one in boundaries],
         "engine": chosen.to_dict(clock),
         "seconds": round(outcome.seconds, 3),
     }
