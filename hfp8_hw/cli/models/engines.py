@@ -13,7 +13,7 @@ from rich.console import Console
 from ...errors import ParameterError, check_choice
 from ...formats import HFP8, parse_operand
 from ...parameters import CoreParameters, unit_parameters
-from ..boards.urls import check_url
+from ..boards.urls import check_port, check_url
 from ..options import given, spelled
 from .show import line
 
@@ -96,11 +96,11 @@ class Chosen:
 def check_place(
     where: str, kind: str, options: dict[str, Any], clock: int | None, between: str
 ) -> None:
-    """Refuse what does not go together, before any work.
+    """Refuse what does not go together, and a port that cannot be opened, before any work.
 
     Raises
     ------
-    ParameterError
+    ParameterError, RunError, ToolMissing
     """
     on_board = "://" in where
     if on_board:
@@ -130,6 +130,8 @@ def check_place(
     elif kind == "int8":
         raise ParameterError(f"format='int8' is not allowed for on={where!r}: the core multiplies "
                              "floating-point codes")  # fmt: skip
+    if on_board:
+        check_port(where)
 
 
 @dataclass(frozen=True)
