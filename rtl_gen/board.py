@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amaranth.back import verilog as plain
+
 from hfp8_hw import __version__
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.hdl import AxiCore, StreamUnit, create
 from hfp8_hw.hdl.link.core_target import CoreTarget
+from hfp8_hw.hdl.link.receiver import FrameReceiver
+from hfp8_hw.hdl.link.sender import FrameSender
 from hfp8_hw.hdl.link.target import Target, UnitTarget
 from hfp8_hw.hdl.link.top import BoardTop
 
@@ -85,6 +89,13 @@ def board_module(parameters: Any, clock: int) -> BoardModule:
 
     facts = [json.dumps([parameters.unit, parameters.to_dict(), clock]), sources()]
     return BoardModule(design, clock, (built("modules", facts, make) / "board.v").read_text())
+
+
+def link_part(name: str) -> str:
+    """The Verilog of the link's ``receiver`` or ``sender`` by itself, a module of that name, for
+    provers: ports have the names that they have in Python, some of them words of Verilog."""
+    made = {"receiver": FrameReceiver, "sender": FrameSender}[name]()
+    return plain.convert(made, name=name, strip_internal_attrs=True)
 
 
 def _target(parameters: Any) -> Target:
