@@ -91,11 +91,21 @@ def board_module(parameters: Any, clock: int) -> BoardModule:
     return BoardModule(design, clock, (built("modules", facts, make) / "board.v").read_text())
 
 
+INNER = {"begun": 1, "spoilt": 1, "owed": 1, "left": 8, "count": 10, "crc_crc_reg": 32}
+"""Registers of the link's receiver, and their bits, that say how far it is in a frame."""
+
+
 def link_part(name: str) -> str:
     """The Verilog of the link's ``receiver`` or ``sender`` by itself, a module of that name, for
-    provers: ports have the names that they have in Python, some of them words of Verilog."""
-    made = {"receiver": FrameReceiver, "sender": FrameSender}[name]()
-    return plain.convert(made, name=name, strip_internal_attrs=True)
+    provers: ports have the names that they have in Python, some of them words of SystemVerilog. The
+    receiver has a port more, ``inner``: its registers `INNER`, the first one highest."""
+    if name == "sender":
+        return plain.convert(FrameSender(), name=name)
+    text = convert(FrameReceiver(), name, reserved=VERILOG | SYSTEMVERILOG | set(TOOLS))[0]
+    head = f"module {name} (\n"
+    body, _ = text.rsplit("endmodule", 1)
+    body = body.replace(head, f"{head}  output wire [{sum(INNER.values()) - 1}:0] inner,\n", 1)
+    return f"{body}  assign inner = {{{', '.join(INNER)}}};\nendmodule\n"
 
 
 def _target(parameters: Any) -> Target:

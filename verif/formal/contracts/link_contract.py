@@ -1,7 +1,7 @@
 """The contract of a board's serial link, as Verilog modules with assertions around its parts.
 
-Every byte that comes is any, at any time, broken or not, and so is the moment at which a frame has
-been dealt with; resets come too, once there was one.
+Every byte that comes is any, at any time, broken or not; resets come too, once there was one. A
+frame has been dealt with at any moment, while there is one.
 
 receiver
     - ``frame``: a frame that was accepted stays, header too, until it has been dealt with, whatever
@@ -22,12 +22,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hfp8_hw.errors import ParameterError
-from rtl_gen.board import link_part
+from rtl_gen.board import INNER, link_part
 
 from ..claims import Problem
 
 _IN = "  input [7:0] data, input valid, broken, byte_ready, done, input clk, rst"
 _NAMES = ("version", "sequence", "opcode", "length")
+_BITS: dict[str, tuple[int, int]] = {}
+"""By register of `INNER`, its highest and its lowest bit in ``inner``."""
+for _name in reversed(INNER):
+    _low = max((high for high, _ in _BITS.values()), default=-1) + 1
+    _BITS[_name] = _low + INNER[_name] - 1, _low
 _STARTED = """  reg started = 0;
   always @(posedge clk) if (rst) started <= 1;
 """
@@ -40,14 +45,17 @@ def _receiver(suffix: str, reset: str) -> str:
         f"  wire [{15 if name == 'length' else 7}:0] h{suffix}_{name};\n" for name in _NAMES
     )
     return f"""{wires}  wire [7:0] out{suffix};
+  wire [{sum(INNER.values()) - 1}:0] inner{suffix};
   wire full{suffix}, out_valid{suffix}, good{suffix}, damaged{suffix};
   receiver part{suffix}(.clk(clk), .rst({reset}), .data(data), .valid(valid), .broken(broken),
     .full(full{suffix}){headers}, .\\byte (out{suffix}), .byte_valid(out_valid{suffix}),
-    .byte_ready(byte_ready), .done(done), .good(good{suffix}), .damaged(damaged{suffix}));
+    .byte_ready(byte_ready), .done(done), .good(good{suffix}), .damaged(damaged{suffix}),
+    .inner(inner{suffix}));
 """
 
 
-_FRAME = """  wire ends = valid && !broken && data == 0;
+_FRAME = """  always @* assume (!done || full);
+  wire ends = valid && !broken && data == 0;
   wire [39:0] header = {h_version, h_sequence, h_opcode, h_length};
   reg had = 0, came = 0, some = 0;
   reg [39:0] held;
@@ -76,7 +84,7 @@ MORE  end
 """
 _ANEW = """  wire ends = valid && !broken && data == 0;
   (* anyseq *) wire now;
-  wire begin_anew = now && ends && !good && !full;
+  assign begin_anew = now && ends && !good && !full;
   reg both = 0;
   always @(posedge clk) begin
     both <= !rst && (both || begin_anew);
@@ -102,9 +110,7 @@ def _bytes() -> str:
 
 def _anew() -> str:
     parts = _receiver("", "rst") + _receiver("_new", "rst || begin_anew")
-    wires = "  wire begin_anew;\n"
-    return f"{_IN}\n);\n{wires}{parts}{_STARTED}" + _ANEW.replace("wire begin_anew =",
-                                                                  "assign begin_anew =")  # fmt: skip
+    return f"{_IN}\n);\n  wire begin_anew;\n{parts}{_STARTED}{_ANEW}"
 
 
 def _sender() -> str:
@@ -126,6 +132,25 @@ _PARTS: dict[str, dict[str, Callable[[], str]]] = {
 PROPERTIES = tuple(_PARTS)
 
 
+_EASED = {
+    "frame": f"""  wire inside = inner[{_BITS["begun"][0]}], lost = inner[{_BITS["spoilt"][0]}];
+  always @(posedge clk) if (started) begin
+    begun: assert (some == inside);
+    spoilt: assert (!full || !inside || lost);
+  end
+""",
+    "anew": f"""  wire [9:0] count = inner[{_BITS["count"][0]}:{_BITS["count"][1]}];
+  always @(posedge clk) if (started && both) begin
+    alike: assert (inner == inner_new);
+    low: assert (count < 4 || h_length[7:0] == h_new_length[7:0]);
+    high: assert (count < 5 || h_length[15:8] == h_new_length[15:8]);
+  end
+""",
+    "bytes": "",
+}
+"""By part, what makes it follow from itself: of registers within."""
+
+
 def problems(name: str, verilog: str | None = None) -> dict[str, Problem]:
     """What has to be proved of one of `PROPERTIES`, by part; ``verilog`` stands in for its own.
 
@@ -140,9 +165,12 @@ def problems(name: str, verilog: str | None = None) -> dict[str, Problem]:
         )
     unit = link_part(name) if verilog is None else verilog
     script = "read_verilog unit.v\nread_verilog -formal prove.sv\n"
+
+    def problem(text: str, eased: Problem | None) -> Problem:
+        files = {"unit.v": unit, "prove.sv": f"module prove(\n{text}endmodule\n"}
+        return Problem(files, script, eased=eased, clocks=3)
+
     return {
-        part: Problem(
-            {"unit.v": unit, "prove.sv": f"module prove(\n{make()}endmodule\n"}, script
-        )
+        part: problem(make(), problem(make() + _EASED[part], None))
         for part, make in _PARTS[name].items()
     }
