@@ -103,6 +103,8 @@ def _check(deployment: Deployment, layer: Layer, after: Layer, name: str) -> Non
             raise _Through(f"{one.node.name} is not in FP32")
     if after.operands[0] != name:
         raise _Through(f"{after.node.name} takes it as something else than its first operand")
+    if deployment.numbers[layer.operands[1]].factors is not None:
+        raise _Through("its columns have scales of their own")
     if layer.attributes.get("alpha", 1.0) != 1.0:
         raise _Through("its products have a factor")
     if layer.addend and deployment.bias(layer) is None:
