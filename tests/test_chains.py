@@ -228,6 +228,10 @@ def test_other_reasons(tmp_path: Path) -> None:
     assert [(b.first, b.why) for b in net.boundaries] == [("two", "three has operands of 16 bits")]
     with pytest.raises(ParameterError, match="biases='acc' is not allowed for format='int8'"):
         Settings("int8", biases="acc")
+    with pytest.raises(ParameterError, match="biases='acc' is not allowed for scales='channel'"):
+        Settings(scales="channel", biases="acc")
+    net, _ = mlp(tmp_path, Settings(scales="channel"), nodes=nodes)
+    assert net.boundaries[0].why == "its columns have scales of their own"
     with pytest.raises(ParameterError, match="biases='x' is not allowed: one of fp32, acc"):
         Settings(biases="x")
 
