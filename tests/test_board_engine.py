@@ -144,3 +144,18 @@ def test_digits_on_a_simulated_board(cli: Cli, tmp_path: Path, biases: str) -> N
     )
     assert "the board's design: --design core --param" in out
     assert f"clocks in which the core on {url} was at work" in reports[1].read_text()
+
+
+@pytest.mark.slow
+def test_the_figures_of_a_network(cli: Cli, tmp_path: Path) -> None:
+    """What stays on the core need not come back, and need not be sent."""
+    path = tmp_path / "b.json"
+    status, out, err = cli("bench", "board", "--samples", 70, "--json", path)
+    assert (status, err) == (0, ""), err
+    through, stays = json.loads(path.read_text())["rows"]
+    assert (through["between"], stays["between"]) == ("host", "stay")
+    assert (through["elements"], stays["elements"]) == (70 * 74, 70 * 10)
+    assert through["mismatches"] == stays["mismatches"] == 0
+    assert through["macs"] == stays["macs"] == 70 * 4736
+    assert stays["received"] < through["received"] / 3 and stays["seconds"] < through["seconds"]
+    assert f"{stays['sent']:,}" in out and stays["unit"] == "core"
