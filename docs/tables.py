@@ -397,6 +397,7 @@ PARTS = {
     },
     DOCS / "howto" / "board.md": {
         "bitstreams": partial(boards.bitstreams, table), "faults": partial(boards.faults, table),
+        "board_network": partial(boards.network, table),
     },
     DOCS / "models.md": {
         "models": partial(networks.scores, table),
