@@ -11,7 +11,7 @@ import pytest
 
 import fpga.boards.vivado
 from fpga.boards.catalogue import BOARDS
-from fpga.boards.vivado import counted, script
+from fpga.boards.vivado import script, taken
 from hfp8_hw.parameters import unit_parameters
 from rtl_gen.board import TOP, board_module
 from rtl_gen.extras import require
@@ -72,7 +72,7 @@ def test_what_cells_take() -> None:
     """By Xilinx' user guides: a RAM32M is four LUTs, a RAMB36 two RAMB18."""
     counts = {"LUT1": 1, "LUT6": 2, "SRL16E": 4, "RAM32M": 3, "RAM32X1D": 1, "FDRE": 5, "FDSE": 6,
               "RAMB18E1": 1, "RAMB36E1": 2, "DSP48E1": 7, "CARRY4": 9, "IBUF": 2}  # fmt: skip
-    assert counted(counts) == {"LUT": 21, "FF": 11, "RAMB18": 5, "DSP48": 7}
+    assert taken(counts) == {"LUT": 21, "FF": 11, "RAMB18": 5, "DSP48": 7}
 
 
 def test_the_script_is_tcl(tmp_path: Path) -> None:
