@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import arrays
 import boards
 import networks
 import twin
@@ -392,6 +393,7 @@ PARTS = {
     DOCS / "units.md": {"units": units},
     DOCS / "core.md": {
         "registers": registers, "job_errors": job_errors, "core_figures": core_figures,
+        "core_costs": partial(arrays.costs, table),
     },
     DOCS / "howto" / "board.md": {
         "bitstreams": partial(boards.bitstreams, table), "faults": partial(boards.faults, table),

@@ -46,6 +46,13 @@ ARRAYS: dict[str, CoreArray] = {
          "a_size": 65536, "b_size": 65536},
         goal=(58000, 0, 125),
     ),
+    "dsp_128": CoreArray(
+        "E4M3FN, exact sums, a DSP block for each product, 4 x 4 elements of 8 lanes",
+        {"a": "E4M3FN", "b": "E4M3FN", "align": "dsp", "rows": 4, "cols": 4, "lanes": 8,
+         "a_size": 65536, "b_size": 65536},
+        goal=(16000, 128, 130),
+        dsp=True,
+    ),
     "chunked_64": CoreArray(
         "143 and 152 by mode, IBM's order in chunks of 64, 8 x 8 elements",
         {"semantics": "chunked", "rows": 8, "cols": 8, "a_size": 65536, "b_size": 65536},
