@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boards
+import explored
 import networks
 import twin
 
@@ -398,6 +399,7 @@ PARTS = {
     DOCS / "howto" / "board.md": {
         "bitstreams": partial(boards.bitstreams, table), "faults": partial(boards.faults, table),
     },
+    DOCS / "howto" / "explore.md": {"explored": partial(explored.points, table)},
     DOCS / "models.md": {
         "models": partial(networks.scores, table),
         "models_on_the_core": partial(networks.on_the_core, table),
