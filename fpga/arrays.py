@@ -46,6 +46,13 @@ ARRAYS: dict[str, CoreArray] = {
          "a_size": 65536, "b_size": 65536},
         goal=(58000, 0, 125),
     ),
+    "dsp_128": CoreArray(
+        "E4M3FN, exact sums, a DSP block for each product, 4 x 4 elements of 8 lanes",
+        {"a": "E4M3FN", "b": "E4M3FN", "align": "dsp", "rows": 4, "cols": 4, "lanes": 8,
+         "a_size": 65536, "b_size": 65536},
+        goal=(16000, 128, 130),
+        dsp=True,
+    ),
     "chunked_64": CoreArray(
         "143 and 152 by mode, IBM's order in chunks of 64, 8 x 8 elements",
         {"semantics": "chunked", "rows": 8, "cols": 8, "a_size": 65536, "b_size": 65536},
@@ -57,9 +64,9 @@ ARRAYS: dict[str, CoreArray] = {
         ("64x64x64", "16x16x256"),
     ),
     "smallest": CoreArray(
-        "143 x 143, exact sums, 2 x 2 elements of one lane",
-        {"a": "HFP8_FWD", "b": "HFP8_FWD", "rows": 2, "cols": 2, "lanes": 1, "drains": 1,
-         "a_size": 2048, "b_size": 2048, "terms": 1024},
+        "143 x 143, exact sums, 1 x 2 elements of one lane",
+        {"a": "HFP8_FWD", "b": "HFP8_FWD", "rows": 1, "cols": 2, "lanes": 1,
+         "a_size": 1024, "b_size": 2048, "terms": 1024},
         ("32x32x32", "8x8x128"),
         "ice40-up5k",
     ),

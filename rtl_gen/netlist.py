@@ -32,6 +32,8 @@ class Cell:
         Of a register: the mark of the pipeline stage that it begins, if it has one.
     own : bool
         Of a register: no other is put in its place, also an equal one.
+    unchecked : bool
+        Of a memory: what it reads in the clock that writes the same word is not used.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class Cell:
     origin: str = ""
     stage: str = ""
     own: bool = False
+    unchecked: bool = False
 
     @property
     def output(self) -> list[Bit]:
@@ -202,5 +205,6 @@ def _cell(data: dict[str, Any]) -> Cell:
         for name, value in data["parameters"].items()
         if name not in ("MEMID", "INIT")
     }
-    own = "keep" in data.get("attributes", {})
-    return Cell(data["type"], parameters, data["connections"], own=own)
+    notes = data.get("attributes", {})
+    own, unchecked = "keep" in notes, "no_rw_check" in notes
+    return Cell(data["type"], parameters, data["connections"], own=own, unchecked=unchecked)

@@ -91,7 +91,9 @@ class Writer:
         for cell in registers:
             bits = _range(len(self._kept(cell)))
             if cell.is_memory:
-                lines.append(f"  reg {bits}{cell.name}_memory [0:{cell.parameters['SIZE'] - 1}];")
+                note = "(* no_rw_check *) " if cell.unchecked else ""
+                size = f"[0:{cell.parameters['SIZE'] - 1}]"
+                lines.append(f"  {note}reg {bits}{cell.name}_memory {size};")
             lines.append(f"  {_attributes(cell)}reg {bits}{cell.name};")
         return lines
 

@@ -22,11 +22,13 @@ from rtl_gen.tools import netlist
 from verif.core.configurations import (
     CHUNK_CORES,
     CORES,
+    EPILOGUE_CORES,
     PLAIN_CORES,
     WIDE_CORES,
     longest,
     programs,
 )
+from verif.core.convolutions import CONVOLUTION_CORES
 from verif.core.program import Program
 from verif.core.run_core import run
 from verif.errors import SimulationError
@@ -173,6 +175,38 @@ def broken(package: Package, pattern: str, new: str) -> Package:
     return replace(package, verilog=text)
 
 
+def disturbed(package: Package, everywhere: bool) -> tuple[Package, int]:
+    """A copy whose memories that say so read the inverse of a word that is being written, or with
+    ``everywhere`` of any word meanwhile; and their number."""
+    text = package.verilog
+    names = re.findall(r"\(\* no_rw_check \*\) reg \[(\d+):0\] (\w+)_memory ", text)
+    for top, name in names:
+        written = re.search(rf"    if \((.*)\) {name}_memory\[(.*)\] <= ", text)
+        assert written is not None
+        now = written[1] if everywhere else rf"{written[1]} && {written[2]} == \2"
+        inverse = rf"\1 ^ {{{int(top) + 1}{{{now}}}}};"
+        text, places = re.subn(rf"(<= {name}_memory\[(.*)\]);", inverse, text)
+        assert places == 1
+    return replace(package, verilog=text), len(names)
+
+
+@pytest.mark.parametrize(
+    ("given", "everywhere"),
+    [
+        (EPILOGUE_CORES[0], False),
+        later(EPILOGUE_CORES[0], True),
+        *(later(given, False) for given in (CHUNK_CORES[3], CONVOLUTION_CORES[0], WIDE_CORES[0])),
+    ],
+)
+def test_a_word_that_is_being_written_is_not_used(given: dict[str, Any], everywhere: bool) -> None:
+    """So synthesis may leave open what such a read gives."""
+    p = CoreParameters(**given)
+    package, count = disturbed(generate(p), everywhere)
+    assert count > p.a_layout.beat + p.b_layout.beat
+    found = run(package, "icarus", programs(p, SEED)[1:], seed=SEED)
+    assert (found.first is None) == (found.results > 0) == (not everywhere)
+
+
 CHUNK = {"semantics": "exact_chunk", "chunk": 2}
 TURNS = {"lanes": 1, "semantics": "chunked", "chunk": 2, "interleave": 2}
 
@@ -207,6 +241,20 @@ def test_faults_are_found(pattern: str, new: str, more: dict[str, Any]) -> None:
         found = str(error)
         assert "did not build" not in found
     assert found is not None
+
+
+@pytest.mark.parametrize("align", ["dsp", later("lut")])
+def test_what_may_be_a_dsp_block(align: str) -> None:
+    """With ``align=dsp`` the products of a clock and nothing else, which fit; else no product."""
+    package = generate(CoreParameters(**SMALL, a="E4M3FN", b="E4M3FN", align=align))
+    script = f"read_verilog unit.v; hierarchy -top {package.name}; proc; flatten; wreduce"
+    cells = netlist({"unit.v": package.verilog}, script)["modules"][package.name]["cells"]
+    found = [
+        tuple(int(cell["parameters"][f"{side}_WIDTH"], 2) for side in "AB")
+        for cell in cells.values()
+        if cell["type"] == "$mul"
+    ]
+    assert found == [(18, 18)] * 8 if align == "dsp" else max(found) <= (4, 4)
 
 
 def test_the_package_reads_without_a_warning(tmp_path: Path) -> None:
@@ -292,6 +340,17 @@ def test_golden_jobs_equal_exact_rationals(
          "a_size=4096: one of 4, 8, 16, 32, or 0 for 4"),
         (lambda: CoreParameters(b_beat=16, b_size=32), "b_beat=16 is not allowed for cols=4, "
          "lanes=4 and b_size=32: one of 4, 8, or 0 for 4"),
+        (lambda: CoreParameters(align="mul"), "align='mul' is not allowed: one of lut, dsp"),
+        (lambda: CoreParameters(align="dsp", a="HFP8_FWD", b="E4M3FN"),
+         "a='HFP8_FWD' is not allowed for align='dsp': a format that has at most 18 bits in fixed "
+         "point, as E4M3FN; this has 19"),
+        (lambda: CoreParameters(align="dsp", a="E4M3FN"),
+         "b='HFP8' is not allowed for align='dsp'"),
+        (lambda: CoreParameters(align="dsp", semantics="chunked", a="E4M3FN", b="E4M3FN"),
+         "align='dsp' is not allowed for semantics='chunked': only exact sums have a grid"),
+        (lambda: CoreParameters(align="dsp", a="E4M3FN", b="E4M3FN", stages=7),
+         "stages=7 is not allowed: an integer from 2 to 6"),
+        (lambda: CoreParameters(stages=5), "stages=5 is not allowed: an integer from 2 to 4"),
         (lambda: CoreParameters(a_size=100), "a_size=100 is not allowed for rows=4 and lanes=4"),
         (lambda: gemm_job(GemmJob(1, 2, 3), [[1, 2]], [[1]], "E4M3", "E4M3", "FP16"), "shape"),
     ],

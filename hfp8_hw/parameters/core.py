@@ -19,13 +19,16 @@ from ..rounding import (
 from .base import DETERMINISTIC, OVERFLOW, ROUNDED, SPECIAL, Ports, parameter
 from .core_fields import (
     CORE_PORTS,
+    align_field,
     beat_field,
     burst_field,
     bus_field,
     bus_idle,
+    check_align,
     check_bus,
     check_convolution,
     checked_beat,
+    checked_drains,
     checked_size,
     convolution_field,
     operand_field,
@@ -49,7 +52,7 @@ class CoreParameters(TwoOperandParameters):
     unit: ClassVar[str] = "core"
     summary: ClassVar[str] = "matrix product: an array of dot products, scratchpads, AXI ports"
     golden: ClassVar[str] = "hfp8_hw.golden:gemm_job"
-    max_stages: ClassVar[int] = 4
+    max_stages: ClassVar[int] = 6
     in_name: ClassVar[tuple[str, ...]] = (
         "rows", "cols", "lanes", "a", "b", "acc", "semantics", "chunk", "interleave"
     )  # fmt: skip
@@ -58,8 +61,8 @@ class CoreParameters(TwoOperandParameters):
         4,
         "Number of register stages from the decoded operands to the running sum, those of the "
         "adder tree aside. More of them allow a faster clock.",
-        values="2 to 4, or 2 with semantics=chunked",
-        shown="4, with semantics=chunked 2",
+        values="2 to 4, 2 to 6 with align=dsp, or 2 with semantics=chunked",
+        shown="4, with align=dsp 6, with semantics=chunked 2",
     )
     rows: int = parameter(4, "Number of rows of C in a tile.", values="1 to 64")
     cols: int = parameter(
@@ -107,6 +110,7 @@ class CoreParameters(TwoOperandParameters):
         shown="RNA for DLFLOAT16, else RNE",
     )
     overflow: str = parameter("special", OVERFLOW, values=SPECIAL)
+    align: str = align_field()
     drains: int = parameter(
         0,
         "Number of rounders, and of results that leave in a clock.",
@@ -175,6 +179,8 @@ class CoreParameters(TwoOperandParameters):
             found["chunk"] = f"{how}: only sums in chunks have one"
         if self.semantics != "chunked":
             found["interleave"] = f"{how}: 1, as an exact sum takes products every clock by itself"
+        else:
+            found["align"] = f"{how}: only exact sums have a grid to put products on"
         return found
 
     def _check_choices(self) -> None:
@@ -187,11 +193,15 @@ class CoreParameters(TwoOperandParameters):
     def defaults(self) -> dict[str, Any]:
         fmt = parse_format(self.acc, "acc")
         usual = {"rounding": str(default_rounding(fmt)), "overflow": default_overflow(fmt)}
-        return usual | ({"stages": 2, "lanes": 1} if self.semantics == "chunked" else {})
+        if self.semantics == "chunked":
+            return usual | {"stages": 2, "lanes": 1}
+        return usual | ({"stages": self.max_stages} if self.align == "dsp" else {})
 
     def _check(self) -> None:
         in_turns = self.semantics == "chunked"
-        check_int("stages", self.stages, 2, 2 if in_turns else self.max_stages)
+        check_align(self)
+        most = self.max_stages if self.align == "dsp" else 4
+        check_int("stages", self.stages, 2, 2 if in_turns else most)
         check_int("interleave", self.interleave, 1, MAX_INTERLEAVE)
         check_int("rows", self.rows, 1, 64)
         check_int("cols", self.cols, 1, 64)
@@ -217,14 +227,7 @@ class CoreParameters(TwoOperandParameters):
                 "up to 65536"
             )
         self._set(rounding=self.element.rounding, overflow=self.element.overflow)
-        if type(self.drains) is int and self.drains == 0:
-            self._set(drains=self.rows)
-        divisors = [n for n in range(1, self.rows + 1) if self.rows % n == 0]
-        if isinstance(self.drains, bool) or self.drains not in divisors:
-            raise ParameterError(
-                f"drains={self.drains!r} is not allowed for rows={self.rows}: "
-                f"one of {', '.join(map(str, divisors))}, or 0 for {self.rows}"
-            )
+        self._set(drains=checked_drains(self))
         if isinstance(self.pages, bool) or self.pages not in (2, 4, 8, MAX_PAGES):
             raise ParameterError(f"pages={self.pages!r} is not allowed: 2, 4, 8 or 16")
         for name, side in (("a_size", "rows"), ("b_size", "cols")):
@@ -254,7 +257,7 @@ class CoreParameters(TwoOperandParameters):
     def element(self) -> MacParameters:
         """The `mac` or `dot` whose sum an element of the array is."""
         length = "chunk" if self.in_chunks else "terms"
-        names = ("a", "b", "acc", "semantics", length, "rounding", "overflow")
+        names = ("a", "b", "acc", "semantics", length, "rounding", "overflow", "align")
         given: dict[str, Any] = {name: getattr(self, name) for name in names}
         if self.lanes == 1:
             return MacParameters(**given)

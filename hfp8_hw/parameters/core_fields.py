@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_choice
+from ..fixed import scale
 from ..formats import HFP8
 from .base import parameter
 from .layout import Layout
+from .mac import ALIGNERS
 
 CORE_PORTS = ("streams", "memory")
 BUSES = (32, 64, 128)
 BURSTS = (2, 4, 8, 16, 32, 64, 128, 256)
+DSP_BITS = 18
+"""Of an operand of a DSP block's multiplier."""
 USUAL_SIZE = 4096
 """Codes of a page, at the least, by default."""
 
@@ -24,6 +28,45 @@ def operand_field(name: str) -> Any:
         "is in.",
         values="any format",
     )
+
+
+def align_field() -> Any:
+    """The field that chooses what moves products into place."""
+    return parameter(
+        "lut",
+        "What moves products into place in a sum: logic, or a multiplier for each product that may "
+        "be a DSP block.",
+        values=f"lut, or dsp with exact sums of formats that have at most {DSP_BITS} bits in fixed "
+        "point",
+        off="lut",
+    )
+
+
+def check_align(p: Any) -> None:
+    """Whether a core with these parameters can have it."""
+    check_choice("align", p.align, ALIGNERS)
+    if p.align != "dsp":
+        return
+    for name, formats in (("a", p.a_formats), ("b", p.b_formats)):
+        bits = scale(formats).reach
+        if bits > DSP_BITS:
+            raise ParameterError(
+                f"{name}={getattr(p, name)!r} is not allowed for align='dsp': a format that has at "
+                f"most {DSP_BITS} bits in fixed point, as E4M3FN; this has {bits}"
+            )
+
+
+def checked_drains(p: Any) -> int:
+    """The number of rounders, in place of 0 the default."""
+    if type(p.drains) is int and p.drains == 0:
+        return int(p.rows)
+    divisors = [n for n in range(1, p.rows + 1) if p.rows % n == 0]
+    if isinstance(p.drains, bool) or p.drains not in divisors:
+        raise ParameterError(
+            f"drains={p.drains!r} is not allowed for rows={p.rows}: "
+            f"one of {', '.join(map(str, divisors))}, or 0 for {p.rows}"
+        )
+    return int(p.drains)
 
 
 def size_field(name: str, side: str) -> Any:

@@ -15,6 +15,17 @@ from .convolutions import CONVOLUTION_CORES, convolutions
 from .mixture import large_jobs, mixture
 from .program import Program
 
+DSP_CORES: list[dict[str, Any]] = [
+    {"rows": 2, "cols": 2, "lanes": 2, "align": "dsp", "a": "E4M3FN", "b": "E4M3FN", "terms": 40},
+    {"rows": 1, "cols": 2, "lanes": 4, "align": "dsp", "a": "E4M3FNUZ", "b": "E4M3",
+     "rounding": "RDN", "acc": "BF16", "stages": 2},
+    {"rows": 2, "cols": 1, "lanes": 1, "align": "dsp", "a": "E2M3", "b": "E4M3FN", "stages": 3,
+     "semantics": "exact_chunk", "chunk": 3, "acc": "FP16"},
+    {"rows": 2, "cols": 2, "lanes": 2, "align": "dsp", "a": "E4M3", "b": "E3M4", "stages": 5,
+     "convolution": "yes", "epilogue": "full", "y": "E4M3"},
+]  # fmt: skip
+"""Parameters with multipliers that may be DSP blocks."""
+
 PLAIN_CORES: list[dict[str, Any]] = [
     {"rows": 2, "cols": 2, "lanes": 2, "terms": 40},
     {"rows": 1, "cols": 3, "lanes": 1, "acc": "FP16"},
@@ -24,6 +35,7 @@ PLAIN_CORES: list[dict[str, Any]] = [
      "stages": 3},
     {"rows": 1, "cols": 2, "lanes": 4, "acc": "E5M2", "pages": 4, "terms": 9},
     {"rows": 3, "cols": 1, "lanes": 1, "a": "HFP8_BWD", "b": "HFP8_FWD", "pages": 16},
+    *DSP_CORES,
 ]  # fmt: skip
 """Parameters other than the defaults, without an epilogue."""
 

@@ -14,9 +14,10 @@ from ..numbers.pipeline import Pipeline
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
 from ..numbers.unpack import unpack
+from ..sums.exact_products import on_grid
 from ..sums.scaled import unpack_scaled
 from .drain import Drain
-from .elements import element_cuts
+from .elements import element_cuts, operand_cuts
 from .elements.exact import ExactElement
 from .elements.operands import joined
 from .elements.rounded import RoundedElement
@@ -61,7 +62,8 @@ class Array(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         p = self.parameters
-        pipe = Pipeline(m, self.valid, [*issue_cuts(p), "operand", *element_cuts(p), "leaving"])
+        cuts = [*issue_cuts(p), *operand_cuts(p), *element_cuts(p), "leaving"]
+        pipe = Pipeline(m, self.valid, cuts)
         m.d.comb += pipe.ready.eq(1)
         i: Any = self.i
         pipe.carried = {
@@ -90,9 +92,9 @@ class Array(wiring.Component):
                 ]
                 for k, there in enumerate(masks)
             ]
-        cut = pipe.cut("operand")
         if columns is not None:
-            columns = cut("columns", columns)
+            for name in operand_cuts(p):
+                columns = pipe.cut(name)("columns", columns)
         element = ExactElement if p.element.is_exact else RoundedElement
         elements: dict[tuple[int, int], Any] = {}
         for row in range(p.rows):
@@ -186,7 +188,10 @@ class Array(wiring.Component):
         code = wire(m, code & there.replicate(width), f"{name}_there")
         if p.element.is_exact:
             scale = p.element.fixed.a if side == "a" else p.element.fixed.b
-            x: Any = unpack_scaled(m, code, formats, scale, name=name, mode=mode)
+            dsp = p.align == "dsp"
+            x: Any = unpack_scaled(m, code, formats, scale, name=name, mode=mode, explicit=dsp)
+            if dsp:
+                return on_grid(m, pipe, x, scale, name)
         else:
             # Such that the product's exponent has the accumulator's offset.
             least = p.acc_format.bias - max(fmt.bias for fmt in p.b_formats)

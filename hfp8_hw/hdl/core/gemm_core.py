@@ -13,7 +13,7 @@ from ..numbers.raw import any_of, wire
 from ..numbers.shape import Amaranth
 from .array import Array, issue_cuts
 from .drain import drain_cuts
-from .elements import element_cuts
+from .elements import element_cuts, operand_cuts
 from .epilogue.path import Epilogue, epilogue_latency
 from .intake import Intake
 from .loader import Loader
@@ -48,7 +48,7 @@ there, and no result."""
 
 def issue_to_result(p: CoreParameters) -> int:
     """Clocks from the issue of a tile's last products to its first results' entry in the queue."""
-    summed = len(issue_cuts(p)) + 1 + len(element_cuts(p)) + 1
+    summed = len(issue_cuts(p)) + len(operand_cuts(p)) + len(element_cuts(p)) + 1
     return summed + len(drain_cuts(p)) + epilogue_latency(p)
 
 

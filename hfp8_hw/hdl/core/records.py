@@ -16,6 +16,10 @@ from ..numbers.shape import Amaranth
 
 SIZE_BITS = MAX_SIZE.bit_length()
 PAGE_BITS = (MAX_PAGES - 1).bit_length()
+UNCHECKED = {"no_rw_check": 1}
+"""Of a memory: what it reads in the clock that writes the same word is not used. So synthesis adds
+nothing behind a block RAM to make that the old word, which would take a LUT and a flip-flop for
+each bit, and time."""
 
 _SUMS: dict[str, ShapeLike] = {
     "m": unsigned(SIZE_BITS),

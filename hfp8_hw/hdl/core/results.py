@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import fifo, stream, wiring
@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ...parameters import CoreParameters
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
-from .records import result_beat, sent_beat, summary
+from .records import UNCHECKED, result_beat, sent_beat, summary
 
 
 def queue_depth(p: CoreParameters, latency: int) -> int:
@@ -58,7 +58,7 @@ class Results(wiring.Component):
         p = self.parameters
         o: Any = self.o
         beat = Value.cast(self.beat)
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(beat), depth=self.depth)
+        m.submodules.queue = queue = _Queue(width=len(beat), depth=self.depth)
         # The memory takes most of a clock to put out a beat.
         head: Any = Signal(
             sent_beat(p), name="queue_head", reset_less=True, attrs={"stage": "queue_head"}
@@ -92,3 +92,12 @@ class Results(wiring.Component):
             m.d.sync += [free.eq(following - p.slots), room.eq(following >= 2 * p.slots)]
         m.d.comb += self.room.eq(room)
         return m
+
+
+class _Queue(fifo.SyncFIFOBuffered):
+    """One whose memory is `UNCHECKED`: it reads no word in the clock that writes it."""
+
+    def elaborate(self, platform: Any) -> Module:
+        m: Any = super().elaborate(platform)
+        m.submodules.storage.attrs.update(UNCHECKED)
+        return cast("Module", m)

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...parameters import CoreParameters
 from ..numbers.shape import Amaranth
-from .records import address_bits, operand_codes, reading, word_bits
+from .records import UNCHECKED, address_bits, operand_codes, reading, word_bits
 
 DEEP = 2048
 """Words of 8 bits of a block RAM of 18 kbit."""
@@ -166,7 +166,9 @@ class Scratchpad(wiring.Component):
         parts = []
         for first in range(0, width, most):
             part = value[first : first + most]
-            bank = memory.Memory(shape=unsigned(len(part)), depth=depth, init=[])
+            # No page is read while it is written.
+            shape = unsigned(len(part))
+            bank = memory.Memory(shape=shape, depth=depth, init=[], attrs=UNCHECKED)
             m.submodules[name if most == width else f"{name}_{first}"] = bank
             write: Any = bank.write_port()
             port: Any = bank.read_port(domain="sync")

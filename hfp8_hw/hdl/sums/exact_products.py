@@ -7,6 +7,7 @@ from typing import Any
 
 from amaranth.hdl import Module
 
+from ...fixed import Scale
 from ...parameters import MacParameters
 from ..numbers.pipeline import Pipeline, Register, prefixed
 from ..numbers.raw import any_of, is_const, wire
@@ -23,6 +24,8 @@ from .fixed_sum import Addend, tree_level
 from .scaled import Scaled, from_fixed, product, unpack_scaled
 
 Pair = tuple[Scaled, Scaled]
+GRID_STEPS = (("half", shifted_by_word), ("shift", in_fixed_point))
+"""With ``align=dsp``: cuts, and what sets an operand on its grid in front of each."""
 
 
 def exact_products(
@@ -69,7 +72,7 @@ def exact_products(
     if p.operands == "codes":
         pairs = _through(pipe.cut("unpack"), tags, pairs)
     if dsp and p.operands == "codes":
-        for place, step in (("half", shifted_by_word), ("shift", in_fixed_point)):
+        for place, step in GRID_STEPS:
             pairs = [
                 (step(m, x, p.fixed.a, f"a{tag}"), step(m, y, p.fixed.b, f"b{tag}"))
                 for tag, (x, y) in zip(tags, pairs, strict=True)
@@ -78,6 +81,15 @@ def exact_products(
     if dsp:
         pairs = _through(pipe.cut("operand"), tags, pairs)
     return summed_products(m, pipe, pairs, p, more_notes)
+
+
+def on_grid(m: Module, pipe: Pipeline, x: Scaled, scale: Scale, name: str) -> Scaled:
+    """One operand alone as `exact_products` has it with ``align=dsp``, from its explicit
+    significand to behind the cut ``operand``; ``unpack``, ``half`` and ``shift`` come before."""
+    x = shifted_within_word(m, x, name).through(prefixed(pipe.cut("unpack"), f"{name}_"))
+    for place, step in GRID_STEPS:
+        x = step(m, x, scale, name).through(prefixed(pipe.cut(place), f"{name}_"))
+    return x.through(prefixed(pipe.cut("operand"), f"{name}_"))
 
 
 def summed_products(

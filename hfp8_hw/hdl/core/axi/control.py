@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
@@ -194,13 +195,15 @@ class Control(wiring.Component):
                 m.d.sync += held.eq(value)
             return held
 
-        area = register_of("area", step["rows"] * step["cols"], p.rows * p.cols, issued)
+        # Blocks are for the array, which has one for each product.
+        times = _times if p.align == "dsp" else operator.mul
+        area = register_of("area", times(step["rows"], step["cols"]), p.rows * p.cols, issued)
         lanes = register_of("lanes", sum(step["mask"], Const(0, 1)), p.lanes)
         amounts = {
             "BUSY": events.busy,
             "STALL_OUT": events.stall_out,
             "STALL_IN": events.stall_in,
-            "MACS": register_of("step", area * lanes, p.macs),
+            "MACS": register_of("step", times(area, lanes), p.macs),
         }
         kept = Signal(
             COUNTER_BITS - 32, name="upper_kept", reset_less=True, attrs={"stage": "events"}
@@ -213,3 +216,8 @@ class Control(wiring.Component):
             ]
             with m.If(getattr(axi, f"read_{name}_LOW")):
                 m.d.sync += kept.eq(count[32:])
+
+
+def _times(x: Amaranth, y: Amaranth) -> Amaranth:
+    """The product of two short numbers, of which synthesis makes no DSP block."""
+    return sum((Mux(x[k], y << k, 0) for k in range(len(x))), Const(0, 1))

@@ -24,8 +24,9 @@ _NOTES = ("nan", "invalid", "plus_inf", "minus_inf", "zero_sign")
 def exact_cuts(p: CoreParameters) -> tuple[str, ...]:
     """The cuts between an element's operands and its sum."""
     levels = (p.lanes - 1).bit_length()
+    dsp = p.align == "dsp"
     return (
-        *registered_cuts(p.stages - 2, ("shift", "product")),
+        *registered_cuts(p.stages - 2, ("product",) if dsp else ("shift", "product")),
         *(f"tree{k}" for k in range(levels)),
         *sum_cuts(1),
     )
