@@ -9,11 +9,12 @@ from typing import Any
 
 from fpga.boards.catalogue import BOARDS
 from fpga.boards.figures import committed
+from fpga.boards.fill import LOGIC
 
 FAULTS = Path(__file__).resolve().parent / "results" / "board-faults.json"
 
-LOGIC = ("TRELLIS_COMB", "ICESTORM_LC", "LUT4")
 MEMORY = ("DP16KD", "ICESTORM_RAM", "BSRAM")
+DSP = ("MULT18X18D", "ALU54B", "ICESTORM_DSP", "MULT9X9", "MULT18X18", "MULTADDALU18X18")
 """What nextpnr calls them, by family."""
 
 
@@ -22,13 +23,28 @@ def bitstreams(table: Callable[..., str]) -> str:
     rows = []
     for row in committed():
         rows.append([
-            f"`{row['board']}`", BOARDS[row["board"]].device, f"`{row['unit']}`",
-            _used(row["used"], LOGIC), _used(row["used"], MEMORY),
-            f"{row['required']:g}", f"{row['achieved']:.1f}", f"{row['bytes']:,}",
+            f"`{row['board']}`", BOARDS[row["board"]].device, design(row),
+            _used(row["used"], LOGIC), sum(row["used"].get(kind, [0])[0] for kind in DSP),
+            _used(row["used"], MEMORY), f"{row['required']:g}", f"{row['achieved']:.1f}",
+            peak(row), f"{row['seconds']} s",
         ])  # fmt: skip
-    head = ["board", "device", "unit", "logic cells", "block RAM", "MHz required", "achieved",
-            "bytes"]  # fmt: skip
+    head = ["board", "device", "design", "LUT", "DSP", "block RAM", "MHz required", "achieved",
+            "peak GMAC/s", "build time"]  # fmt: skip
     return table(head, rows, 3)
+
+
+def design(row: dict[str, Any]) -> str:
+    """The unit, or the core and its array: rows x columns x lanes."""
+    if row["unit"] != "core":
+        return f"`{row['unit']}`"
+    return "`core` " + " x ".join(
+        str(row["parameters"][side]) for side in ("rows", "cols", "lanes")
+    )
+
+
+def peak(row: dict[str, Any]) -> str:
+    """Products a second at the clock that the board has, in 10^9; empty for other units."""
+    return f"{row['macs'] * row['clock'] / 1e9:.3g}" if row["macs"] else ""
 
 
 def _used(used: dict[str, Any], kinds: tuple[str, ...]) -> str:
@@ -37,6 +53,21 @@ def _used(used: dict[str, Any], kinds: tuple[str, ...]) -> str:
             count, available = used[kind]
             return f"{count:,} of {available:,}"
     return "0"
+
+
+def highlight() -> tuple[str, str, str]:
+    """README's row: the core on a board with the most products a second."""
+    cores = [row for row in committed() if row["macs"]]
+    row = max(cores, key=lambda row: row["macs"] * row["clock"])
+    board = row["board"]
+    sides = " x ".join(str(row["parameters"][side]) for side in ("rows", "cols", "lanes"))
+    given = " ".join(f"--param {k}={row['parameters'][k]}" for k in ("rows", "cols", "lanes"))
+    return (
+        f"`core` of {sides} on the board `{board}`, with its serial link",
+        f"{_used(row['used'], LOGIC)} LUT; {row['required']:g} MHz required, "
+        f"{row['achieved']:.0f} achieved; at most {peak(row)} GMAC/s",
+        f"`hfp8 build {board} --design core {given}`, {max(round(row['seconds'] / 60), 1)} minutes",
+    )
 
 
 def faults(table: Callable[..., str]) -> str:

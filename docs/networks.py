@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hfp8_hw.models.zoo import EXAMPLES
-from hfp8_hw.models.zoo.scores import ARITHMETICS, FP32
+from hfp8_hw.models.zoo.scores import ARITHMETICS, FP32, TUNINGS
 
 RESULTS = Path(__file__).resolve().parent / "results"
 Table = Callable[..., str]
-Rows = dict[tuple[str, str, bool], dict[str, Any]]
+Rows = dict[tuple[str, str, str], dict[str, Any]]
 
 
 def scores(table: Table) -> str:
@@ -37,8 +37,9 @@ def scores(table: Table) -> str:
     ]
     devices = sorted({row["device"] for row in listed})
     return (
-        f"{table(head, body, 2)}\n\nBehind a slash: with its biases moved, see below. An empty "
-        "cell was not measured. Percent of the answers that are FP32's:\n\n"
+        f"{table(head, body, 2)}\n\nBehind a slash: with its biases moved; behind another one: "
+        "with its statistics estimated anew, see below. A cell without a slash, or an empty one, "
+        "was not measured any further. Percent of the answers that are FP32's:\n\n"
         f"{table(['model', *(f'`{name}`' for name in others)], agreed, 1)}\n\n"
         f"On {' and '.join(devices)}."
     )
@@ -51,7 +52,7 @@ def _about(listed: list[dict[str, Any]], model: str) -> tuple[str, int]:
 
 def _cell(rows: Rows, model: str, arithmetic: str, what: str) -> str:
     """As it is, and re-tuned."""
-    found = [rows.get((model, arithmetic, tuned)) for tuned in (False, True)]
+    found = [rows.get((model, arithmetic, tuned)) for tuned in TUNINGS]
     return " / ".join(f"{row[what]:.2f}" for row in found if row is not None)
 
 

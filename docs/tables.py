@@ -214,7 +214,6 @@ def highlights() -> str:
     sweeps = _total("sweep", "sweeps")
     whole = [s for s in sweeps if s["complete"]]
     billions = sum(s["transfers"] for s in whole) / 1e9
-    sums = sum(s["transfers"] for s in sweeps if not s["complete"])
     differing = sum(s["mismatches"] for s in sweeps)
     streams = [p for p in _total("prove", "proofs") if p["property"] == "stream"]
     proved = sum(p["status"] == "proved" for p in streams)
@@ -232,8 +231,7 @@ def highlights() -> str:
             f"{len(whole)} configurations, {billions:,.0f} billion inputs, {differing} mismatches",
             "`hfp8 sweep UNIT`, 20 seconds for 2^32 inputs of a quantizer",
         ),
-        ("sampled sums and updates", f"{sums:,} transfers, {differing} mismatches",
-         "`hfp8 sweep UNIT`, 6 minutes for 10^9 of `mac`"),
+        boards.highlight(),
         ("stream behaviour proved", f"{proved} of {len(streams)} configurations",
          "`hfp8 prove UNIT`, seconds per property"),
         ("planted faults found", f"{states.count('killed')} of {real} (seed 1)",

@@ -66,7 +66,24 @@ def traffic(table: Table) -> str:
         f"{data['size']:,} weights between network namespaces of limited bandwidth, on two cores. "
         "The model is the time of a worker's own sums, and the bytes divided by the rate:\n\n"
     )
-    return said + table(head, body, 3)
+    return said + table(head, body, 3) + _on_gpus()
+
+
+def _on_gpus() -> str:
+    """A sentence of the exchange among GPUs of one machine."""
+    data = _load("traffic-gpu.json")
+    if data is None:
+        return ""
+    rows = data["rows"]
+    times = ", ".join(f"{row['scheme']} {row['seconds'] * 1e3:.2f} ms" for row in rows)
+    own = 1e3 * rows[-1]["sums"]
+    return (
+        f"\n\nBetween {rows[0]['workers']} {rows[0]['device']} GPUs of one machine, by NCCL and "
+        f"with PyTorch {data['torch']}, {data['size']:,} weights take: {times}. There the network "
+        f"is no bottleneck, and the 16-bit sums ({own:.2f} ms, which an all-reduce has hidden) "
+        "outweigh the bytes that are saved: "
+        "`python -m hfp8_hw.nn.distributed.traffic --device cuda --size 100000000 --repeats 9`."
+    )
 
 
 def results(table: Table) -> str:

@@ -64,9 +64,9 @@ ARRAYS: dict[str, CoreArray] = {
         ("64x64x64", "16x16x256"),
     ),
     "smallest": CoreArray(
-        "143 x 143, exact sums, 2 x 2 elements of one lane",
-        {"a": "HFP8_FWD", "b": "HFP8_FWD", "rows": 2, "cols": 2, "lanes": 1, "drains": 1,
-         "a_size": 2048, "b_size": 2048, "terms": 1024},
+        "143 x 143, exact sums, 1 x 2 elements of one lane",
+        {"a": "HFP8_FWD", "b": "HFP8_FWD", "rows": 1, "cols": 2, "lanes": 1,
+         "a_size": 1024, "b_size": 2048, "terms": 1024},
         ("32x32x32", "8x8x128"),
         "ice40-up5k",
     ),

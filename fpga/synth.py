@@ -86,11 +86,9 @@ def synthesise(
     ToolMissing, ToolError
         If a tool is missing or fails: there are no figures of a failed run.
     """
-    chosen = check_device(device)
+    chosen = check_flow(device, dsp)
     check_int("seeds", seeds, *SEEDS_RANGE)
-    if dsp and not chosen.has_dsp:
-        raise ParameterError(f"dsp={dsp!r} is not allowed for {device}: it has no DSP blocks")
-    tools = [find(tool, "synth")[1] for tool in ("yosys", chosen.place[0])]
+    tools = versions(chosen)
     key = hashlib.sha256(
         json.dumps(
             [package.verilog, asdict(chosen), dsp, seeds, tools, _texts(package), _passes()]
@@ -107,6 +105,25 @@ def synthesise(
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_whole(kept, json.dumps(report.to_dict()).encode())
     return report
+
+
+def check_flow(name: object, dsp: bool) -> Device:
+    """The device of that name, with or without DSP blocks.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, or it has no DSP blocks to use.
+    """
+    device = check_device(name)
+    if dsp and not device.has_dsp:
+        raise ParameterError(f"dsp={dsp!r} is not allowed for {name}: it has no DSP blocks")
+    return device
+
+
+def versions(device: Device, extra: str = "synth") -> list[str]:
+    """The flow's tools and their versions; raises ToolMissing, which names the extra."""
+    return [find(tool, extra)[1] for tool in ("yosys", device.place[0])]
 
 
 def _passes() -> list[str]:

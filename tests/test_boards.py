@@ -17,6 +17,7 @@ from verif.board.serve import CLOCKS
 
 from .conftest import Cli
 
+BUILT = [name for name, board in BOARDS.items() if board.bitstream]
 SCRIPT = """#!/bin/sh
 set -e
 : ${YOSYS:=yosys}
@@ -33,6 +34,7 @@ def test_the_list(cli: Cli) -> None:
     boards = {row["name"]: row for row in json.loads(out)["boards"]}
     assert status == 0 and set(boards) == set(BOARDS) >= {"ulx3s-85f", "icebreaker"}
     assert boards["icebreaker"]["clock"] == 12_000_000 and boards["icebreaker"]["bitstream"] is True
+    assert [name for name, row in boards.items() if not row["bitstream"]] == ["arty-a7-35t"]
     assert "iCE40UP5K" in cli("boards")[1]
 
 
@@ -49,6 +51,18 @@ def test_simulated_boards_have_the_clocks_of_real_ones() -> None:
         (["icebreaker", "--param", "stages=99"], "stages=99 is not allowed"),
         (["icebreaker", "--param", "lines=9"], "lines='9' is not allowed: quantizer has no such"),
         (["icebreaker", "--param", "stages=2", "--param", "stages=3"], "stages is given already"),
+        (["icebreaker", "--param", "stages=3", "--param", "stages=3"], "stages is given already"),
+        (
+            ["icebreaker", "--param", "in-name=3", "--param", "in_name=4"],
+            "in_name is given already",
+        ),
+        (
+            ["icebreaker", "--fill", "--design", "mac"],
+            "design='mac' is not allowed with fill: core",
+        ),
+        (["icebreaker", "--fill", "--param", "rows=0"], "rows=0 is not allowed"),
+        (["icebreaker", "--fill", "--fill-limit", "0"], "fill-limit=0 is not allowed: an integer "),
+        (["icebreaker", "--fill-limit", "50"], "fill-limit=50 is not allowed without fill"),
     ],
 )
 def test_bad_input(cli: Cli, words: list[str], said: str) -> None:
@@ -105,7 +119,7 @@ def test_a_missed_clock_is_no_bitstream(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", BUILT)
 def test_real_bitstreams(cli: Cli, tmp_path: Path, board: str) -> None:
     """The same bytes twice, and what the packers make begins as their formats do."""
     found = []
@@ -120,8 +134,8 @@ def test_real_bitstreams(cli: Cli, tmp_path: Path, board: str) -> None:
 @pytest.mark.slow
 def test_committed_figures_are_of_the_bitstreams_as_they_are() -> None:
     """What was measured is what is put on the boards, and every board met its clock."""
-    rows = {f"{row['board']} {row['unit']}": row for row in committed()}
-    assert set(rows) == {row.name for row in ROWS} and {row.board for row in ROWS} == set(BOARDS)
+    rows = {row["name"]: row for row in committed()}
+    assert set(rows) == {row.name for row in ROWS} and {row.board for row in ROWS} == set(BUILT)
     for row in ROWS:
         assert rows[row.name]["build"] == row.module().build.hex(), row.name
         assert rows[row.name]["achieved"] >= rows[row.name]["required"], row.name

@@ -103,3 +103,27 @@ def test_dashes_and_underscores(cli: Cli, tmp_path: Path) -> None:
         assert status == 0
         names.add(out)
     assert len(names) == 1
+
+
+def _with_parameters() -> list[tuple[str, ...]]:
+    found = []
+    for words in COMMANDS:
+        command: Any = cli_group
+        for word in words:
+            command = command.commands[word]
+        if any(isinstance(p, ParameterOption) for p in command.params):
+            found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("words", _with_parameters(), ids=" ".join)
+@pytest.mark.parametrize(
+    ("twice", "name"),
+    [("--stages 2 --stages 2", "stages"), ("--stages 3 --stages=2", "stages"),
+     ("--y-overflow 2 --y_overflow 2", "y_overflow")],
+)  # fmt: skip
+def test_a_parameter_is_given_once(cli: Cli, words: tuple[str, ...], twice: str, name: str) -> None:
+    """The same value is no exception, and neither is the other spelling."""
+    first, value, *rest = twice.split()
+    said = cli.refused(*started(words, first, value), *rest)
+    assert f"{name}='2' is not allowed: {name} is given already" in said

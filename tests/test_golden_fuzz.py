@@ -24,7 +24,7 @@ QUICK = settings(
     max_examples=60, derandomize=True, deadline=None, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-LONG = settings(QUICK, max_examples=20_000)
+LONG = settings(QUICK, max_examples=6_000)
 
 formats = st.builds(
     FloatFormat, st.integers(2, 8), st.integers(1, 23), st.integers(-128, 383),

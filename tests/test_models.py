@@ -114,3 +114,25 @@ def test_run_prints_where_nodes_run_and_what_that_costs(
     assert [node["where"] for node in data["plan"]] == ["hfp8", "host", "host", "hfp8"]
     with np.load(out) as file:
         assert file["y"].shape == (3, 10)
+
+
+def test_the_plan_counts_the_products_of_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, samples = small_net(tmp_path)
+    np.savez(tmp_path / "c.npz", x=samples["x"][:2])
+    np.savez(tmp_path / "x.npz", x=np.concatenate([samples["x"], samples["x"][:2]]))
+    report, page = tmp_path / "r.json", tmp_path / "r.html"
+    # Batches of 3 and of 2, after a calibration with 2.
+    words = ["run", str(path), "--inputs", str(tmp_path / "x.npz"), "--calibrate",
+             str(tmp_path / "c.npz"), "--batch", "3", "--keep", "gemm"]  # fmt: skip
+    assert main([*words, "--report", str(report), "--report", str(page)]) == 0
+    conv, gemm = 5 * 4 * 25 * 27, 5 * 4 * 10
+    text = capsys.readouterr().out
+    assert f"MACs of 5 samples: {conv:,} in 8 bits, {gemm} in FP32" in text
+    data = json.loads(report.read_text())
+    assert data["samples"] == 5 and [n["macs"] for n in data["plan"]] == [conv, 0, 0, gemm]
+    assert [(n["name"], n["macs"]) for n in data["nodes"]] == [("conv", conv)]
+    assert data["plan"][0]["shape"] == [3, 4, 5, 5]
+    html = page.read_text()
+    assert f"<b>{conv:,}</b> MACs in 8 bits" in html and f'class="n">{gemm}</td>' in html

@@ -14,7 +14,7 @@ import pytest
 
 from hfp8_hw import ParameterError
 from hfp8_hw.parameters import UNITS
-from verif.regression import dask_runs
+from verif.regression import cluster, dask_runs
 from verif.simulation.simulate import Outcome
 from verif.simulation.verify import Result, Task
 
@@ -172,7 +172,7 @@ def written(path: Path) -> str:
 def test_a_cluster_elsewhere_gives_the_same(
     cli: Cli, matrix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_runs, "ANSWER_SECONDS", HOUR)
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", HOUR)
     told = tmp_path / "scheduler.json"
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(told)]
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(told)]
@@ -196,7 +196,7 @@ def test_a_cluster_elsewhere_gives_the_same(
 
 
 def test_refusals(cli: Cli, matrix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_runs, "ANSWER_SECONDS", 0.1)  # nobody is there to answer
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 0.1)  # nobody is there to answer
     said = cli.refused("regress", "--matrix", matrix, "--scheduler", "tcp://127.0.0.1:1")
     assert "scheduler='tcp://127.0.0.1:1' is not allowed" in said
     assert "cannot be read" in cli.refused("regress", "--matrix", "/nowhere.toml")

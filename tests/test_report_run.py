@@ -1,11 +1,15 @@
 """The page of a run, in a real browser."""
 
+import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from selenium.webdriver.common.by import By
+
+from verif.report.charts import sqnr_chart
 
 from .conftest import Cli
 from .onnx_files import small_net
@@ -27,6 +31,12 @@ def test_the_page_of_a_run(cli: Cli, tmp_path: Path, browser: Any) -> None:  # n
     assert len(charts) == 1 + 2 * 2 and all(chart.is_displayed() for chart in charts)
     # Two bars a node; a bar for each magnitude and sign that occurs.
     assert len(charts[0].find_elements(By.TAG_NAME, "rect")) == 4
+    names = charts[0].find_elements(By.CSS_SELECTOR, "text.end")
+    assert [name.text.split()[0] for name in names] == ["conv", "gemm"]
+    bars = charts[0].find_elements(By.TAG_NAME, "rect")
+    for name, bar in zip(names, bars[::2], strict=True):  # Each beside its own bars.
+        assert name.rect["x"] + name.rect["width"] <= bar.rect["x"]
+        assert name.rect["y"] < bar.rect["y"] < name.rect["y"] + name.rect["height"]
     counts = np.array(data["nodes"][0]["b"]["histogram"])
     assert counts.sum() == 4 * 27
     assert len(charts[2].find_elements(By.TAG_NAME, "rect")) == np.count_nonzero(counts)
@@ -36,3 +46,15 @@ def test_the_page_of_a_run(cli: Cli, tmp_path: Path, browser: Any) -> None:  # n
     browser.get(page.as_uri())
     width = browser.execute_script("return document.documentElement.scrollWidth")
     assert width <= 400
+
+
+def test_fifty_layers_have_their_names_beside_their_bars() -> None:
+    node = {"sqnr_db": 20.0, "own_sqnr_db": None}
+    chart = sqnr_chart([node | {"name": f"/blocks.{k}/attention/<q>/Conv_{k}"} for k in range(53)])
+    names = re.findall(r'<text class="axis end" x="\d+" y="(\d+)">([^<]*)<title>([^<]*)', chart)
+    assert [whole for _, _, whole in names] == [
+        f"/blocks.{k}/attention/&lt;q&gt;/Conv_{k}" for k in range(53)
+    ]
+    assert all(shown.endswith(f"Conv_{k}") for k, (_, shown, _) in enumerate(names))
+    places = [int(y) for y, _, _ in names]
+    assert min(b - a for a, b in itertools.pairwise(places)) > 10  # Letters are 10 high.

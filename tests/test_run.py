@@ -204,6 +204,24 @@ def test_models_that_are_none(cli: Cli, net: tuple[Path, Path], tmp_path: Path) 
     assert "not an ONNX file with nodes" in cli.refused("run", bad, "--inputs", net[1])
 
 
+def test_models_that_are_too_old_or_quantized_already(
+    cli: Cli, net: tuple[Path, Path], tmp_path: Path
+) -> None:
+    old = save(tmp_path / "o.onnx", [helper.make_node("Add", ["x", "w"], ["y"], broadcast=1)],
+               {"x": None}, ["y"], {"w": np.ones(1, np.float32)}, opset=6)  # fmt: skip
+    said = cli.refused("run", old, "--inputs", net[1])
+    assert "onnxruntime cannot run it (its opset 6 is older than 7; " in said
+    nodes = [helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),
+             helper.make_node("MatMulInteger", ["q", "w"], ["p"], "mm"),
+             helper.make_node("Cast", ["p"], ["y"], to=1)]  # fmt: skip
+    done = save(
+        tmp_path / "q.onnx", nodes, {"x": [None, 4]}, ["y"], {"w": np.ones((4, 2), np.uint8)}
+    )
+    np.savez(tmp_path / "v.npz", x=np.ones((3, 4), np.float32))
+    said = cli.refused("run", done, "--inputs", tmp_path / "v.npz")
+    assert "mm: MatMulInteger is quantized already: give the model as it was in FP32" in said
+
+
 def test_models_that_cannot_run_in_8_bits(cli: Cli, net: tuple[Path, Path], tmp_path: Path) -> None:
     relu = save(tmp_path / "r.onnx", [helper.make_node("Relu", ["x"], ["y"])], {"x": None}, ["y"],
                 {})  # fmt: skip

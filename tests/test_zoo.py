@@ -161,7 +161,7 @@ def test_a_score_is_that_of_the_codes() -> None:
     from hfp8_hw import golden
 
     example = find("digits_mlp")
-    rows = scores(example, ["fp32", "hfp8"], GoldenEngine(), retune=False)
+    rows = scores(example, ["fp32", "hfp8"], GoldenEngine(), tunings=("none",))
     by_name = {row["arithmetic"]: row for row in rows}
     onnx = packages.needed("onnx")
     model = onnx.load_from_string(example.model())
@@ -224,8 +224,8 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
     status, out, _ = cli(*words, "--arith", "int8,e5m2", "--skip-known")
     rows = json.loads(path.read_text())["rows"]
     found = [(row["arithmetic"], row["retuned"]) for row in rows]
-    assert found == [("e5m2", False), ("e5m2", True), ("fp32", False), ("int8", False),
-                     ("int8", True)]  # fmt: skip
+    assert found == [("e5m2", "biases"), ("e5m2", "none"), ("fp32", "none"),
+                     ("int8", "biases"), ("int8", "none")]  # fmt: skip
     assert "int8" not in out and "e5m2" in out
     assert cli("bench", "models", "digits_mlp", "--files", str(tmp_path / "new"))[0] == 0
     with np.load(tmp_path / "new" / "digits_mlp-inputs.npz") as file:
@@ -238,7 +238,7 @@ def test_what_the_command_refuses(cli: Cli, tmp_path: Path) -> None:
     assert f"model='vgg' is not allowed: one of {', '.join(EXAMPLES)}" in said
     said = cli.refused("bench", "models", "--arith", "fp32,fp8")
     assert f"arith='fp8' is not allowed: one of {', '.join(ARITHMETICS)}" in said
-    for words in (("--json", tmp_path / "j.json"), ("--arith", "fp32"), ("--no-retune",)):
+    for words in (("--json", tmp_path / "j.json"), ("--arith", "fp32"), ("--retune", "none")):
         said = cli.refused("bench", "models", "digits_mlp", "--files", tmp_path / "m", *words)
         assert f"{words[0][2:]} is not allowed with --files, which scores nothing" in said
     assert not (tmp_path / "m").exists()

@@ -10,7 +10,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,15 @@ from .catalogue import Board
 from .on_board import OnBoard, make_platform
 
 Step = Callable[[str], None]
+"""Is told which tool runs."""
 _NAME = "hfp8"
 _REPORT = "report.json"
+_LOG = f"{_NAME}.tim"
 _UTILISATION = re.compile(r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
+
+
+def silent(_: str) -> None:
+    """A `Step` that says nothing."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Built:
     used : dict
         By kind of cell, as nextpnr names it: how many are used, and how many there are.
     required, achieved : float
-        MHz of the board's clock.
+        MHz of the design's clock.
     content : bytes
     seconds : float
         How long the tools took.
@@ -62,9 +68,145 @@ class Built:
         return {key: value for key, value in asdict(self).items() if key not in left}
 
 
-def build(
-    module: BoardModule, board: Board, *, seed: int = 1, step: Step = lambda _: None
-) -> Built:
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done for a bitstream.
+
+    Members
+    -------
+    files : dict
+        What the tools read, by name.
+    calls : list of (str, list of str)
+        Tools and their arguments: synthesis, then place-and-route, then the packer.
+    """
+
+    module: BoardModule
+    board: Board
+    files: dict[str, bytes]
+    calls: list[tuple[str, list[str]]]
+
+    @property
+    def synthesis(self) -> list[tuple[str, list[str]]]:
+        """The calls before place-and-route."""
+        return self.calls[: self._placing]
+
+    @property
+    def placement(self) -> tuple[str, list[str]]:
+        """The call of nextpnr."""
+        return self.calls[self._placing]
+
+    @property
+    def packing(self) -> list[tuple[str, list[str]]]:
+        """The calls after it."""
+        return self.calls[self._placing + 1 :]
+
+    @property
+    def tools(self) -> list[str]:
+        """The tools' names and versions.
+
+        Raises
+        ------
+        ToolMissing
+            If one is not installed.
+        """
+        return list(dict.fromkeys(find(tool, "board")[1] for tool, _ in self.calls))
+
+    @property
+    def _placing(self) -> int:
+        return next(k for k, (tool, _) in enumerate(self.calls) if tool.startswith("nextpnr"))
+
+
+def plan(module: BoardModule, board: Board, *, seed: int = 1) -> Plan:
+    """What is to be done for the bitstream of a module for a board."""
+    require("amaranth_boards", extra="board")
+    options = dict(board.options)
+    options["nextpnr_opts"] = (
+        f"--report {_REPORT} --timing-allow-fail --seed {seed} --freq {module.clock / 1e6:g}"
+    )
+    made = make_platform(board).prepare(OnBoard(module, board), _NAME, emit_src=False, **options)
+    calls = commands(made.files[f"build_{_NAME}.sh"])
+    files = {
+        name: text if isinstance(text, bytes) else text.encode()
+        for name, text in made.files.items()
+        if not name.startswith("build_")
+    }
+    return Plan(module, board, files, calls)
+
+
+def synthesise(planned: Plan, folder: Path, step: Step = silent) -> None:
+    """Put the files into a folder and synthesise there.
+
+    Raises
+    ------
+    ToolMissing, ToolError
+        If a tool is missing or fails.
+    """
+    for name, text in planned.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    for tool, arguments in planned.synthesis:
+        step(tool)
+        find(tool, "board")
+        run(tool, arguments, folder)
+
+
+def utilisation(planned: Plan, folder: Path, step: Step = silent) -> dict[str, tuple[int, int]]:
+    """How many cells of each kind a synthesised design takes, and how many there are; nothing is
+    placed for it.
+
+    Raises
+    ------
+    ToolMissing, ToolError
+        As `synthesise`.
+    """
+    tool, arguments = planned.placement
+    step(tool)
+    find(tool, "board")
+    run(tool, [*arguments, "--pack-only"], folder)
+    return _utilisation((folder / _LOG).read_text())
+
+
+def place(planned: Plan, folder: Path, step: Step = silent) -> Built:
+    """Place and route what was synthesised in a folder, and pack it. The timing is not judged.
+
+    Raises
+    ------
+    ToolMissing, ToolError
+        As `synthesise`.
+    RunError
+        If the design does not fit.
+    """
+    start = time.monotonic()
+    board = planned.board
+    for tool, arguments in [planned.placement, *planned.packing]:
+        step(tool)
+        find(tool, "board")
+        try:
+            run(tool, arguments, folder)
+        except ToolError:
+            log = folder / _LOG
+            check_fits(log.read_text() if log.exists() else "", board)
+            raise
+    report = json.loads((folder / _REPORT).read_text())
+    content = (folder / f"{_NAME}.{board.file}").read_bytes()
+    if board.dfu is not None:
+        content += dfu_suffix(content, *board.dfu)
+    return Built(
+        used={
+            kind: (use["used"], use["available"])
+            for kind, use in report["utilization"].items()
+            if use["used"]
+        },
+        required=planned.module.clock / 1e6,
+        achieved=achieved(report),
+        content=content,
+        seconds=time.monotonic() - start,
+        tools=planned.tools,
+    )
+
+
+def build(module: BoardModule, board: Board, *, seed: int = 1, step: Step = silent) -> Built:
     """Build the bitstream of a module for a board.
 
     The same module, board, seed and tools give the same bytes. The timing is not judged.
@@ -76,45 +218,12 @@ def build(
     RunError
         If the design does not fit.
     """
-    require("amaranth_boards", extra="board")
     start = time.monotonic()
-    platform = make_platform(board)
-    options = dict(board.options)
-    options["nextpnr_opts"] = f"--report {_REPORT} --timing-allow-fail --seed {seed}"
-    plan = platform.prepare(OnBoard(module, board), _NAME, emit_src=False, **options)
-    tools = []
+    planned = plan(module, board, seed=seed)
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
-        folder = Path(scratch)
-        for name, text in plan.files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        for tool, arguments in commands(plan.files[f"build_{_NAME}.sh"]):
-            step(tool)
-            tools.append(find(tool, "board")[1])
-            try:
-                run(tool, arguments, folder)
-            except ToolError:
-                log = folder / f"{_NAME}.tim"
-                check_fits(log.read_text() if log.exists() else "", board)
-                raise
-        report = json.loads((folder / _REPORT).read_text())
-        content = (folder / f"{_NAME}.{board.file}").read_bytes()
-    if board.dfu is not None:
-        content += dfu_suffix(content, *board.dfu)
-    required = board.clock / 1e6
-    return Built(
-        used={
-            kind: (use["used"], use["available"])
-            for kind, use in report["utilization"].items()
-            if use["used"]
-        },
-        required=required,
-        achieved=achieved(report),
-        content=content,
-        seconds=time.monotonic() - start,
-        tools=list(dict.fromkeys(tools)),
-    )
+        synthesise(planned, Path(scratch), step)
+        built = place(planned, Path(scratch), step)
+    return replace(built, seconds=time.monotonic() - start)
 
 
 def commands(script: str | bytes) -> list[tuple[str, list[str]]]:
@@ -164,13 +273,17 @@ def check_fits(log: str, board: Board) -> None:
     RunError
         With what is needed and what there is.
     """
-    found = {kind: (int(used), int(has)) for kind, used, has in _UTILISATION.findall(log)}
-    words = [f"{kind} {used:,} of {has:,}" for kind, (used, has) in found.items() if used > has]
+    found = _utilisation(log).items()
+    words = [f"{kind} {used:,} of {has:,}" for kind, (used, has) in found if used > has]
     if words:
         raise RunError(
             f"the design does not fit on the {board.title}, {board.device}: it needs "
             f"{', '.join(words)}; take a smaller one, or a larger board"
         )
+
+
+def _utilisation(log: str) -> dict[str, tuple[int, int]]:
+    return {kind: (int(used), int(has)) for kind, used, has in _UTILISATION.findall(log)}
 
 
 def achieved(report: dict[str, Any]) -> float:

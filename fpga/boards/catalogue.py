@@ -1,4 +1,4 @@
-"""The boards that bitstreams can be built for: data."""
+"""The boards that designs can be built for: data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ class Board:
     -------
     title, device : str
     clock : int
-        Hz, of the oscillator that the design runs from.
+        Hz, of the oscillator that the design runs from unless the PLL makes another clock of it.
+    pll : str or None
+        The PLL's family: of `fpga.boards.pll.FAMILIES`.
+    pad : bool
+        The oscillator is at the PLL's own pad.
+    bitstream : bool
+        Whether there is an open place-and-route for it.
     module, platform : str
         Of amaranth-boards.
     file : str
@@ -49,6 +55,9 @@ class Board:
     serial: tuple[str, str, str] | None = None
     dfu: tuple[int, int] | None = None
     options: tuple[tuple[str, str], ...] = ()
+    pll: str | None = None
+    pad: bool = False
+    bitstream: bool = True
 
 
 BOARDS: dict[str, Board] = {
@@ -56,6 +65,7 @@ BOARDS: dict[str, Board] = {
         title="Radiona ULX3S 85F",
         device="Lattice ECP5 LFE5U-85F-6",
         clock=25_000_000,
+        pll="ecp5",
         module="ulx3s",
         platform="ULX3S_85F_Platform",
         file="bit",
@@ -68,6 +78,8 @@ BOARDS: dict[str, Board] = {
         title="1BitSquared iCEBreaker",
         device="Lattice iCE40UP5K",
         clock=12_000_000,
+        pll="ice40",
+        pad=True,
         module="icebreaker",
         platform="ICEBreakerPlatform",
         file="bin",
@@ -78,6 +90,7 @@ BOARDS: dict[str, Board] = {
         title="OrangeCrab r0.2 25F, serial adapter at pins 0 (from the host) and 1",
         device="Lattice ECP5 LFE5U-25F-8",
         clock=48_000_000,
+        pll="ecp5",
         module="orangecrab_r0_2",
         platform="OrangeCrabR0_2_25FPlatform",
         file="bit",
@@ -91,6 +104,7 @@ BOARDS: dict[str, Board] = {
         title="Lattice iCE40-HX8K Breakout Board",
         device="Lattice iCE40HX8K",
         clock=12_000_000,
+        pll="ice40",
         module="ice40_hx8k_b_evn",
         platform="ICE40HX8KBEVNPlatform",
         file="bin",
@@ -100,11 +114,22 @@ BOARDS: dict[str, Board] = {
         title="Sipeed Tang Nano 9K",
         device="Gowin GW1NR-LV9QN88PC6/I5",
         clock=27_000_000,
+        pll="gowin",
         module="tang_nano_9k",
         platform="TangNano9kPlatform",
         file="fs",
         loader=("-b", "tangnano9k"),
         reset=("button", 0),
+    ),
+    "arty-a7-35t": Board(
+        title="Digilent Arty A7-35T",
+        device="AMD XC7A35T",
+        clock=100_000_000,
+        module="arty_a7",
+        platform="ArtyA7_35Platform",
+        file="bit",
+        loader=("-b", "arty_a7_35t"),
+        bitstream=False,
     ),
 }
 

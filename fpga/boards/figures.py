@@ -27,18 +27,26 @@ class Row:
     board: str
     unit: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    megahertz: int | None = None
+    """Of the PLL; None for the oscillator's own clock."""
 
     @property
     def name(self) -> str:
         """What tells rows apart."""
-        return f"{self.board} {self.unit}"
+        clock = "" if self.megahertz is None else f" {self.megahertz} MHz"
+        return f"{self.board} {self.unit}{clock}"
 
     def module(self) -> BoardModule:
         """What is put on the board."""
-        return board_module(unit_parameters(self.unit, self.parameters), BOARDS[self.board].clock)
+        clock = BOARDS[self.board].clock if self.megahertz is None else self.megahertz * 10**6
+        return board_module(unit_parameters(self.unit, self.parameters), clock)
 
 
-ROWS = [*(Row(board, "quantizer") for board in BOARDS), Row("ulx3s-85f", "mac")]
+ROWS = [
+    *(Row(name, "quantizer") for name, board in BOARDS.items() if board.bitstream),
+    Row("ulx3s-85f", "mac"),
+    Row("ulx3s-85f", "core", {"rows": 2, "cols": 2, "lanes": 2}),
+]
 
 
 def committed() -> list[dict[str, Any]]:
@@ -54,9 +62,12 @@ def measure(row: Row) -> dict[str, Any]:
     module = row.module()
     built = build(module, BOARDS[row.board])
     return {
+        "name": row.name,
         "board": row.board,
         "unit": row.unit,
         "parameters": module.design.manifest["parameters"],
+        "clock": module.clock,
+        "macs": getattr(unit_parameters(row.unit, row.parameters), "macs", None),
         "build": module.build.hex(),
         "bytes": len(built.content),
         "seconds": round(built.seconds),
@@ -66,12 +77,13 @@ def measure(row: Row) -> dict[str, Any]:
 
 @click.command()
 @click.option("--board", help="Only this one.")
-def main(board: str | None) -> None:
+@click.option("--unit", help="Only this one.")
+def main(board: str | None, unit: str | None) -> None:
     """Build every bitstream and write the figures; each row as soon as there is one."""
     console = Console()
-    found = {f"{row['board']} {row['unit']}": row for row in committed()}
+    found = {row["name"]: row for row in committed()}
     for row in ROWS:
-        if board in (None, row.board):
+        if board in (None, row.board) and unit in (None, row.unit):
             with console.status(row.name):
                 found[row.name] = measure(row)
             rows = [found[r.name] for r in ROWS if r.name in found]

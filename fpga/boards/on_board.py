@@ -13,17 +13,26 @@ from amaranth.lib.cdc import FFSynchronizer
 from rtl_gen.board import TOP, BoardModule
 
 from .catalogue import Board
+from .clocks import add_pll
+from .pll import check_clock
 
 
 class OnBoard(Elaboratable):
     """`rtl_gen.board.BoardModule` with the board's clock, reset, UART and light.
 
-    Registers have no values of their own at power-on, so the module is held in reset for the first
-    255 clocks, and as long as the reset button is pressed.
+    Where the module's clock is not that of the oscillator, the PLL makes it. Registers have no
+    values of their own at power-on, so the module is held in reset for the first 255 clocks, and as
+    long as the reset button is pressed.
+
+    Raises
+    ------
+    ParameterError
+        If the PLL cannot make the module's clock.
     """
 
     def __init__(self, module: BoardModule, board: Board) -> None:
         self.module, self.board = module, board
+        self.setting = check_clock(board, module.clock)
 
     def elaborate(self, platform: Any) -> Module:
         """The board's top."""
@@ -39,10 +48,13 @@ class OnBoard(Elaboratable):
         m.submodules.pin_rx = rx = io.Buffer("i", uart.rx)
         m.submodules.pin_tx = tx = io.Buffer("o", uart.tx)
 
+        locked = Signal(init=1)
+        if self.setting is not None:
+            m.submodules += FFSynchronizer(add_pll(m, platform, self.board, self.setting), locked)
         waited = Signal(8)
         pressed = Signal()
         reset = Signal(init=1)
-        with m.If(waited != 255):
+        with m.If(locked & (waited != 255)):
             m.d.sync += waited.eq(waited + 1)
         m.d.sync += reset.eq((waited != 255) | pressed)
         if self.board.reset is not None:

@@ -24,6 +24,7 @@ from .checks.verify import verify_command
 from .compare import compare_command
 from .demo import demo_command
 from .deploy import deploy_command
+from .explore.command import explore_command
 from .export import export_command
 from .gen import gen_command, list_command
 from .models.retune import retune_command
@@ -52,6 +53,7 @@ for _command in (
     compare_command,
     demo_command,
     synth_command,
+    explore_command,
     bench_command,
     boards_command,
     build_command,

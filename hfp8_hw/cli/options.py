@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..errors import ParameterError, check_choice
+from ..errors import ParameterError, check_choice, shown
 from ..parameters import GENERATED, UNITS, CoreParameters, UnitParameters, unit_parameters
 from .types import Integer, name_of
 
@@ -68,11 +68,12 @@ class UnitCommand(click.Command):
         """The units that a command line names, before anything is checked."""
         before, ctx.resilient_parsing = ctx.resilient_parsing, True
         try:
-            values, _, _ = self.make_parser(ctx).parse_args(list(args))
+            values, _, order = self.make_parser(ctx).parse_args(list(args))
         except click.UsageError:
             return []
         finally:
             ctx.resilient_parsing = before
+        _check_once(values, order)
         found: list[str] = []
         for argument in self.params:
             if isinstance(argument, click.Argument) and argument.name in ("unit", "units"):
@@ -109,6 +110,16 @@ class UnitCommand(click.Command):
                 )
 
 
+def _check_once(values: Mapping[str, Any], order: Sequence[click.Parameter]) -> None:
+    """Refuse a parameter that is given twice: it is not clear which is meant."""
+    given = [one.name for one in order if isinstance(one, ParameterOption)]
+    for name in given:
+        if name is not None and given.count(name) > 1:
+            raise ParameterError(
+                f"{name}={shown(values[name])} is not allowed: {name} is given already"
+            )
+
+
 class GeneratorCommand(UnitCommand):
     """A command for all that Verilog is generated for, the core too."""
 
@@ -121,6 +132,7 @@ class CoreCommand(GeneratorCommand):
     known = (CoreParameters.unit,)
 
     def _named(self, ctx: click.Context, args: list[str]) -> list[str]:
+        super()._named(ctx, args)
         return list(self.known)
 
 

@@ -12,6 +12,7 @@ import click
 from ..errors import ParameterError, check_choice, integer, shown
 from ..files import check_output, try_output
 from ..parameters import UNITS
+from ..protocol import hertz
 
 
 def name_of(param: click.Parameter | None) -> str:
@@ -48,6 +49,21 @@ class Integer(click.ParamType):  # type: ignore[type-arg]
                 f"an integer {allowed}"
             )
         return number
+
+
+class Megahertz(click.ParamType):  # type: ignore[type-arg]
+    """A clock in MHz, with at most six digits behind the point; its value is in Hz."""
+
+    name = "MHz"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The Hz; raises ParameterError for anything else."""
+        found = hertz(value) if isinstance(value, str) else int(value)
+        if not found:
+            raise ParameterError(
+                f"{name_of(param)}={shown(value)} is not allowed: MHz, such as 50 or 33.75"
+            )
+        return found
 
 
 class _Path(click.ParamType):  # type: ignore[type-arg]

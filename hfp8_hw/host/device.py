@@ -67,7 +67,8 @@ class Device:
         Parameters
         ----------
         url : str
-            ``serial://PATH`` for a serial port, ``sim://BOARD`` for a simulated board.
+            ``serial://PATH`` for a serial port, ``sim://BOARD`` for a simulated board,
+            ``sim://BOARD@MHZ`` for one with another clock than its oscillator's.
         parameters : UnitParameters, optional
             What is on the simulated board.
 

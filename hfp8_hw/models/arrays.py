@@ -1,4 +1,5 @@
-"""The arrays that a model is given: checked against its inputs, and cut into batches."""
+"""The arrays that a model is given: checked against its inputs, and cut into batches;
+and what the model gave for these, joined."""
 
 from __future__ import annotations
 
@@ -207,3 +208,32 @@ def batches(graph: Graph, arrays: Arrays, most: int | None = None) -> Iterator[d
             name: array[start : start + step] if name in names else array
             for name, array in arrays.items()
         }
+
+
+def joined(parts: list[dict[str, Any]], once: set[str]) -> dict[str, Any]:
+    """The outputs of all batches, along the first axis; of sequences, all that is in them. Those
+    named ``once`` are the same in each.
+
+    Raises
+    ------
+    ParameterError
+        For outputs that do not fit together.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    found: dict[str, Any] = {}
+    for name in parts[0] if parts else ():
+        every = [part[name] for part in parts]
+        if name in once:
+            found[name] = every[0]
+        elif isinstance(every[0], list):
+            found[name] = [one for each in every for one in each]
+        elif len({np.shape(one)[1:] for one in every}) > 1:
+            shapes = ", ".join(map(str, dict.fromkeys(np.shape(one) for one in every)))
+            raise ParameterError(
+                f"inputs are not allowed: output {name!r} has the shapes {shapes} in several "
+                "batches, which do not fit together; give fewer samples, or another batch"
+            )
+        else:
+            found[name] = np.concatenate(every) if np.ndim(every[0]) else np.stack(every)
+    return found

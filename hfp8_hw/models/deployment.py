@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,14 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
 from ..golden.engine import Engine
 from . import arrays as given_arrays
 from .dense import IntegerEngine, single_products
 from .graph import Graph, load
 from .host import Part, schedule
 from .layers import Layer
-from .numbers import KINDS, WIDE, Coded, Number, number, scaled_sums, sums_values, wide_sums
+from .numbers import (
+    KINDS,
+    WIDE,
+    Coded,
+    Number,
+    by_channel,
+    number,
+    scaled_sums,
+    sums_values,
+    wide_sums,
+)  # fmt: skip
 from .observe import Reference, observed
 from .plan import EIGHT, SUMS, Node, Plan, Settings, make_plan
 from .plan import WIDE as IN_16_BITS
@@ -85,6 +95,10 @@ class Deployment:
             {name: number(kind, one, 0 if name in graph.tensors else ROOM)
              for name, one in most.items()} for kind in (KINDS[settings.format], WIDE)
         )  # fmt: skip
+        if settings.scales == "channel":
+            for name, axis in plan.channels(graph).items():
+                weights = graph.constant(name)
+                self.numbers[name] = by_channel(self.numbers[name], weights, axis)
         self.notes = [
             f"{node.name}: its operand {name!r} is 0 in all samples that give scales, so that its "
             "scale is 1, whatever it will be"
@@ -104,8 +118,29 @@ class Deployment:
     def work(self, inputs: given_arrays.Arrays) -> float:
         """About how many products are computed for samples."""
         whole = given_arrays.checked(self.graph, inputs)
-        macs = sum(node.macs for node in self.nodes if node.where == EIGHT)
-        return macs * given_arrays.samples(self.graph, whole) / self.plan.samples
+        return self.plan.macs(EIGHT) * given_arrays.samples(self.graph, whole) / self.plan.samples
+
+    def planned(self, inputs: given_arrays.Arrays, batch: int | None = None) -> Plan:
+        """The plan of a run: with how many products the nodes compute for these samples.
+
+        For that the model runs in FP32 on a batch of each size. Shapes are those of the first.
+
+        Raises
+        ------
+        ParameterError
+            As `run`.
+        """
+        whole = given_arrays.checked(self.graph, inputs)
+        self.reference.check_batches(whole, batch)
+        first: dict[tuple[tuple[int, ...], ...], dict[str, Any]] = {}
+        count = Counter[tuple[tuple[int, ...], ...]]()
+        for one in given_arrays.batches(self.graph, whole, batch):
+            sizes = tuple(np.shape(array) for array in one.values())
+            first.setdefault(sizes, one)
+            count[sizes] += 1
+        runs = ((count[sizes], observed(self.reference, [one]).facts)
+                for sizes, one in first.items())  # fmt: skip
+        return self.plan.of(self.graph, given_arrays.samples(self.graph, whole), runs)
 
     @cached_property
     def reference(self) -> Reference:
@@ -161,7 +196,9 @@ class Deployment:
                 wanted.append({name: reference[name] for name in self.graph.outputs})
                 for record in outcome.compared:
                     record.add(parts[-1][record.name], reference[record.name])
-        outcome.outputs, outcome.reference = (_joined(every, once) for every in (parts, wanted))
+        outcome.outputs, outcome.reference = (
+            given_arrays.joined(every, once) for every in (parts, wanted)
+        )
         return outcome
 
     def _batch(
@@ -252,7 +289,8 @@ class Deployment:
         coded = [self._coded(name, values, wide) for name in layer.operands]
         first, second = ((self.wide if wide else self.numbers)[name] for name in layer.operands)
         record.a = record.a or Operand(first.kind, first.scale)
-        record.b = record.b or Operand(second.kind, second.scale)
+        channels = 0 if second.factors is None else second.factors.size
+        record.b = record.b or Operand(second.kind, second.scale, channels)
         for operand, name, one in zip((record.a, record.b), layer.operands, coded, strict=True):
             # A weight is the same in every batch.
             if not operand.elements or name not in self.graph.tensors:
@@ -267,6 +305,9 @@ class Deployment:
         first, second = (numbers[name].scale for name in layer.operands)
         dtype = self._value(layer.operands[0], values).dtype
         products = scaled_sums(sums, (first, second), dtype)
+        factors = numbers[layer.operands[1]].factors
+        if factors is not None:
+            products = layer.scaled(products, factors)
         addend = self._value(layer.addend, values) if layer.addend else None
         if addend is not None:
             addend = addend.astype(products.dtype)
@@ -301,35 +342,6 @@ class Deployment:
                       if name and name not in self.graph.tensors]  # fmt: skip
             self._alone[node.name] = Part(self.graph, [node], inputs, [node.output[0]])
         return self._alone[node.name]
-
-
-def _joined(parts: list[dict[str, Any]], once: set[str]) -> dict[str, Any]:
-    """The outputs of all batches, along the first axis; of sequences, all that is in them. Those
-    named ``once`` are the same in each.
-
-    Raises
-    ------
-    ParameterError
-        For outputs that do not fit together.
-    """
-    if len(parts) == 1:
-        return parts[0]
-    found: dict[str, Any] = {}
-    for name in parts[0] if parts else ():
-        every = [part[name] for part in parts]
-        if name in once:
-            found[name] = every[0]
-        elif isinstance(every[0], list):
-            found[name] = [one for each in every for one in each]
-        elif len({np.shape(one)[1:] for one in every}) > 1:
-            shapes = ", ".join(map(str, dict.fromkeys(np.shape(one) for one in every)))
-            raise ParameterError(
-                f"inputs are not allowed: output {name!r} has the shapes {shapes} in several "
-                "batches, which do not fit together; give fewer samples, or another batch"
-            )
-        else:
-            found[name] = np.concatenate(every) if np.ndim(every[0]) else np.stack(every)
-    return found
 
 
 def prepare(

@@ -146,7 +146,12 @@ def load(path: Path, *, fold: bool = True) -> Graph:
         model = _folded(model, fold=fold and not retuned)
     except Exception as error:
         # onnxruntime's errors have no common class.
-        raise ParameterError(f"{refusal}: onnxruntime cannot run it ({_line(error)})") from None
+        opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+        old = 0 < opset < _OLDEST_OPSET
+        why = f"its opset {opset} is older than {_OLDEST_OPSET}; " if old else ""
+        raise ParameterError(
+            f"{refusal}: onnxruntime cannot run it ({why}{_line(error)})"
+        ) from None
     _name(model)
     return Graph(path, model)
 
@@ -173,6 +178,9 @@ def _line(error: Exception) -> str:
 
 RETUNED = "hfp8.retuned"
 """The property of a model whose statistics of batch normalization `retune` wrote."""
+
+_OLDEST_OPSET = 7
+"""The first version of ONNX's operators all of which onnxruntime runs."""
 
 _NORM_FUSIONS = ("ConvBNFusion", "MatMul_BatchNormalization_Fusion")
 """onnxruntime's names for what puts batch normalization into weights."""

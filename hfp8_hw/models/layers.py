@@ -48,6 +48,15 @@ class Layer:
         """The name of the bias, or of Gemm's C; empty if there is none."""
         return self.node.input[2] if len(self.node.input) > 2 else ""
 
+    def channels(self, w: tuple[int, ...]) -> int | None:
+        """The axis of a second operand of this shape that the output's channels come from; None
+        where there is none."""
+        raise NotImplementedError
+
+    def scaled(self, products: Array, factors: Array) -> Array:
+        """The values of the job's results times a factor for each channel."""
+        return products * factors.reshape(1, 1, -1).astype(products.dtype)
+
     def job(self, x: Array, w: Array, fmt: str, sums: Sums) -> ProductJob:
         """The job for the codes of both operands."""
         raise NotImplementedError
@@ -80,6 +89,14 @@ def layer(node: NodeProto, x: tuple[int, ...], w: tuple[int, ...]) -> Layer:
 
 class Conv(Layer):
     """Conv along one or two axes; with one, maps have one line."""
+
+    def channels(self, w: tuple[int, ...]) -> int | None:
+        """See `Layer`."""
+        return 0
+
+    def scaled(self, products: Array, factors: Array) -> Array:
+        """See `Layer`."""
+        return products * factors.reshape(len(products), -1, 1).astype(products.dtype)
 
     def windows(self, x: tuple[int, ...], w: tuple[int, ...]) -> Windows:
         """How the kernel moves over a map of shape ``x``."""
@@ -135,6 +152,10 @@ def _two(values: Any, first: int) -> tuple[int, int]:
 class Gemm(Layer):
     """Gemm: alpha A' B' + beta C."""
 
+    def channels(self, w: tuple[int, ...]) -> int | None:
+        """See `Layer`."""
+        return 0 if self.attributes.get("transB", 0) else 1
+
     def _turned(self, array: Array, name: str) -> Array:
         return array.T if self.attributes.get(name, 0) else array
 
@@ -153,6 +174,10 @@ class Gemm(Layer):
 
 class MatMul(Layer):
     """MatMul as NumPy has it: batches broadcast, and vectors have one row or column."""
+
+    def channels(self, w: tuple[int, ...]) -> int | None:
+        """See `Layer`."""
+        return len(w) - 1 if len(w) > 1 else None
 
     def job(self, x: Array, w: Array, fmt: str, sums: Sums) -> ProductJob:
         """See `Layer`."""

@@ -55,10 +55,13 @@ class Number:
     scale : float
         A code's value times the scale is what it stands for. Of a format it is a power of two: the
         format with its exponent bias moved.
+    factors : ndarray or None
+        What the scale is multiplied by, for each channel, in a shape that goes with the tensor's.
     """
 
     kind: str
     scale: float
+    factors: NDArray[np.float32] | None = None
 
     @property
     def moved(self) -> int | None:
@@ -68,6 +71,9 @@ class Number:
     def code(self, x: NDArray[Any]) -> Coded:
         """The codes of a tensor."""
         scaled = _divided(x, self.scale)
+        if self.factors is not None:
+            with np.errstate(over="ignore", under="ignore"):
+                scaled = scaled / self.factors
         if self.kind == INT8:
             nan = np.isnan(scaled)
             whole = np.rint(np.where(nan, 0, scaled))
@@ -89,6 +95,8 @@ class Number:
             found: NDArray[Any] = codes.astype(np.float64) * self.scale
         else:
             found = (value_table(parse_format(self.kind)) * self.scale)[codes]
+        if self.factors is not None:
+            found = found * self.factors
         return found.astype(np.float32) if _ordinary(self.scale) else found
 
 
@@ -138,6 +146,34 @@ def number(kind: str, most: float, room: int = 0) -> Number:
         return Number(kind, max(most / INT8_MOST, 2.0 ** _ENDS[0]))
     exponent = fitting_exponent(most, _top(parse_format(kind)), _ENDS) + room
     return Number(kind, 2.0**exponent)
+
+
+STEPS = 16
+"""Scales in a binade that a channel may have."""
+
+
+def by_channel(whole: Number, w: NDArray[Any], axis: int) -> Number:
+    """The number for all of some weights with a scale for each channel, along an axis.
+
+    Of a format it is, among `STEPS` in the binade from the power of two that `number` gives the
+    channel, the one with the least squared error: where a channel's weights lie between codes is
+    changed by that, not by powers of two. Of INT8 it makes 127 of the channel's largest magnitude.
+    """
+    rows = np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1)
+    most = np.abs(rows).max(1, initial=0).astype(np.float64)
+    least = np.array([number(whole.kind, m).scale if m else whole.scale for m in most])
+    base = np.maximum(least / whole.scale, 2.0**-60)
+    shape = [-1 if k == axis % w.ndim else 1 for k in range(w.ndim)]
+    best = np.full(len(rows), np.inf)
+    found = np.ones(len(rows), np.float32)
+    for step in range(1 if whole.kind == INT8 else STEPS):
+        factors = (base * 2.0 ** (step / STEPS)).astype(np.float32)
+        one = Number(whole.kind, whole.scale, factors.reshape(shape))
+        off = one.values(one.code(w).codes).astype(np.float64) - w
+        errors = np.square(np.moveaxis(off, axis, 0).reshape(len(rows), -1)).sum(1)
+        better = errors < best
+        best[better], found[better] = errors[better], factors[better]
+    return Number(whole.kind, whole.scale, found.reshape(shape))
 
 
 def _top(fmt: FloatFormat) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class Settings:
         Names of nodes that stay on the host, in FP32.
     sums : str
         ``chunked`` or ``exact``, in DLFLOAT16; INT8 has exact integers.
+    scales : str
+        Of weights: one for each ``tensor``, or for each ``channel`` of a product's output.
 
     Raises
     ------
@@ -53,11 +56,13 @@ class Settings:
     first_last: str = "hfp8"
     keep: tuple[str, ...] = ()
     sums: str = "chunked"
+    scales: str = "tensor"
 
     def __post_init__(self) -> None:
         check_choice("format", self.format, FORMATS)
         check_choice("first-last", self.first_last, ("hfp8", "fp16"))
         check_choice("sums", self.sums, SUMS)
+        check_choice("scales", self.scales, ("tensor", "channel"))
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,45 @@ class Plan:
     nodes: list[Node] = field(default_factory=list)
     layers: dict[str, Layer] = field(default_factory=dict)
     samples: int = 1
+
+    def macs(self, where: str) -> int:
+        """Products of all nodes that run there."""
+        return sum(node.macs for node in self.nodes if node.where == where)
+
+    def channels(self, graph: Graph) -> dict[str, int]:
+        """The weights that can have a scale for each channel, and the axis of their channels:
+        constants that are second operands, and of one axis wherever they are used."""
+        found: dict[str, set[int | None]] = {}
+        for one in self.layers.values():
+            first, second = one.operands
+            found.setdefault(first, set()).add(None)
+            if second in graph.tensors:
+                found.setdefault(second, set()).add(one.channels(graph.constant(second).shape))
+        return {n: axis for n, (axis, *more) in found.items() if axis is not None and not more}
+
+    def of(
+        self, graph: Graph, samples: int, runs: Iterable[tuple[int, Mapping[str, Tensor]]]
+    ) -> Plan:
+        """The same plan with the products of other samples.
+
+        Parameters
+        ----------
+        samples : int
+        runs : iterable
+            How often the model runs on arrays of some shapes, and the facts that `make_plan` takes
+            of one of these runs. Nodes have the shapes of the first.
+        """
+        macs, shapes = Counter[str](), dict[str, tuple[int, ...]]()
+        for count, facts in runs:
+            for node in products(graph):
+                macs[node.name] += count * _macs(node, facts)
+                shapes.setdefault(node.name, facts[node.output[0]].shape)
+        nodes = [
+            replace(node, macs=macs[node.name] if node.macs else 0,
+                    shape=shapes.get(node.name, node.shape))
+            for node in self.nodes
+        ]  # fmt: skip
+        return Plan(nodes, self.layers, samples)
 
 
 def products(graph: Graph) -> list[NodeProto]:
@@ -189,6 +233,8 @@ def _reason(node: NodeProto) -> str:
     inner = sorted({kind for kind in _inside(node) if kind in KINDS})
     if inner:
         return f"{', '.join(inner)} in a subgraph"
+    if "Integer" in node.op_type or node.op_type.startswith("QLinear"):
+        return f"{node.op_type} is quantized already: give the model as it was in FP32"
     compound = any(name in node.op_type for name in COMPOUND)
     return "its products are not taken apart" if compound else NO_PRODUCT
 

@@ -69,6 +69,8 @@ class Operand:
     -------
     kind : str
     scale : float
+    channels : int
+        How many have a factor of their own beside the scale; 0 where none has.
     elements, saturated, underflown, zeroed, invalid : int
         As in `hfp8_hw.models.numbers.Coded`, of all batches.
     histogram : ndarray or None
@@ -79,6 +81,7 @@ class Operand:
 
     kind: str
     scale: float
+    channels: int = 0
     elements: int = 0
     saturated: int = 0
     underflown: int = 0

@@ -45,8 +45,8 @@ def batch(step: int) -> tuple[Tensor, Tensor]:
 
 def loss(model: nn.Module, step: int, rank: int, workers: int) -> Tensor:
     """A worker's part of the mean over the whole batch; once in a while far too large."""
-    x, y = batch(step)
-    x, y = x[rank::workers], y[rank::workers]
+    device = next(model.parameters()).device
+    x, y = (part[rank::workers].to(device) for part in batch(step))
     large = 1e30 if step % 23 == 22 and rank == 0 else 1.0
     return nn.functional.cross_entropy(model(x), y, reduction="sum") / BATCH * large
 
@@ -59,12 +59,13 @@ def state_of(model: nn.Module, optimizer: Any, scaler: LossScaler) -> list[Any]:
     found = [x.detach().clone() for x in model.state_dict().values()]
     found += [kept[k][name].clone() for k in sorted(kept) for name in sorted(kept[k])
               if isinstance(kept[k][name], Tensor)]  # fmt: skip
-    return [x.numpy() for x in found] + [scaler.exponent, scaler.skipped]
+    return [x.cpu().numpy() for x in found] + [scaler.exponent, scaler.skipped]
 
 
-def as_workers(exchange: Exchange, steps: int, stop: int, path: str = "") -> list[Any]:
+def as_workers(exchange: Exchange, steps: int, stop: int, path: str = "",
+               device: str = "cpu") -> list[Any]:  # fmt: skip
     """Train; with a path, go on from the state there and leave one there."""
-    model = network()
+    model = network().to(device)
     optimizer = DistributedSGD(model.parameters(), exchange, **OPTIONS)
     scaler = DistributedScaler("hfp8", growth=7)
     done = 0
@@ -86,9 +87,9 @@ def as_workers(exchange: Exchange, steps: int, stop: int, path: str = "") -> lis
     return state_of(model, optimizer, scaler)
 
 
-def alone(workers: int, steps: int) -> list[Any]:
+def alone(workers: int, steps: int, device: str = "cpu") -> list[Any]:
     """What the workers do, in one process: golden adds up their gradients."""
-    model = network()
+    model = network().to(device)
     optimizer, scaler = HFP8SGD(model.parameters(), **OPTIONS), LossScaler("hfp8", growth=7)
     params = list(model.parameters())
     for step in range(steps):
@@ -106,7 +107,7 @@ def alone(workers: int, steps: int) -> list[Any]:
                 codes = to_numpy(encoded(gradients[0]))
                 for gradient in gradients[1:]:
                     codes = golden.add(codes, to_numpy(encoded(gradient)), "DLFLOAT16")
-                total = decoded(from_numpy(np.asarray(codes)))
+                total = decoded(from_numpy(np.asarray(codes))).to(device)
             p.grad = total * 2.0**scaler.exponent
         scaler.step(optimizer)
     return state_of(model, optimizer, scaler)
@@ -135,6 +136,12 @@ def test_any_number_of_workers_gives_the_same_bits(workers: int, steps: int) -> 
     want = alone(workers, steps)
     assert want[-1] > 0  # Some steps were skipped.
     assert_same(start(as_workers, workers, steps, steps, patience=HOUR), want)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_gpus_of_their_own_give_the_same_bits() -> None:
+    want = alone(2, 100, "cuda")
+    assert_same(start(as_workers, 2, 100, 100, "", "cuda", patience=HOUR), want)
 
 
 def test_another_number_of_workers_goes_on_with_the_same_state(tmp_path: Path) -> None:

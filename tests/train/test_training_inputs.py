@@ -246,6 +246,20 @@ def test_a_file_of_results_that_breaks_ends_the_batch(tmp_path: Path) -> None:
     assert path.read_text() == "not JSON any more" and ended.done == 0
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_long_run_is_begun_where_it_can_go_on(goes_on: bool, tmp_path: Path) -> None:
+    """One that leaves no checkpoint would spend the time for nothing."""
+    path, todo = tmp_path / "r.json", batch.queue.SimpleQueue()
+    todo.put(Job("vision_resnet"))
+    row = {"task": "vision_resnet", "arithmetic": "fp32", "seed": 1, "changes": {}, "score": 1,
+           "unit": "%", "seconds": 1, "epochs": 1}  # fmt: skip
+    program = f"import sys\nfor line in sys.stdin: print({json.dumps(json.dumps(row))}, flush=True)"
+    runs = batch.Batch(todo, path, [batch.sys.executable, "-c", program], 1e18, goes_on)
+    runs.estimate = lambda job: np.inf  # type: ignore[method-assign]
+    runs.run(1)
+    assert (runs.done, len(runs.left)) == ((1, 0) if goes_on else (0, 1))
+
+
 def test_a_worker_ends_when_its_gpu_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

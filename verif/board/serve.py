@@ -19,6 +19,7 @@ import click
 
 from hfp8_hw.errors import ParameterError, RunError, check_choice
 from hfp8_hw.parameters import GENERATED, UnitParameters, unit_parameters
+from hfp8_hw.protocol import hertz, megahertz
 from rtl_gen.board import board_module
 
 from .model import Model, compiled
@@ -29,8 +30,11 @@ CLOCKS = {
     "orangecrab-25f": 48_000_000,
     "ice40-hx8k": 12_000_000,
     "tang-nano-9k": 27_000_000,
+    "arty-a7-35t": 100_000_000,
 }
 """Boards and their clocks in Hz, as `fpga.boards.catalogue` has them."""
+LOWEST, HIGHEST = 1_000_000, 999_000_000
+"""Hz, of clocks that a PLL makes."""
 SLICE = 20_000
 """Clocks between two looks at the terminal."""
 IDLE_SECONDS = 0.02
@@ -43,21 +47,31 @@ _SPEEDS = {
 }
 
 
-def check_board(name: str, given: str = "") -> str:
-    """Return the name if there is such a simulated board.
+def check_board(board: str, given: str = "") -> tuple[str, int]:
+    """(name, clock in Hz) of a simulated board: ``NAME``, or ``NAME@MHZ`` for one whose PLL makes
+    another clock. Whether it can is for `fpga.boards.pll` to say: simulated is what the PLL's clock
+    drives, and not the PLL.
 
     ``given`` is the option that it comes from, and its value.
 
     Raises
     ------
     ParameterError
-        If there is not.
+        If there is none, or the clock is none, or too slow for the UART.
     """
+    name, at, text = board.partition("@")
+    wrong = f"{given or f'board={board!r}'} is not allowed"
     if name not in CLOCKS:
+        raise ParameterError(f"{wrong}: one of {', '.join(CLOCKS)}")
+    if not at:
+        return name, CLOCKS[name]
+    clock = hertz(text)
+    if clock is None or not LOWEST <= clock <= HIGHEST:
         raise ParameterError(
-            f"{given or f'board={name!r}'} is not allowed: one of {', '.join(CLOCKS)}"
+            f"{wrong}: behind the @ a clock in MHz, from {megahertz(LOWEST)} to "
+            f"{megahertz(HIGHEST)}, such as {name}@50"
         )
-    return name
+    return name, clock
 
 
 def serve(model: Model, master: int, parent: int) -> None:
@@ -125,7 +139,7 @@ def chosen(design: str) -> UnitParameters:
 def main(board: str, design: str) -> int:
     """Serve a board."""
     try:
-        clock = CLOCKS[check_board(board)]
+        _, clock = check_board(board)
         model = compiled(board_module(chosen(design), clock))
     except (ParameterError, RunError) as error:
         print("refused" if isinstance(error, ParameterError) else "error", error, flush=True)
@@ -144,8 +158,9 @@ def main(board: str, design: str) -> int:
 def command(board: str, design: str) -> None:
     """Simulate a BOARD behind a serial port of its own until the standard input ends.
 
-    Prints the port's path. DESIGN is JSON, a unit's name and its parameters, such as '["mac",
-    {"semantics": "exact"}]'; the default quantizer if it is left out.
+    Prints the port's path. BOARD@MHZ has another clock than the oscillator's. DESIGN is JSON, a
+    unit's name and its parameters, such as '["mac", {"semantics": "exact"}]'; the default quantizer
+    if it is left out.
     """
     # Both ways to end it let go of what is half built.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -21,6 +21,7 @@ from ..errors import ToolMissing
 from ..simulation.simulate import Outcome
 from ..simulation.simulators import SIMULATORS, find
 from ..simulation.verify import Result, Task
+from . import cluster
 
 MATRIX = Path(__file__).with_name("regress.toml")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -188,52 +189,12 @@ def run(
         yield from ((result, False) for result in _distributed(left, jobs, scheduler))
 
 
-ANSWER_SECONDS = 10
-"""How long a scheduler elsewhere may take to answer."""
-_PATIENCE = dict.fromkeys(
-    ("distributed.comm.timeouts.connect", "distributed.scheduler.worker-ttl"), "1h"
-)
-"""Dask's limits for a cluster on this machine, where who does not answer is busy and not lost."""
-
-
 def _distributed(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[Result]:
-    import dask
-    from distributed import Client, LocalCluster, as_completed
-
     from ..simulation.verify import run_task
 
-    cluster = None
-    if scheduler is None:
-        with dask.config.set(_PATIENCE):
-            cluster = LocalCluster(
-                n_workers=min(jobs, len(tasks)), threads_per_worker=1, processes=True,
-                # Any free port: the usual one is taken where another cluster runs.
-                dashboard_address=":0", silence_logs=50,
-            )  # fmt: skip
-    try:
-        try:
-            limit = ANSWER_SECONDS if cluster is None else 3600
-            client = Client(scheduler if cluster is None else cluster, timeout=limit)
-        except (OSError, ValueError) as error:
-            raise ParameterError(f"scheduler={scheduler!r} is not allowed: {error}") from None
-        with client:
-            workers = client.scheduler_info(n_workers=-1)["workers"]
-            if any(worker["nthreads"] > 1 for worker in workers.values()):
-                raise ParameterError(
-                    f"scheduler={scheduler!r} is not allowed: its workers must have one thread "
-                    "each (dask worker --nthreads 1)"
-                )
-            # A lost worker's tasks run again elsewhere; so many losses of one task are its fault.
-            futures = {client.submit(run_task, task, pure=False, retries=5): task for task in tasks}
-            for future in as_completed(futures):
-                task = futures[future]
-                if future.status == "finished":
-                    result = future.result()
-                    keep(result)
-                else:
-                    result = Result(task, None, f"the task was lost: {future.exception()}")
-                yield result
-                future.release()
-    finally:
-        if cluster is not None:
-            cluster.close()
+    for task, result, lost in cluster.distributed(run_task, tasks, jobs, scheduler):
+        if result is None:
+            yield Result(task, None, f"the task was lost: {lost}")
+        else:
+            keep(result)
+            yield result

@@ -11,29 +11,43 @@ from hfp8_hw.formats import parse_format
 
 _WIDTH, _HEIGHT = 720, 150
 
+_NAMES, _LETTERS = 190, 30
+"""The width that names of nodes have, and how many letters that is."""
+
+_LINE = 15
+"""The height of a node in the chart of all."""
+
 
 def sqnr_chart(nodes: list[dict[str, Any]]) -> Markup:
-    """Two bars a node, in dB: against the FP32 model, and of the node by itself."""
+    """A line for each node, in the order in which they run: its name, or the end of it, and two
+    bars in dB, of the node by itself and against the FP32 model. One that differs in nothing has no
+    bar."""
     values = [n[key] for n in nodes for key in ("sqnr_db", "own_sqnr_db") if n[key] is not None]
     top = max([10.0, *values])
-    pitch = _WIDTH / max(1, len(nodes))
+    high, wide = _LINE * len(nodes), _WIDTH - _NAMES
     parts = []
     for level in range(0, int(top) + 1, 10):
-        y = _HEIGHT - level / top * _HEIGHT
-        parts.append(f'<line class="grid" x1="0" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="axis" x="{_WIDTH + 4}" y="{y + 4:.1f}">{level}</text>')
+        x = _NAMES + level / top * wide
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{high}"/>')
+        for y in (-4, high + 12):
+            parts.append(f'<text class="axis middle" x="{x:.1f}" y="{y}">{level}</text>')
     for k, node in enumerate(nodes):
-        for key, kind, at in (("own_sqnr_db", "own", 0.1), ("sqnr_db", "all", 0.5)):
+        y, name = k * _LINE, node["name"]
+        shown = name if len(name) <= _LETTERS else f"\N{HORIZONTAL ELLIPSIS}{name[1 - _LETTERS :]}"
+        parts.append(
+            f'<text class="axis end" x="{_NAMES - 6}" y="{y + 11}">{escape(shown)}'
+            f"<title>{escape(name)}</title></text>"
+        )
+        for key, kind, at in (("own_sqnr_db", "own", 2), ("sqnr_db", "all", 8)):
             value = node[key]
             if value is None:
                 continue
-            high = max(0.0, value) / top * _HEIGHT
             parts.append(
-                f'<rect class="{kind}" x="{(k + at) * pitch:.1f}" y="{_HEIGHT - high:.1f}" '
-                f'width="{max(1.0, 0.4 * pitch - 0.5):.1f}" height="{high:.1f}">'
-                f"<title>{escape(node['name'])}: {value:.1f} dB</title></rect>"
+                f'<rect class="{kind}" x="{_NAMES}" y="{y + at}" '
+                f'width="{max(0.0, value) / top * wide:.1f}" height="5">'
+                f"<title>{escape(name)}: {value:.1f} dB</title></rect>"
             )
-    return _svg("SQNR of each node in dB", parts, _HEIGHT)
+    return _svg("SQNR of each node in dB", parts, high + 16, "chart layers", above=10)
 
 
 def grid_values(kind: str) -> list[float]:
@@ -79,8 +93,10 @@ def histogram(operand: dict[str, Any]) -> Markup:
     return _svg(f"codes of {operand['kind']}", parts, _HEIGHT + 16)
 
 
-def _svg(label: str, parts: list[str], height: float) -> Markup:
+def _svg(
+    label: str, parts: list[str], height: float, kind: str = "chart", above: int = 0
+) -> Markup:
     return Markup(
-        f'<svg class="chart" role="img" aria-label="{escape(label)}" '
-        f'viewBox="0 -6 {_WIDTH + 30} {height + 12}">{"".join(parts)}</svg>'
+        f'<svg class="{kind}" role="img" aria-label="{escape(label)}" '
+        f'viewBox="0 {-6 - above} {_WIDTH + 30} {height + above + 12}">{"".join(parts)}</svg>'
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -128,6 +128,14 @@ def expected(package: Package, given: Prepared) -> tuple[NDArray[Any], NDArray[A
     return codes, flags
 
 
+def golden_errors(package: Package, given: Prepared) -> dict[str, Any]:
+    """The members of `Comparison` that measure errors, of the golden model's results."""
+    port = next(port for port in package.manifest["ports"] if port["name"] == "o_y")
+    with np.errstate(all="ignore"):
+        codes, _ = expected(package, given)
+        return errors(_values(package, codes, port, given.inputs), _reference(package, given))
+
+
 def _first(
     wrong: NDArray[np.bool_],
     given: Prepared,
@@ -191,6 +199,18 @@ def errors(values: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[
         "sqnr_db": _ratio_db(wanted, error),
         "not_finite": int((~finite).sum()),
     }
+
+
+def error_words(found: Mapping[str, Any]) -> str:
+    """SQNR in dB as a text, with what it does not tell; ``found`` has ``sqnr_db``, ``exact`` (no
+    error at all), ``results``, ``not_finite`` and ``may_wrap``."""
+    if not found["results"]:
+        return "not measured"
+    number = "-" if found["sqnr_db"] is None else f"{found['sqnr_db']:.1f}"
+    parts = ["exact" if found["exact"] else number]
+    parts += [f"{found['not_finite']:,} not finite"] if found["not_finite"] else []
+    parts += [f"{found['may_wrap']:,} may wrap"] if found["may_wrap"] else []
+    return ", ".join(parts)
 
 
 def _greatest(values: NDArray[np.float64]) -> float | None:

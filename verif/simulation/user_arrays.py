@@ -5,6 +5,7 @@ Everything here happens before a simulator starts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,11 @@ class Prepared:
     may_wrap: int
     flags: dict[str, int]
 
+    @property
+    def count(self) -> int:
+        """How many results there are."""
+        return math.prod(self.shape)
+
 
 def merged(manifest: dict[str, Any]) -> dict[str, Any]:
     """The manifest as if the ports of an argument that has several were one: ``i_a``."""
@@ -97,7 +103,7 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
         shapes that are not allowed; for exact sums of more than ``terms`` products, other than
         with ``acc=fixed``, and biases that change within a sum that needs one bias.
     """
-    _check_unit(package)
+    check_unit(package)
     manifest = merged(package.manifest)
     ports = {
         port["name"][2:]: port
@@ -148,7 +154,8 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
     return Prepared(shape[:-1] if framed else shape, inputs, reals, may_wrap, flags)
 
 
-def _check_unit(package: Package) -> None:
+def check_unit(package: Package) -> None:
+    """Raise ParameterError for a unit that has no results to compare with those of arrays."""
     manifest = package.manifest
     outputs = manifest["golden"]["outputs"]
     refusal = f"unit={manifest['unit']!r} is not allowed"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from ...errors import ParameterError, RunError, check_choice
-from ...parameters import GENERATED, UnitParameters, unit_parameters
-from ..types import Integer, OutputFolder
-
-if TYPE_CHECKING:
-    from fpga.boards.build import Built
-    from fpga.boards.catalogue import Board
+from ...errors import ParameterError, check_choice
+from ...parameters import GENERATED, CoreParameters, UnitParameters, unit_parameters
+from ..options import chosen_on_command_line
+from ..types import Integer, Megahertz, OutputFolder
+from .filling import fill
+from .results import deliver, loader
+from .scripting import write_script
 
 
 def design(name: str, words: Sequence[str]) -> UnitParameters:
@@ -29,15 +26,27 @@ def design(name: str, words: Sequence[str]) -> UnitParameters:
         If there is no such design or parameter, or a value is not allowed.
     """
     check_choice("design", name, GENERATED)
-    given: dict[str, Any] = {}
+    return unit_parameters(name, pairs(words))
+
+
+def pairs(words: Sequence[str]) -> dict[str, str]:
+    """The parameters that ``--param`` gives.
+
+    Raises
+    ------
+    ParameterError
+        If one is no pair, or is given twice.
+    """
+    given: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
-        key = key.strip()
-        if not equals or not key:
+        name = key.strip().replace("-", "_")
+        if not equals or not name:
             raise ParameterError(f"param={word!r} is not allowed: NAME=VALUE, such as stages=3")
-        if given.setdefault(key.replace("-", "_"), value) != value:
-            raise ParameterError(f"param={word!r} is not allowed: {key} is given already")
-    return unit_parameters(name, given)
+        if name in given:
+            raise ParameterError(f"param={word!r} is not allowed: {name} is given already")
+        given[name] = value
+    return given
 
 
 @click.command("build", short_help="Build a bitstream for a board.")
@@ -46,107 +55,88 @@ def design(name: str, words: Sequence[str]) -> UnitParameters:
               help="The unit on the board, or core.")  # fmt: skip
 @click.option("--param", "words", multiple=True, metavar="NAME=VALUE",
               help="A parameter, as 'hfp8 list UNIT' has them; may be repeated.")  # fmt: skip
+@click.option("--clock", type=Megahertz(), metavar="MHZ",
+              help="The clock, made by the PLL.  [default: the oscillator's]")  # fmt: skip
+@click.option("--fill", "filling", is_flag=True,
+              help="Find the largest core that fits and meets the clock.")  # fmt: skip
+@click.option("--fill-limit", type=Integer(1, 100), metavar="PERCENT",
+              help="With --fill: the most of the logic to use.  [default: 80]")  # fmt: skip
 @click.option("-o", "--output", type=OutputFolder(), default=Path("."), show_default=True,
               help="Folder for the files.")  # fmt: skip
 @click.option("--seed", type=Integer(0, 2**31 - 1), default=1, show_default=True,
               help="Of the placement.")  # fmt: skip
+@click.option("--script", is_flag=True,
+              help="For boards without an open place-and-route: a project for Vivado.")  # fmt: skip
 @click.option("--load", is_flag=True, help="Load the bitstream by openFPGALoader.")
 def build_command(
-    board: str, design_name: str, words: tuple[str, ...], output: Path, seed: int, load: bool
-) -> int:
+    board: str, design_name: str, words: tuple[str, ...], clock: int | None, filling: bool,
+    fill_limit: int | None, output: Path, seed: int, script: bool, load: bool,
+) -> int:  # fmt: skip
     """Build a bitstream: a unit, the protocol and a UART on a BOARD.
 
     Writes NAME.v (what is on the board), the bitstream, and NAME.json (what the tools say), and
     prints the command that loads it. Where the clock is not met, no bitstream is written, and the
     exit status is 1.
 
+    A clock that the PLL cannot make is refused, and the nearest that it can are named. The same
+    clock belongs behind the simulated board's name: sim://BOARD@MHZ.
+
+    With --fill the design is the largest core that can be placed and routed and meets the clock.
+    What comes of each size is printed. Sizes that are tried are kept, so that the search goes on
+    where it was interrupted.
+
+    With --script, for a board that 'hfp8 boards' has no bitstreams for, it writes a Tcl script, the
+    constraints and the Verilog for Vivado, and prints what Yosys says of the design. The script has
+    not been run.
+
     The tools come from PyPI as WebAssembly. Each is compiled when it runs first, which takes one to
     three minutes; they are quick from then on.
     """
     from fpga.boards.catalogue import check_board
+    from fpga.boards.pll import check_clock
 
     chosen = check_board(board)
-    parameters = design(design_name, words)
+    if clock is None:
+        clock = chosen.clock
+    check_clock(chosen, clock)
+    if script == chosen.bitstream:
+        raise ParameterError(
+            f"BOARD={board!r} is not allowed with script: bitstreams are built for it, without a "
+            "project" if script else
+            f"BOARD={board!r} is not allowed without script: no open place-and-route is at hand "
+            "for its device"
+        )  # fmt: skip
+    for name, value in (("fill", filling), ("load", load)):
+        if script and value:
+            raise ParameterError(f"{name} is not allowed with script: no bitstream is built")
+    if filling:
+        if design_name != CoreParameters.unit and chosen_on_command_line("design_name"):
+            raise ParameterError(f"design={design_name!r} is not allowed with fill: core")
+        given = pairs(words)
+    else:
+        if fill_limit is not None:
+            raise ParameterError(f"fill-limit={fill_limit} is not allowed without fill")
+        parameters = design(design_name, words)
     from rtl_gen.extras import require
 
     require("amaranth_boards", *(["openfpgaloader"] if load else []))
     from fpga.boards.build import build
     from rtl_gen.board import board_module
-    from rtl_gen.package import write_whole
 
     console = Console()
-    with console.status("generating") as status:
-        module = board_module(parameters, chosen.clock)
-        built = build(
-            module, chosen, seed=seed,
-            step=lambda tool: status.update(f"{tool} (slow when it runs first)"),
-        )  # fmt: skip
-    name = f"{board}_{module.design.name}"
-    facts = {
-        "board": board,
-        "device": chosen.device,
-        "clock": chosen.clock,
-        "build": module.build.hex(),
-        "design": module.design.manifest,
-        "seed": seed,
-        **built.to_dict(),
-    }
-    _print(console, f"{module.design.name} on {chosen.title}", built)
-    if not built.in_time:
-        raise RunError(
-            f"the clock is not met: {built.achieved} MHz, and {built.required:g} MHz are required; "
-            "another --seed or more stages may help"
-        )
-    output.mkdir(parents=True, exist_ok=True)
-    files = {
-        "v": module.verilog.encode(),
-        "json": (json.dumps(facts, indent=2) + "\n").encode(),
-        chosen.file: built.content,
-    }
-    for suffix, content in files.items():
-        path = output / f"{name}.{suffix}"
-        write_whole(path, content)
-        console.print(str(path), markup=False, highlight=False, soft_wrap=True)
-    loader = _loader(chosen, output / f"{name}.{chosen.file}")
-    console.print(
-        f"load it: openFPGALoader {' '.join(loader)}", markup=False, highlight=False, soft_wrap=True
-    )
-    if load:
-        _load(loader)
+    if script:
+        write_script(console, board, chosen, parameters, output)
+        return 0
+    if filling:
+        limit = (fill_limit or 80) / 100
+        module, built = fill(console, chosen, clock, given, limit, seed)
+    else:
+        with console.status("generating") as status:
+            module = board_module(parameters, clock)
+            built = build(
+                module, chosen, seed=seed,
+                step=lambda tool: status.update(f"{tool} (slow when it runs first)"),
+            )  # fmt: skip
+    path = deliver(console, board, chosen, module, built, seed, output)
+    loader(console, chosen, path, load)
     return 0
-
-
-def _print(console: Console, title: str, built: Built) -> None:
-    console.print(title, markup=False, highlight=False, soft_wrap=True)
-    table = Table()
-    for column in ("cells", "used", "of", "percent"):
-        table.add_column(column, justify="left" if column == "cells" else "right")
-    for kind, (used, available) in built.used.items():
-        table.add_row(kind, f"{used:,}", f"{available:,}", f"{used / available:.1%}")
-    console.print(table)
-    console.print(
-        f"clock: {built.achieved} MHz achieved, {built.required:g} MHz required; "
-        f"{built.seconds:.0f} seconds",
-        highlight=False,
-    )
-    console.print(", ".join(built.tools), highlight=False)
-
-
-def _loader(board: Board, file: Path) -> list[str]:
-    return [*board.loader, str(file)]
-
-
-def _load(arguments: list[str]) -> None:
-    """Run openFPGALoader.
-
-    Raises
-    ------
-    RunError
-        If it fails.
-    """
-    import subprocess
-    import sys
-
-    done = subprocess.run([sys.executable, "-m", "openfpgaloader", *arguments], check=False)
-    if done.returncode:
-        raise RunError(f"openFPGALoader failed with status {done.returncode}")

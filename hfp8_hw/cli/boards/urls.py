@@ -6,7 +6,8 @@ from ...host.transport import split_url
 
 
 def check_url(url: str, name: str) -> None:
-    """Refuse what is no board's URL, or names a simulated board that there is not, before any work.
+    """Refuse what is no board's URL, or names a simulated board that there is not or a clock that
+    its PLL cannot make, before any work.
 
     ``name`` is the option.
 
@@ -16,6 +17,10 @@ def check_url(url: str, name: str) -> None:
     """
     kind, rest = split_url(url, name)
     if kind == "sim":
+        from fpga.boards.catalogue import BOARDS
+        from fpga.boards.pll import check_clock
         from verif.board.serve import check_board
 
-        check_board(rest, f"{name}={url!r}")
+        given = f"{name}={url!r}"
+        board, clock = check_board(rest, given)
+        check_clock(BOARDS[board], clock, given)

@@ -35,6 +35,9 @@ def arithmetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--first-last", default="hfp8", show_default=True,
                      help="hfp8, or fp16: the first and the last product have operands of 16 "
                      "bits."),
+        click.option("--scales", default="tensor", show_default=True,
+                     help="Of weights: one for each tensor, or for each channel, which is no power "
+                     "of two then."),
         click.option("--sums", default="chunked", show_default=True,
                      help="In DLFLOAT16: chunked, each product rounded, by 64; or exact, rounded "
                      "once."),
@@ -62,7 +65,7 @@ def check_apart(model: Path, outputs: Iterable[tuple[str, Path | None]]) -> None
             )
 
 
-def settings(kind: str, sums: str, first_last: str, keep: tuple[str, ...]) -> Settings:
+def settings(kind: str, sums: str, scales: str, first_last: str, keep: tuple[str, ...]) -> Settings:
     """What the options ask for.
 
     Raises
@@ -77,4 +80,4 @@ def settings(kind: str, sums: str, first_last: str, keep: tuple[str, ...]) -> Se
             f"sums={sums!r} is not allowed for format='int8', whose sums are exact"
         )
     names = tuple(name for text in keep for name in text.split(",") if name)
-    return Settings(kind, first_last, names, sums)
+    return Settings(kind, first_last, names, sums, scales)

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 @parameter_options
 def run_command(
     model: Path, inputs: Path, where: str, calibrate: Path | None, kind: str, sums: str,
-    first_last: str, keep: tuple[str, ...], batch: int | None, clock: int | None,
+    scales: str, first_last: str, keep: tuple[str, ...], batch: int | None, clock: int | None,
     reports: tuple[Path, ...], output: Path | None, expect: Path | None, **options: Any,
 ) -> int:  # fmt: skip
     """Run a model that was trained in FP32 in 8 bits, and compare it with FP32.
@@ -87,8 +87,9 @@ def run_command(
         require("jinja2")
     from ...files import write_whole
     from ...models import prepare
+    from ...models.plan import EIGHT
 
-    asked = settings(kind, sums, first_last, keep)
+    asked = settings(kind, sums, scales, first_last, keep)
     check_apart(model, [("output", output), *(("report", path) for path in reports)])
     console = Console()
     samples = load_arrays(inputs)
@@ -99,10 +100,12 @@ def run_command(
         deployment = prepare(model, calibration, asked, batch=batch, what=what)
     if wanted is not None:
         check_expected(deployment.graph.outputs, wanted, str(expect))
-    show_plan(deployment, console)
+    with console.status("running the model in FP32"):
+        plan = deployment.planned(samples, batch)
+    show_plan(plan, deployment.notes, console)
     chosen = choose(where, deployment, options, console)
     with closing(chosen), progress(console) as bar:
-        task = bar.add_task("", total=deployment.work(samples))
+        task = bar.add_task("", total=plan.macs(EIGHT))
         outcome = deployment.run(
             samples, chosen.engine, batch=batch,
             report=lambda name, more: bar.update(task, advance=more, description=name[-24:]),
@@ -114,7 +117,7 @@ def run_command(
     show_core(chosen, clock, console)
     if output is not None:
         write_whole(output, _arrays(outcome.outputs, console))
-    data = to_dict(deployment, outcome, expected, chosen, clock)
+    data = to_dict(deployment, plan, outcome, expected, chosen, clock)
     for path in reports:
         write_whole(path, _report(path, data))
     return 1 if chosen.checked is not None and chosen.checked.mismatches else 0

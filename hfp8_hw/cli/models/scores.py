@@ -18,7 +18,7 @@ from ..types import Output, OutputFolder
 if TYPE_CHECKING:
     from ...models.zoo import Example
 
-ARITHMETICS = "fp32,hfp8,hfp8+fp16ends,e4m3,e5m2,int8"
+ARITHMETICS = "fp32,hfp8,hfp8+channels,hfp8+fp16ends,e4m3,e5m2,int8"
 
 
 @click.command("models", short_help="Score networks with real weights in several arithmetics.")
@@ -28,7 +28,12 @@ ARITHMETICS = "fp32,hfp8,hfp8+fp16ends,e4m3,e5m2,int8"
 )
 @click.option("--json", "path", type=Output(), help="Add the scores to a file of JSON.")
 @click.option("--skip-known", is_flag=True, help="Leave out what the file has already.")
-@click.option("--no-retune", is_flag=True, help="Score only the models as they are.")
+@click.option(
+    "--retune",
+    default="none,biases",
+    show_default=True,
+    help="As the models are, and re-tuned: none, biases, statistics, comma-separated.",
+)
 @click.option("--files", type=OutputFolder(), metavar="FOLDER",
               help="Score nothing; write each model and its data, for hfp8 run.")  # fmt: skip
 def models_command(
@@ -36,7 +41,7 @@ def models_command(
     arith: str,
     path: Path | None,
     skip_known: bool,
-    no_retune: bool,
+    retune: str,
     files: Path | None,
 ) -> int:
     """Score networks that were trained in FP32 in 8 bits, on the golden model.
@@ -50,9 +55,10 @@ def models_command(
     text_recognition  what a line of text says (rapidocr-onnxruntime)
 
     The first two are trained by the command; the others are files of installed packages. Scales
-    come from other samples than those that are scored. In hfp8+fp16ends the first and the last
-    product have operands of 16 bits. Each model is scored as it is, and re-tuned as by hfp8 retune
-    with the samples that give the scales. Without MODEL it is all of them.
+    come from other samples than those that are scored. In hfp8+channels weights have a scale for
+    each channel, in hfp8+fp16ends the first and the last product have operands of 16 bits. Each
+    model is scored as it is, and re-tuned as by hfp8 retune with the samples that give the scales.
+    Without MODEL it is all of them.
     """
     from rtl_gen.extras import require
 
@@ -61,16 +67,19 @@ def models_command(
     from ...golden.engine import GoldenEngine
     from ...models.zoo import EXAMPLES, find
     from ...models.zoo.scores import ARITHMETICS as KNOWN
-    from ...models.zoo.scores import KEY, keys, scores
+    from ...models.zoo.scores import AS_IS, KEY, TUNINGS, keys, scores
 
     arithmetics = list(dict.fromkeys(arith.split(",")))
     for name in arithmetics:
         check_choice("arith", name, KNOWN)
+    tunings = list(dict.fromkeys(retune.split(",")))
+    for name in tunings:
+        check_choice("retune", name, TUNINGS)
     examples = [find(name) for name in dict.fromkeys(models or EXAMPLES)]
     if skip_known and path is None:
         raise ParameterError("skip-known is not allowed without --json")
     if files is not None:
-        for name in ("arith", "json", "skip_known", "no_retune"):
+        for name in ("arith", "json", "skip_known", "retune"):
             if chosen_on_command_line("path" if name == "json" else name):
                 raise ParameterError(
                     f"{name.replace('_', '-')} is not allowed with --files, which scores nothing"
@@ -88,7 +97,7 @@ def models_command(
         table.add_column(column, justify="right")
     with console.status("") as status:
         for example in examples:
-            wanted = {n: keys(example.name, n, retune=not no_retune) for n in arithmetics}
+            wanted = {n: keys(example.name, n, tunings) for n in arithmetics}
             todo = [name for name, every in wanted.items() if not every <= have]
             if not todo:
                 continue
@@ -100,10 +109,10 @@ def models_command(
                 status.update(f"{of} in {arithmetic}: {share} {node[-40:]}")
 
             status.update(f"{example.name}: the model and its data")
-            for row in scores(example, todo, GoldenEngine(), tell, retune=not no_retune):
+            for row in scores(example, todo, GoldenEngine(), tell, tunings=tunings):
                 if path is not None:
                     rows.add(path, row, KEY)
-                tuned = ", re-tuned" if row["retuned"] else ""
+                tuned = "" if row["retuned"] == AS_IS else f", {row['retuned']} re-tuned"
                 table.add_row(
                     row["model"], row["arithmetic"] + tuned, f"{row['score']:.2f} {row['unit']}",
                     f"{row['agreement']:.2f}", str(row["samples"]), f"{row['seconds']:.1f}",

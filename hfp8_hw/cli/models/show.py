@@ -11,6 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from ...models import Deployment, Outcome
+    from ...models.plan import Plan
     from ...models.records import OutputRecord
     from .engines import Chosen
 
@@ -36,34 +37,31 @@ def line(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def show_plan(deployment: Deployment, console: Console) -> None:
-    """Which nodes run where, their products, and why some stay."""
+def show_plan(plan: Plan, notes: list[str], console: Console) -> None:
+    """Which nodes run where, their products, and why some stay; and what to know of the scales."""
     from ...models.plan import NO_PRODUCT
 
     table = Table("node", "operator", "runs in")
     for name in ("output", "MACs"):
         table.add_column(name, justify="right")
     table.add_column("why")
-    for node in deployment.nodes:
+    for node in plan.nodes:
         if node.macs or node.where != "host":
             shape = "x".join(map(str, node.shape))
             cells = (short(node.name), node.op, _WHERE[node.where], shape, f"{node.macs:,}")
             table.add_row(*cells, node.why)
     console.print(table, markup=False)
-    samples, macs = deployment.plan.samples, Counter[str]()
-    for node in deployment.nodes:
-        macs[node.where] += node.macs
-    words = ", ".join(f"{macs[k]:,} in {_WHERE[k]}" for k in _WHERE if macs[k])
-    line(console, f"MACs of {samples} sample{'s' * (samples > 1)}: {words}")
+    words = ", ".join(f"{plan.macs(k):,} in {_WHERE[k]}" for k in _WHERE if plan.macs(k))
+    line(console, f"MACs of {plan.samples} sample{'s' * (plan.samples > 1)}: {words}")
     others = Counter(
-        (node.op, node.why) for node in deployment.nodes if node.where == "host" and not node.macs
+        (node.op, node.why) for node in plan.nodes if node.where == "host" and not node.macs
     )
     plain = [f"{count} {op}" for (op, why), count in others.most_common() if why == NO_PRODUCT]
     line(console, f"in onnxruntime, as they are no products: {', '.join(plain) or 'none'}")
     for (op, why), count in others.items():
         if why != NO_PRODUCT:
             line(console, f"in onnxruntime: {count} {op}, {why}")
-    for note in deployment.notes:
+    for note in notes:
         line(console, note)
 
 
@@ -132,15 +130,15 @@ def show_core(chosen: Chosen, clock: int | None, console: Console) -> None:
 
 
 def to_dict(
-    deployment: Deployment, outcome: Outcome, expected: list[OutputRecord], chosen: Chosen,
-    clock: int | None,
+    deployment: Deployment, plan: Plan, outcome: Outcome, expected: list[OutputRecord],
+    chosen: Chosen, clock: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The figures, as JSON takes them."""
     return {
         "model": deployment.graph.path.name,
         "settings": vars(deployment.settings) | {"keep": list(deployment.settings.keep)},
-        "samples": deployment.plan.samples,
-        "plan": [vars(node) | {"shape": list(node.shape)} for node in deployment.nodes],
+        "samples": plan.samples,
+        "plan": [vars(node) | {"shape": list(node.shape)} for node in plan.nodes],
         "nodes": [node.to_dict() for node in outcome.nodes],
         "outputs": [record.to_dict() for record in outcome.compared],
         "expected": [record.to_dict() for record in expected],

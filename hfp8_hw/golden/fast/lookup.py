@@ -171,12 +171,19 @@ def nearest_applies(fmt: FloatFormat) -> bool:
       to be a normal float32: 2**(1-B), or 2**-B (1 + 2**-M) in `normal` formats.
     - An infinity takes part as the word of 2**128. Its code on the continued grid, (128 + B) 2**M,
       has to lie beyond the largest one, or it would pass for a number.
-    - In `gradual` formats a constant 2**(24-B-M) is added, which has to be a normal float32. So it
-      is: the two conditions above leave B between -124 and 127.
-    - In others words are compared with half the smallest value, a float32 by the same conditions.
+    - In `gradual` formats a constant 2**(24-B-M) is added, which has to be a normal float32.
+    - In others words are compared with half the smallest value. That is a float32 by the first
+      three conditions, which leave B between -126 and 127.
     """
     least = -fmt.bias if fmt.zero_exp == "normal" else 1 - fmt.bias
-    return fmt.width == 8 and least >= -126 and (128 + fmt.bias) << fmt.man_bits > fmt.max_code
+    there = fmt.zero_exp != "gradual" or -126 <= _constant(fmt) <= 127
+    beyond = (128 + fmt.bias) << fmt.man_bits > fmt.max_code
+    return fmt.width == 8 and least >= -126 and beyond and there
+
+
+def _constant(fmt: FloatFormat) -> int:
+    """The exponent of the number whose last place, as a float32, is that of the subnormals."""
+    return 24 - fmt.bias - fmt.man_bits
 
 
 def _nearest(
@@ -193,7 +200,7 @@ def _nearest(
     """
     man = fmt.man_bits
     gradual = fmt.zero_exp == "gradual"
-    small = 2.0 ** (1 - fmt.bias - man + 23) if gradual else fmt.min / 2
+    small = 2.0 ** _constant(fmt) if gradual else fmt.min / 2
     over, over_signed = _beyond(fmt, overflow)
     nan = fmt.max_code if fmt.nan_code is None else fmt.nan_code
     kernel = compiled.nearest(23 - man, gradual, fmt.has_neg_zero, over_signed, fmt.min_code)

@@ -6,7 +6,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,23 @@ from ..biases import with_biases
 from ..graph import Graph, load
 from ..observe import Reference
 from ..plan import products
+from ..retune import norms, retune
 from .example import Arrays, Example
 
 FP32 = "fp32"
 ARITHMETICS = {
     FP32: None,
-    "hfp8": ("HFP8", "hfp8"),
-    "hfp8+fp16ends": ("HFP8", "fp16"),
-    "e4m3": ("e4m3", "hfp8"),
-    "e5m2": ("e5m2", "hfp8"),
-    "int8": ("int8", "hfp8"),
+    "hfp8": Settings(),
+    "hfp8+channels": Settings(scales="channel"),
+    "hfp8+fp16ends": Settings(first_last="fp16"),
+    "e4m3": Settings("e4m3"),
+    "e5m2": Settings("e5m2"),
+    "int8": Settings("int8"),
 }
-"""By name the format of `Settings`, and what its first and last product have; FP32 is onnxruntime
-alone."""
+"""By name what is asked for; FP32 is onnxruntime alone."""
+
+AS_IS, BIASES, STATISTICS = TUNINGS = ("none", "biases", "statistics")
+"""How a model is re-tuned."""
 
 KEY = ("model", "arithmetic", "retuned")
 """What tells rows apart."""
@@ -49,9 +53,10 @@ def unheard(arithmetic: str, node: str, done: int, every: float) -> None:
 
 def scores(
     example: Example, arithmetics: Iterable[str], engine: Engine, report: Report = unheard, *,
-    retune: bool = True,
+    tunings: Iterable[str] = (AS_IS, BIASES),
 ) -> Iterator[Row]:  # fmt: skip
-    """A row for each arithmetic; but for FP32 one more with the model re-tuned.
+    """A row for each arithmetic and tuning; one for FP32, and none where the model has no
+    statistics.
 
     Parameters
     ----------
@@ -59,8 +64,8 @@ def scores(
         Of `ARITHMETICS`.
     engine : Engine
         Computes the products.
-    retune : bool
-        Whether there are rows with the model re-tuned, by the samples that give the scales.
+    tunings : iterable of str
+        Of `TUNINGS`; models are re-tuned by the samples that give the scales.
 
     Raises
     ------
@@ -76,24 +81,24 @@ def scores(
         spent = time.perf_counter() - begin
         for name in arithmetics:
             if name == FP32:
-                yield _row(example, name, False, fp32, fp32, spent)
+                yield _row(example, name, AS_IS, fp32, fp32, spent)
                 continue
             run = _Run(example, kept(example, graph), name, engine, report)
-            answers, seconds = run.answers(path)
-            yield _row(example, name, False, answers, fp32, seconds)
-            if retune:
-                answers, seconds = run.answers(run.retuned(path))
-                yield _row(example, name, True, answers, fp32, seconds)
+            for tuning in tunings:
+                if tuning == STATISTICS and not norms(load(path, fold=False)):
+                    continue
+                answers, seconds = run.answers(run.retuned(path, tuning))
+                yield _row(example, name, tuning, answers, fp32, seconds)
 
 
-def keys(model: str, arithmetic: str, *, retune: bool) -> set[str]:
+def keys(model: str, arithmetic: str, tunings: Iterable[str]) -> set[str]:
     """What tells the rows that `scores` gives for an arithmetic from others."""
-    tuned = (False, True) if retune and arithmetic != FP32 else (False,)
-    return {key({"model": model, "arithmetic": arithmetic, "retuned": t}, KEY) for t in tuned}
+    of = (AS_IS,) if arithmetic == FP32 else tunings
+    return {key({"model": model, "arithmetic": arithmetic, "retuned": one}, KEY) for one in of}
 
 
 def _row(
-    example: Example, arithmetic: str, retuned: bool, answers: list[Any], fp32: list[Any],
+    example: Example, arithmetic: str, retuned: str, answers: list[Any], fp32: list[Any],
     seconds: float,
 ) -> Row:  # fmt: skip
     return {
@@ -131,10 +136,14 @@ class _Run:
 
     def deployed(self, path: Path) -> Deployment:
         """A model of the example, deployed."""
-        kind = ARITHMETICS[self.arithmetic]
-        assert kind is not None
-        settings = Settings(kind[0], kind[1], self.keep)
-        return prepare(path, self.example.calibration(), settings, batch=self.example.batch)
+        return prepare(path, self.example.calibration(), self.settings, batch=self.example.batch)
+
+    @property
+    def settings(self) -> Settings:
+        """What the arithmetic asks for."""
+        asked = ARITHMETICS[self.arithmetic]
+        assert asked is not None
+        return replace(asked, keep=self.keep)
 
     def answers(self, path: Path) -> tuple[list[Any], float]:
         """What it says of each sample, and the seconds that it takes."""
@@ -144,13 +153,20 @@ class _Run:
                                  report=tell)  # fmt: skip
         return self.example.answers(outcome.outputs), outcome.seconds
 
-    def retuned(self, path: Path) -> Path:
-        """The model re-tuned, beside it."""
+    def retuned(self, path: Path, tuning: str) -> Path:
+        """The model re-tuned, beside it; itself where it is as it is."""
+        if tuning == AS_IS:
+            return path
         deployment, samples = self.deployed(path), self.example.calibration()
         tell = self._telling("re-tuning, ", deployment.work(samples))
-        model, _ = with_biases(
-            deployment, samples, self.engine, batch=self.example.batch, report=tell
-        )
+        if tuning == BIASES:
+            model, _ = with_biases(
+                deployment, samples, self.engine, batch=self.example.batch, report=tell
+            )
+        else:
+            model, _ = retune(
+                path, samples, self.engine, self.settings, batch=self.example.batch, report=tell
+            )
         other = path.with_name(f"{path.stem}-retuned.onnx")
         other.write_bytes(model.SerializeToString())
         return other

@@ -3,7 +3,8 @@
 Each worker has a network namespace of its own, joined to a bridge by a pair of virtual interfaces
 that send at a limited rate (token buckets). Linux and the rights of root are needed. The time of a
 step is held against a model: the time of the worker's own sums, and the bits that it sends divided
-by the rate.
+by the rate. With ``--device cuda`` each worker has a GPU of this machine, and NCCL carries the
+codes; what joins the GPUs has no rate that a model could name.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from ...errors import RunError, ToolMissing
+from ...errors import ParameterError, RunError, ToolMissing
 from ...files import check_output, write_whole
 from ...version import __version__
-from ..programs import Options, guarded, number
+from ..programs import Options, choice, guarded, number
 from ..update import add
 from .exchange import Exchange
-from .workers import connected
+from .workers import connected, start
 
 MODULE = "hfp8_hw.nn.distributed.traffic"
 FRAME = 1514 / 1448
@@ -55,12 +56,11 @@ class Scheme:
     other parts travel."""
 
 
-def schemes(size: int) -> dict[str, Scheme]:
-    """The ways, by name."""
-    wide = torch.zeros(size, dtype=torch.float32)
-    half = torch.zeros(size, dtype=torch.float16)
-    codes = torch.zeros(size, dtype=torch.int16)
-    narrow = torch.zeros(size, dtype=torch.uint8)
+def schemes(size: int, device: str = "cpu") -> dict[str, Scheme]:
+    """The ways, by name, for tensors on a device."""
+    zeros = partial(torch.zeros, size, device=device)
+    wide, half = zeros(dtype=torch.float32), zeros(dtype=torch.float16)
+    codes, narrow = zeros(dtype=torch.int16), zeros(dtype=torch.uint8)
 
     def hfp8(exchange: Exchange) -> None:
         exchange.scatter(codes)
@@ -80,22 +80,26 @@ def schemes(size: int) -> dict[str, Scheme]:
     }
 
 
-def timed(exchange: Exchange, size: int, repeats: int) -> Row:
+def timed(exchange: Exchange, size: int, repeats: int, device: str = "cpu") -> Row:
     """Seconds of each scheme and of its own sums, the medians of some exchanges."""
+    ready = torch.cuda.synchronize if device == "cuda" else lambda: None
     return {
-        name: [_median(how, exchange, repeats) for how in (scheme.run, scheme.own)]
-        for name, scheme in schemes(size).items()
+        name: [_median(how, exchange, repeats, ready) for how in (scheme.run, scheme.own)]
+        for name, scheme in schemes(size, device).items()
     }
 
 
-def _median(run: Callable[[Exchange], Any], exchange: Exchange, repeats: int) -> float:
+def _median(run: Callable[[Exchange], Any], exchange: Exchange, repeats: int,
+            ready: Callable[[], None]) -> float:  # fmt: skip
     run(exchange)
     spent = []
     for _ in range(repeats):
+        ready()
         dist.barrier()
-        start = time.perf_counter()
+        begun = time.perf_counter()
         run(exchange)
-        spent.append(time.perf_counter() - start)
+        ready()
+        spent.append(time.perf_counter() - begun)
     return statistics.median(spent)
 
 
@@ -176,9 +180,41 @@ def rows(workers: int, rates: list[int], size: int, repeats: int) -> list[Row]:
     return found
 
 
+def on_gpus(workers: int, size: int, repeats: int) -> list[Row]:
+    """By scheme, seconds among GPUs of this machine.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer GPUs than workers.
+    """
+    there = torch.cuda.device_count()
+    if there < workers:
+        raise ParameterError(
+            f"workers={workers!r} is not allowed with device='cuda': each has a GPU of its own, "
+            f"and PyTorch finds {there}"
+        )
+    spent = start(timed, workers, size, repeats, "cuda")
+    return [
+        {"workers": workers, "device": torch.cuda.get_device_name(0), "scheme": name,
+         "bytes": scheme.cost * size * (workers - 1) / workers,
+         "seconds": spent[name][0], "sums": spent[name][1]}
+        for name, scheme in schemes(1).items()
+    ]  # fmt: skip
+
+
 def main(words: list[str] | None = None) -> int:
     """The command: 0, 1 if something could not be run, 2 for bad input."""
     return guarded(lambda: _main(words))
+
+
+def _line(row: Row) -> str:
+    if "model" not in row:
+        return (f"{row['workers']} x {row['device']}, {row['scheme']}: "
+                f"{row['seconds'] * 1e3:.3f} ms")  # fmt: skip
+    off = row["seconds"] / row["model"] - 1
+    return (f"{row['workers']} workers, {row['mbit']} Mbit/s, {row['scheme']}: "
+            f"{row['seconds']:.3f} s, model {row['model']:.3f} s ({off:+.1%})")  # fmt: skip
 
 
 def _main(words: list[str] | None) -> int:
@@ -190,6 +226,8 @@ def _main(words: list[str] | None) -> int:
     parser.add_argument("--size", type=number("size", 1, 1 << 30), default=4_000_000,
                         help="weights")  # fmt: skip
     parser.add_argument("--repeats", type=number("repeats", 1, 1000), default=3)
+    parser.add_argument("--device", type=choice("device", ("cpu", "cuda")), default="cpu",
+                        help="cpu: namespaces of limited rates; cuda: a GPU a worker")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     parser.add_argument("--rank", type=number("rank", 0, 253), help=argparse.SUPPRESS)
     given = parser.parse_args(words)
@@ -201,15 +239,14 @@ def _main(words: list[str] | None) -> int:
         with connected(given.rank, workers, "10.87.0.1:29500", 600, "gloo") as exchange:
             print(json.dumps(timed(exchange, given.size, given.repeats)))
         return 0
-    found = [
-        row
-        for workers in given.workers
-        for row in rows(workers, given.rates, given.size, given.repeats)
-    ]
+    found = []
+    for workers in given.workers:
+        if given.device == "cuda":
+            found += on_gpus(workers, given.size, given.repeats)
+        else:
+            found += rows(workers, given.rates, given.size, given.repeats)
     for row in found:
-        off = row["seconds"] / row["model"] - 1
-        print(f"{row['workers']} workers, {row['mbit']} Mbit/s, {row['scheme']}: "
-              f"{row['seconds']:.3f} s, model {row['model']:.3f} s ({off:+.1%})")  # fmt: skip
+        print(_line(row))
     if given.json:
         facts = {"version": __version__, "torch": torch.__version__, "size": given.size,
                  "rows": found}  # fmt: skip

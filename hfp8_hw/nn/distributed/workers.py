@@ -20,6 +20,8 @@ from .exchange import Exchange
 
 PATIENCE = 300.0
 """Seconds that a worker waits for another's message."""
+BOTH = "cpu:gloo,cuda:nccl"
+"""NCCL has no way for tensors of the processor, which a worker beside a GPU may train on too."""
 
 
 @contextmanager
@@ -36,7 +38,8 @@ def connected(rank: int, workers: int, address: str, patience: float = PATIENCE,
     patience : float
         Seconds to wait for the others' messages.
     backend : str, optional
-        ``gloo`` or ``nccl``; by default NCCL where there is a GPU for each worker of a machine.
+        ``gloo`` or ``nccl``, or one for each kind of device; by default Gloo, and NCCL for tensors
+        on GPUs where there is one for each worker of a machine.
 
     Raises
     ------
@@ -44,7 +47,7 @@ def connected(rank: int, workers: int, address: str, patience: float = PATIENCE,
         If the others do not come, or one is lost.
     """
     check_int("rank", rank, 0, check_int("workers", workers, 1, 1 << 16) - 1)
-    chosen = backend or ("nccl" if torch.cuda.device_count() >= workers else "gloo")
+    chosen = backend or (BOTH if torch.cuda.device_count() >= workers else "gloo")
     try:
         dist.init_process_group(
             chosen, init_method=f"tcp://{address}", rank=rank, world_size=workers,

@@ -121,6 +121,8 @@ class Batch:
     """The command of a process that takes jobs and gives rows, a line of JSON each."""
     deadline: float
     """In seconds of `time.monotonic`."""
+    goes_on: bool = False
+    """Whether a job that is cut short goes on from its checkpoint the next time."""
     left: list[Job] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     broken: Exception | None = None
@@ -198,7 +200,7 @@ class Batch:
         return True
 
     def _one(self, job: Job, process: subprocess.Popen[str]) -> None:
-        if self.estimate(job) > self.rest():
+        if not self.goes_on and self.estimate(job) > self.rest():
             self._keep(job)
             return
         assert process.stdin is not None and process.stdout is not None
@@ -346,7 +348,8 @@ def run(given: argparse.Namespace, kind: type[Batch], module: str, every: list[J
             options += [f"--{option}", str(getattr(given, option))]
     command = [sys.executable, "-m", module, *options]
     print(f"{len(todo)} of {len(every)} runs to do, {given.workers} at once", flush=True)
-    batch = kind(jobs, given.json, command, begin + given.limit)
+    goes_on = given.checkpoints is not None
+    batch = kind(jobs, given.json, command, begin + given.limit, goes_on)
     os.environ.setdefault("OMP_NUM_THREADS", "2")
     batch.run(min(given.workers, max(1, len(todo))))
     left = len(batch.left) + jobs.qsize()

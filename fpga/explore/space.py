@@ -1,0 +1,177 @@
+"""The configurations to explore, from a TOML file.
+
+unit = "mac"                # optional: it has to be the command's
+[fixed]                     # optional: values that every point has
+a = "HFP8_FWD"
+[parameters]                # lists of values; all combinations are points
+semantics = ["exact_chunk", "chunked"]
+stages = [2, 3]
+[[points]]                  # optional: points besides
+semantics = "exact"
+[workload]                  # optional: the size of the seeded one
+results = 4096
+products = 256
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from hfp8_hw.errors import ParameterError, check_int, shown
+from hfp8_hw.parameters import UNITS, UnitParameters, unit_parameters
+
+MOST_POINTS = 10_000
+MOST_NUMBERS = 1 << 24
+"""In one array of the seeded workload."""
+RESULTS, PRODUCTS = 4096, 256
+"""Of the seeded workload, where the file has no others."""
+
+_KEYS = ("unit", "fixed", "parameters", "points", "workload")
+Given = dict[str, int | str]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A combination that the unit does not take, and why."""
+
+    given: Given
+    reason: str
+
+
+@dataclass(frozen=True)
+class Space:
+    """What to explore.
+
+    Members
+    -------
+    points : list of UnitParameters
+        Each once, in the order of the file.
+    refused : list of Refused
+    results, products : int
+        Size of the seeded workload: results, and products in each where the unit sums.
+    """
+
+    points: list[UnitParameters]
+    refused: list[Refused]
+    results: int = RESULTS
+    products: int = PRODUCTS
+
+
+def load(path: Path, unit: str) -> Space:
+    """Read the space of a unit.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be read, is no TOML or no space, names a parameter that the unit lacks,
+        or has no combination that the unit takes.
+    """
+    what = f"space={str(path)!r}"
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ParameterError(f"{what} cannot be read: {reason}") from None
+    except (ValueError, RecursionError) as error:  # Also numbers and nesting beyond all measure.
+        raise ParameterError(f"{what} is not TOML: {error}") from None
+    try:
+        return _space(data, unit)
+    except ParameterError as error:
+        raise ParameterError(f"{what}: {error}") from None
+
+
+def _space(data: dict[str, Any], unit: str) -> Space:
+    for key in data:
+        if key not in _KEYS:
+            raise ParameterError(f"{key!r} is not allowed: one of {', '.join(_KEYS)}")
+    if data.get("unit", unit) != unit:
+        raise ParameterError(
+            f"unit={shown(data['unit'])} is not allowed: the command's is {unit!r}"
+        )
+    sizes = _table(data, "workload")
+    for name in sizes:
+        if name not in ("results", "products"):
+            raise ParameterError(f"workload: {name!r} is not allowed: one of results, products")
+    results = check_int("workload: results", sizes.get("results", RESULTS), 1, MOST_NUMBERS)
+    products = check_int("workload: products", sizes.get("products", PRODUCTS), 1, MOST_NUMBERS)
+    if results * products > MOST_NUMBERS:
+        raise ParameterError(
+            f"workload: results={results!r} times products={products!r} is not allowed: at most "
+            f"{MOST_NUMBERS}"
+        )
+    points: dict[str, UnitParameters] = {}
+    refused: dict[str, Refused] = {}
+    for given in _combinations(data, unit):
+        try:
+            parameters = unit_parameters(unit, given)
+            points.setdefault(repr(parameters.to_dict()), parameters)
+        except ParameterError as error:
+            refused.setdefault(repr(given), Refused(given, str(error)))
+    if not points:
+        first = next(iter(refused.values())).reason
+        raise ParameterError(f"no combination is one that {unit} takes; of the first: {first}")
+    return Space(list(points.values()), list(refused.values()), results, products)
+
+
+def _combinations(data: dict[str, Any], unit: str) -> Iterator[Given]:
+    """All of the file, some more than once."""
+    fixed = _values(unit, _table(data, "fixed"), "fixed")
+    crossed = _table(data, "parameters")
+    explicit = data.get("points", [])
+    if not isinstance(explicit, list):
+        raise ParameterError(f"points={shown(explicit)} is not allowed: tables [[points]]")
+    for name, values in crossed.items():
+        _check_name(unit, name, "parameters")
+        if name in fixed:
+            raise ParameterError(f"parameters: {name!r} is not allowed: it is in [fixed]")
+        if not isinstance(values, list) or not values:
+            raise ParameterError(
+                f"parameters: {name}={shown(values)} is not allowed: a list of values, one or more"
+            )
+        for value in values:
+            _values(unit, {name: value}, "parameters")
+    own = [_values(unit, table, "points") for table in explicit]
+    if not crossed and not own:
+        raise ParameterError("there are no points: lists in [parameters], or tables [[points]]")
+    count = (math.prod(len(values) for values in crossed.values()) if crossed else 0) + len(own)
+    if count > MOST_POINTS:
+        raise ParameterError(f"{count:,} points are not allowed: at most {MOST_POINTS:,}")
+    if crossed:
+        for combination in itertools.product(*crossed.values()):
+            yield {**fixed, **dict(zip(crossed, combination, strict=True))}
+    yield from ({**fixed, **given} for given in own)
+
+
+def _table(data: dict[str, Any], name: str) -> dict[str, Any]:
+    found = data.get(name, {})
+    if not isinstance(found, dict):
+        raise ParameterError(f"{name}={shown(found)} is not allowed: a table")
+    return found
+
+
+def _values(unit: str, table: object, where: str) -> Given:
+    """A table of a value for each parameter."""
+    if not isinstance(table, dict):
+        raise ParameterError(f"{where}: {shown(table)} is not allowed: a table")
+    for name, value in table.items():
+        _check_name(unit, name, where)
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise ParameterError(
+                f"{where}: {name}={shown(value)} is not allowed: an integer or a text"
+            )
+    return table
+
+
+def _check_name(unit: str, name: str, where: str) -> None:
+    names = [f.name for f in fields(UNITS[unit])]
+    if name not in names:
+        raise ParameterError(
+            f"{where}: {name!r} is not allowed: {unit} has no such parameter, only "
+            f"{', '.join(names)}"
+        )

@@ -1,0 +1,67 @@
+"""The page of an exploration: what ``hfp8 explore`` measured, with a plot to look around in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from verif.simulation.compare import error_words
+from verif.simulation.verify import command, label
+
+from .page import template
+
+_HERE = Path(__file__).parent
+
+AXES = {
+    "luts": "LUT",
+    "ffs": "FF",
+    "dsps": "DSP",
+    "memories": "block RAM",
+    "fmax_median": "MHz",
+    "throughput": "million items a second",
+    "latency": "latency, clocks",
+    "latency_ns": "latency, ns",
+    "sqnr_db": "SQNR, dB",
+    "max_rel": "largest relative error",
+}
+"""What a point can be plotted by: its member in the file, and what that is."""
+
+
+def render_exploration(data: dict[str, Any], title: str) -> str:
+    """HTML that needs nothing else, from the file that ``hfp8 explore --json`` writes.
+
+    ``title`` names the device.
+    """
+    measured = [row for row in data["rows"] if row["status"] == "measured"]
+    varying = data["varying"]
+    values = {n: list(dict.fromkeys(_value(row, n) for row in measured)) for n in varying}
+    same = {k: v for row in measured[:1] for k, v in row["parameters"].items() if k not in varying}
+    options = ["--device", data["device"], "--seeds", str(data["seeds"])]
+    options += ["--dsp"] if data["dsp"] else []
+    points = [
+        {
+            "own": {name: _value(row, name) for name in varying},
+            "figures": {name: row[name] for name in AXES},
+            "accuracy": error_words(row),
+            "exact": row["exact"],
+            "front": row["front"],
+            "replay": command("synth", row["unit"], row["parameters"], options),
+        }
+        for row in measured
+    ]
+    return template("explore.html").render(
+        data=data, title=title, points=points, varying=varying,
+        choices=values, same=label(same), axes=AXES,
+        counts=Counter(row["status"] for row in data["rows"]),
+        front=sum(row["front"] for row in measured),
+        left=[row | {"label": label(row["parameters"])} for row in data["rows"]
+              if row["status"] != "measured"],
+        script=(_HERE / "explore.js").read_text(encoding="utf-8"),
+        plotted=[name for name in AXES if len({row[name] for row in measured}) > 1],
+    )  # fmt: skip
+
+
+def _value(row: dict[str, Any], name: str) -> str:
+    """A parameter of a point; empty where it has no meaning for the others."""
+    return str(row["parameters"].get(name, ""))
