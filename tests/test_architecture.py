@@ -68,6 +68,7 @@ ALLOWED = {
     "verif/core": OUTSIDE_VERIF | SWEEP | {"verif.core"},
     "verif/core/compiled": OUTSIDE_VERIF | SWEEP | {"verif.core"},
     "verif/core/engine": OUTSIDE_VERIF | SWEEP | {"verif.core"},
+    "verif/core/kinds": OUTSIDE_VERIF | SWEEP | {"verif.core"},
     "verif/core/memory": OUTSIDE_VERIF | SWEEP | {"verif.core"},
     "verif/sweep": OUTSIDE_VERIF | SWEEP,
     "verif/regression": OUTSIDE_VERIF | SIMULATION | {"verif.regression"},
