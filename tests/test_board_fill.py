@@ -9,8 +9,9 @@ import pytest
 
 import fpga.boards.build
 import fpga.boards.tries
-from fpga.boards.build import Built
-from fpga.boards.fill import Try, ladder, search, shape
+from fpga.boards.build import Built, plan, synthesise, utilisation
+from fpga.boards.catalogue import BOARDS
+from fpga.boards.fill import LOGIC, Try, ladder, search, shape
 from hfp8_hw.cli.main import main
 from hfp8_hw.errors import ParameterError, RunError
 from hfp8_hw.parameters import CoreParameters, unit_parameters
@@ -202,6 +203,40 @@ def test_what_is_printed_and_kept(
     assert facts["used"].keys() == {"ICESTORM_LC"} and facts["achieved"] == 20.0
     again = len(tools.ran)
     assert cli(*words)[0] == 0 and len(tools.ran) == again
+
+
+def test_no_results_are_asked_for_where_nothing_is_placed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nextpnr fails if it is to write what it did not place."""
+    seen = []
+
+    def run(tool: str, arguments: list[str], folder: Path) -> str:
+        seen.append(arguments)
+        (folder / "hfp8.tim").write_text("Info: \t LUT4: 12/ 8640 0%\n")
+        return ""
+
+    monkeypatch.setattr(fpga.boards.build, "run", run)
+    for name, board in BOARDS.items():
+        if board.bitstream:
+            planned = plan(board_module(unit_parameters("relu", {}), board.clock), board)
+            assert utilisation(planned, tmp_path) == {"LUT4": (12, 8640)}, name
+    for words in seen:
+        assert not {"--report", "--textcfg", "--asc", "--write"} & set(words)
+        assert "report.json" not in words and "--json" in words and words[-1] == "--pack-only"
+    assert len(seen) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["ulx3s-85f", "tang-nano-9k", "icebreaker"])
+def test_what_a_design_takes(tmp_path: Path, board: str) -> None:
+    """By the real tools, of each family."""
+    module = board_module(unit_parameters("relu", {}), BOARDS[board].clock)
+    planned = plan(module, BOARDS[board])
+    synthesise(planned, tmp_path)
+    used = utilisation(planned, tmp_path)
+    (logic,) = [count for kind, count in used.items() if kind in LOGIC]
+    assert 1500 < logic[0] < 2500 and logic[1] > 5000
 
 
 @pytest.mark.slow

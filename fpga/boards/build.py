@@ -163,8 +163,21 @@ def utilisation(planned: Plan, folder: Path, step: Step = silent) -> dict[str, t
     tool, arguments = planned.placement
     step(tool)
     find(tool, "board")
-    run(tool, [*arguments, "--pack-only"], folder)
+    run(tool, [*_without(arguments, _RESULTS), "--pack-only"], folder)
     return _utilisation((folder / _LOG).read_text())
+
+
+_RESULTS = ("--report", "--textcfg", "--asc", "--write")
+"""nextpnr's options for what comes of a placement, by family; it stops where there is none."""
+
+
+def _without(arguments: list[str], options: tuple[str, ...]) -> list[str]:
+    """Arguments without some options and their values."""
+    return [
+        word
+        for word, before in zip(arguments, ["", *arguments], strict=False)
+        if word not in options and before not in options
+    ]
 
 
 def place(planned: Plan, folder: Path, step: Step = silent) -> Built:
