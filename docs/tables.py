@@ -16,6 +16,7 @@ from typing import Any
 
 import arrays
 import boards
+import explored
 import networks
 import twin
 
@@ -397,7 +398,9 @@ PARTS = {
     },
     DOCS / "howto" / "board.md": {
         "bitstreams": partial(boards.bitstreams, table), "faults": partial(boards.faults, table),
+        "board_network": partial(boards.network, table),
     },
+    DOCS / "howto" / "explore.md": {"explored": partial(explored.points, table)},
     DOCS / "models.md": {
         "models": partial(networks.scores, table),
         "models_on_the_core": partial(networks.on_the_core, table),

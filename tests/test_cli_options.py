@@ -31,13 +31,15 @@ def parameters_of(words: tuple[str, ...]) -> list[click.Parameter]:
 
 def started(words: tuple[str, ...], option: str, value: object) -> list[str]:
     """A command line with one option, and all that the command needs besides."""
-    units = {"gen", "synth", "compare", "mutate", "prove", "sweep", "cover", "verify"}
+    units = {"gen", "synth", "compare", "mutate", "prove", "sweep", "cover", "verify",
+             "explore"}  # fmt: skip
     more = (
         ["mul"]
         if words[-1] in units
         else {"report": ["x"], "train": ["translation"]}.get(words[-1], [])
     )
     needed = ["--inputs", "x.npz"] if words[-1] == "compare" and option != "--inputs" else []
+    needed += ["--space", "s.toml"] if words[-1] == "explore" and option != "--space" else []
     return [*words, *more, *needed, option, str(value)]
 
 
@@ -69,7 +71,7 @@ def test_integers_and_paths_are_read_in_one_way(
 
 def test_every_file_that_a_command_writes_is_tried_first() -> None:
     """By the kind of its option: all that are not read are outputs."""
-    read = {"calibrate", "config", "data", "expect", "inputs", "matrix"}
+    read = {"calibrate", "config", "data", "expect", "inputs", "matrix", "space", "workload"}
     for words in COMMANDS:
         for option in parameters_of(words):
             if isinstance(option, click.Option) and isinstance(option.type, Source):

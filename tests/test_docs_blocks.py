@@ -43,6 +43,7 @@ NEVER_RUN = {
     ("docs/models.md", "hfp8 bench models digits_cnn --files here"):
         "an hour; tests/test_zoo_rtl.py runs it",
     ("docs/howto/synthesise.md", "pip install -e '.[synth]'"): "the network",
+    ("docs/howto/explore.md", "pip install -e '.[explore]'"): "the network",
     ("docs/training.md", "pip install -e '.[train]'"): "the network",
     ("docs/training.md", "import torch"): "PyTorch: tests/train/test_training_page.py runs it",
     ("docs/training.md", "hfp8 train vision_resnet --arith hfp8-fast --seed 1 --device cuda "

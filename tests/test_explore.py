@@ -2,8 +2,13 @@
 
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import ml_dtypes
@@ -11,14 +16,20 @@ import numpy as np
 import pytest
 
 from fpga.explore import front, run, space
+from fpga.explore import point as point_module
 from fpga.explore.error import measure as measure_error
 from fpga.explore.point import Row, Task
 from fpga.explore.workload import Workload
+from fpga.figures import RESULTS
 from hfp8_hw import ParameterError
 from hfp8_hw.parameters import unit_parameters
 from rtl_gen.package import Package, generate
+from rtl_gen.tools import ToolError
+from verif.regression import cluster
+from verif.report import load
 
-from .conftest import Cli
+from .conftest import Cli, wait
+from .test_docs_blocks import page_blocks
 
 SMALL = """
 unit = "relu"
@@ -47,7 +58,8 @@ def made_up(task: Task) -> Row:
         "luts": 10 * stages, "ffs": 5, "dsps": 0, "memories": 0, "fmax": [100.0 * stages],
         "fmax_median": 100.0 * stages, "latency": stages, "interval": 1, "sum_interval": None,
         "latency_ns": 10.0, "throughput": 100.0 * stages, "sqnr_db": 31.5, "max_abs": 0.1,
-        "max_rel": 0.1, "exact": False, "results": 7, "not_finite": 0, "may_wrap": 0,
+        "max_rel": 0.1, "exact": False, "own_sqnr_db": 40.0, "own_exact": False,
+        "results": 7, "not_finite": 0, "may_wrap": 0,
         "why_not": "", "sha256": "0" * 64, "tools": TOOLS,
     }  # fmt: skip
 
@@ -164,8 +176,21 @@ def test_the_error_of_a_sum_is_an_outsiders() -> None:
     given = {"a": "E4M3FN", "b": "E4M3FN", "semantics": "exact", "terms": 64}
     found = measure_error(unit("mac", **given, acc="FP16"), work)
     assert found.sqnr_db == pytest.approx(decibels(wanted, total.astype(np.float16)), abs=1e-9)
+    assert found.own_sqnr_db == pytest.approx(decibels(total, total.astype(np.float16)), abs=1e-9)
+    assert not found.own_exact
     found = measure_error(unit("mac", **given, acc="fixed"), work)
     assert found.sqnr_db == pytest.approx(decibels(wanted, total), abs=1e-9)
+    assert found.own_exact and found.own_sqnr_db is None and not found.exact
+
+
+def test_the_own_error_of_a_hybrid_sum_follows_its_mode() -> None:
+    """With E5M2's twin, HFP8_BWD, where the mode says so; each row has a mode of its own."""
+    rng = np.random.default_rng(4)
+    arrays = {"a": rng.standard_normal((6, 8)), "b": rng.standard_normal((6, 8)),
+              "mode_a": np.array([[0], [1]] * 3)}  # fmt: skip
+    found = measure_error(unit("mac", semantics="exact", acc="fixed", terms=8, b="HFP8_FWD"),
+                          Workload(1, arrays=arrays))  # fmt: skip
+    assert found.own_exact and not found.exact
 
 
 def test_the_users_arrays() -> None:
@@ -188,8 +213,8 @@ def test_a_unit_that_cannot_be_compared_is_measured_without_error() -> None:
     made = unit("loss_scale")
     found = measure_error(made, Workload(1))
     assert found.results == 0 and found.sqnr_db is None
-    assert found.why_not.startswith("unit='loss_scale' is not allowed with the outputs")
-    with pytest.raises(ParameterError, match="unit='loss_scale' is not allowed with"):
+    assert found.why_not.startswith("unit='loss_scale' is not allowed: it takes no numbers")
+    with pytest.raises(ParameterError, match="unit='loss_scale' is not allowed: it"):
         measure_error(made, Workload(1, arrays={"x": np.ones(3)}))
 
 
@@ -211,6 +236,8 @@ def point(**figures: Any) -> Row:
         ([point(sqnr_db=90.0, not_finite=1), point(sqnr_db=3.0)], front.DEFAULT, [False, True]),
         ([point(may_wrap=1), point(sqnr_db=3.0)], front.DEFAULT, [False, True]),
         ([point(results=0, sqnr_db=None, luts=1), point()], front.DEFAULT, [True, True]),
+        ([point(own_sqnr_db=50.0), point()], ("own_sqnr",), [True, False]),
+        ([point(own_sqnr_db=50.0), point(own_exact=True)], ("own_sqnr",), [False, True]),
         ([point(latency_ns=None), point(latency_ns=50.0)], ("latency",), [False, True]),
         ([point(luts=1, ffs=9), point(luts=2, ffs=3)], ("ffs",), [False, True]),
         ([point(), {"status": "failed"}], front.DEFAULT, [True, None]),
@@ -307,7 +334,7 @@ def test_a_workload_of_ones_own(
     np.savez(arrays, x=np.arange(4.0))
     words = ("explore", "relu", "--space", small, "--json", path, "--workload", arrays)
     status, out, _ = cli(*words)
-    assert status == 0 and "SQNR: the arrays of x.npz" in out
+    assert status == 0 and "the arrays of x.npz" in out
     work = json.loads(path.read_text())["workload"]
     assert work["arrays"] == {"x": {"shape": [4], "dtype": "float64"}}
     assert all((task.workload.arrays or {})["x"].tolist() == [0, 1, 2, 3] for task in without_tools)
@@ -336,3 +363,96 @@ def test_real_points(cli: Cli, small: Path, tmp_path: Path) -> None:
         made = generate(unit_parameters("relu", row["parameters"]))
         assert row["sha256"] == made.manifest["sha256"]
         assert row["tools"] == data["tools"]
+
+
+def test_a_tool_that_fails_is_a_row(
+    cli: Cli, small: Path, tmp_path: Path, without_tools: list[Task],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As where a unit is too large; it is tried again the next time. So is a task that was lost."""
+    path = tmp_path / "r.json"
+    words = ("explore", "relu", "--space", small, "--json", path)
+
+    def failing(function: Any, tasks: Sequence[Task], *_: Any) -> Iterator[Any]:
+        failed = {"unit": "relu", "parameters": tasks[0].parameters, "status": "failed"}
+        yield tasks[0], {**failed, "reason": "nextpnr-ecp5 failed with status 1: ERROR"}, None
+        yield tasks[1], None, OSError("the worker\ndied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "distributed", failing)
+        status, out, _ = cli(*words)
+    assert status == 1 and "0 points measured (0 kept from before), 1 refused, 2 failed" in out
+    assert "failed: stages=1 fmt=E5M2: nextpnr-ecp5 failed with status 1: ERROR" in out
+    assert "failed: stages=2 fmt=E5M2: the task was lost: the worker died" in out
+    assert cli(*words)[0] == 0 and len(without_tools) == 2
+    assert {row["status"] for row in json.loads(path.read_text())["rows"]} == {
+        "measured", "refused"
+    }  # fmt: skip
+
+
+def test_a_tools_failure_and_a_refusal_in_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ToolError("no room")
+
+    monkeypatch.setattr(point_module, "synthesise", broken)
+    given = unit_parameters("relu", {}).to_dict()
+    task = Task("relu", given, "ice40-hx8k", False, 1, Workload(1))
+    row = {"unit": "relu", "parameters": given}
+    assert point_module.measure(task) == {**row, "status": "failed", "reason": "no room"}
+    own = Workload(1, arrays={"a": np.ones(3)})
+    refused = point_module.measure(Task("relu", given, "ice40-hx8k", False, 1, own))
+    assert refused["status"] == "refused" and "relu needs the arrays x" in refused["reason"]
+
+
+def test_a_scheduler_that_is_not_there(
+    cli: Cli, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 0.1)  # nobody is there to answer
+    said = cli.refused("explore", "relu", "--space", small, "--scheduler", "tcp://127.0.0.1:1")
+    assert "scheduler='tcp://127.0.0.1:1' is not allowed" in said
+
+
+def test_the_committed_points_are_those_of_the_page() -> None:
+    """And of the unit as it is."""
+    (text,) = (b.body for b in page_blocks("docs/howto/explore.md") if b.fact("file"))
+    data = json.loads((RESULTS / "explore-mac.json").read_text())
+    with NamedTemporaryFile(suffix=".toml") as file:
+        file.write(text.encode())
+        file.flush()
+        wanted = space.load(Path(file.name), data["unit"])
+    rows = [row for row in data["rows"] if row["status"] == "measured"]
+    assert [row["parameters"] for row in rows] == [p.to_dict() for p in wanted.points]
+    assert len(data["rows"]) - len(rows) == len(wanted.refused)
+    for row, parameters in zip(rows, wanted.points, strict=True):
+        assert row["sha256"] == generate(parameters).manifest["sha256"]
+    # An exact sum has the least error; larger chunks of rounded sums have a larger one.
+    best = max(rows, key=lambda row: row["sqnr_db"])
+    assert best["parameters"]["semantics"] == "exact"
+
+
+def test_its_file_is_a_file_for_the_report() -> None:
+    found = load([RESULTS / "explore-mac.json"])
+    assert found.units == ["mac"] and len(found.figures) > 5
+    assert {f["name"] for f in found.figures} == {"explored", "explored, on the front"}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_ctrl_c_loses_only_what_is_under_way(cli: Cli, small: Path, tmp_path: Path) -> None:
+    small.write_text("[parameters]\nstages = [1, 2]\nfmt = ['E5M2', 'E4M3FN', 'BF16']")
+    path = tmp_path / "r.json"
+    words = ["explore", "relu", "--space", str(small), "--jobs", "1", "--json", str(path)]
+    command = [sys.executable, "-m", "hfp8_hw", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as one:  # fmt: skip
+        wait(lambda: path.exists() or one.poll() is not None)
+        # As a terminal does it: to everything that was started.
+        os.killpg(one.pid, signal.SIGINT)
+        _, said = one.communicate()
+    assert one.returncode == 130 and said.splitlines()[-1] == "hfp8: error: interrupted", said
+    kept = len(json.loads(path.read_text())["rows"])
+    assert 1 <= kept < 6
+    status, out, _ = cli(*words)
+    assert status == 0 and f"6 points measured ({kept} kept from before)" in out

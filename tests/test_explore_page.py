@@ -22,7 +22,8 @@ def row(luts: int, sqnr: float | None, front: bool, **parameters: Any) -> dict[s
         "luts": luts, "ffs": 5, "dsps": 0, "memories": 0, "fmax": [120.5], "fmax_median": 120.5,
         "latency": None, "interval": 1, "sum_interval": 2, "latency_ns": None,
         "throughput": 120.5, "sqnr_db": sqnr, "max_abs": 0.1, "max_rel": 0.1,
-        "exact": sqnr is None, "results": 9, "not_finite": 0, "may_wrap": 0, "why_not": "",
+        "exact": sqnr is None, "own_sqnr_db": 55.5, "own_exact": False,
+        "results": 9, "not_finite": 0, "may_wrap": 0, "why_not": "",
         "sha256": "0", "tools": ["t 1"], "front": front,
     }  # fmt: skip
 

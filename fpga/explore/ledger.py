@@ -113,9 +113,10 @@ class Ledger:
 
 
 def varying(configurations: Sequence[dict[str, Any]]) -> list[str]:
-    """The parameters that are not the same in all configurations."""
+    """The parameters that are not the same in all configurations that have them."""
     names = dict.fromkeys(name for one in configurations for name in one)
-    return [name for name in names if len({one.get(name) for one in configurations}) > 1]
+    found = {name: {one[name] for one in configurations if name in one} for name in names}
+    return [name for name in names if len(found[name]) > 1]
 
 
 def key(parameters: dict[str, Any]) -> str:

@@ -58,7 +58,8 @@
     let low = Math.min(...known);
     let high = Math.max(...known);
     if (!known.length) [low, high] = [0, 1];
-    const exact = axis === "sqnr_db" && shown.some((p) => p.exact);
+    const beside = (p) => p.exact[axis] === true;
+    const exact = shown.some(beside);
     const room = (high - low) * 0.08 || Math.abs(high) * 0.1 || 1;
     low -= low >= 0 && low - room < 0 ? low : room;
     high += room;
@@ -69,7 +70,7 @@
       high = beyond + room;
     }
     const place = (value) => from + ((value - low) / (high - low)) * (to - from);
-    const of = (p) => (axis === "sqnr_db" && p.exact ? beyond : p.figures[axis]);
+    const of = (p) => (beside(p) ? beyond : p.figures[axis]);
     return { place, of, marks };
   }
 
@@ -83,9 +84,10 @@
     const title = document.createElement("b");
     title.textContent = words(point) || "the one point";
     const figures = document.createElement("div");
-    const told = order.filter((name) => point.figures[name] !== null && name !== "sqnr_db")
-      .map((name) => `${axes[name]}: ${short(point.figures[name])}`);
-    figures.textContent = [...told, `SQNR, dB: ${point.accuracy}`,
+    const figure = (name) => point.accuracy[name] || short(point.figures[name]);
+    const told = order.filter((name) => point.accuracy[name] || point.figures[name] !== null)
+      .map((name) => `${axes[name]}: ${figure(name)}`);
+    figures.textContent = [...told,
       point.front ? "on the front" : "not on the front"].join("; ");
     const replay = document.createElement("code");
     replay.textContent = point.replay;

@@ -23,6 +23,7 @@ AXES = {
     "latency": "latency, clocks",
     "latency_ns": "latency, ns",
     "sqnr_db": "SQNR, dB",
+    "own_sqnr_db": "SQNR of the unit by itself, dB",
     "max_rel": "largest relative error",
 }
 """What a point can be plotted by: its member in the file, and what that is."""
@@ -36,15 +37,16 @@ def render_exploration(data: dict[str, Any], title: str) -> str:
     measured = [row for row in data["rows"] if row["status"] == "measured"]
     varying = data["varying"]
     values = {n: list(dict.fromkeys(_value(row, n) for row in measured)) for n in varying}
-    same = {k: v for row in measured[:1] for k, v in row["parameters"].items() if k not in varying}
+    every = set.intersection(*({*row["parameters"]} for row in measured)) if measured else set()
+    same = {k: measured[0]["parameters"][k] for k in sorted(every) if k not in varying}
     options = ["--device", data["device"], "--seeds", str(data["seeds"])]
     options += ["--dsp"] if data["dsp"] else []
     points = [
         {
             "own": {name: _value(row, name) for name in varying},
             "figures": {name: row[name] for name in AXES},
-            "accuracy": error_words(row),
-            "exact": row["exact"],
+            "accuracy": {f"{w}sqnr_db": error_words(row, w) for w in ("", "own_")},
+            "exact": {f"{w}sqnr_db": row[f"{w}exact"] for w in ("", "own_")},
             "front": row["front"],
             "replay": command("synth", row["unit"], row["parameters"], options),
         }

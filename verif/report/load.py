@@ -15,8 +15,8 @@ from verif.simulation.verify import command, label
 
 GOOD, FAILED, OPEN = "good", "failed", "open"
 _WRITERS = (
-    "'hfp8 verify --json FILE' writes one, and so do regress, sweep, prove, mutate, cover, synth "
-    "and bench units"
+    "'hfp8 verify --json FILE' writes one, and so do regress, sweep, prove, mutate, cover, synth, "
+    "explore and bench units"
 )
 
 
@@ -122,7 +122,7 @@ def _read(path: Path) -> Any:
 
 def _add(run: Run, path: Path, data: Any) -> bool:
     """Add what a file holds; False if it is not a result."""
-    for reader in (_verify, _cover, _sweep, _prove, _mutate, _figures):
+    for reader in (_verify, _cover, _sweep, _prove, _mutate, _explored, _figures):
         try:
             added = reader(run, data)
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -225,6 +225,16 @@ def _mutate(run: Run, data: Any) -> bool:
     run.mutants.append(data)
     run.tools += _tools(data)
     return True
+
+
+def _explored(run: Run, data: Any) -> bool:
+    """Of ``hfp8 explore``: the points that were measured."""
+    found = [{**row, "name": "explored, on the front" if row["front"] else "explored",
+              "device": data["device"], "dsp": data["dsp"], "label": label(row["parameters"])}
+             for row in data["rows"] if row["status"] == "measured"]  # fmt: skip
+    run.figures += found
+    run.tools += _tools(data)
+    return bool(found)
 
 
 def _figures(run: Run, data: Any) -> bool:

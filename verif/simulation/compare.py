@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from rtl_gen.package import Package
 
 from ..stimulus.reference import golden_call, signed
 from .run_arrays import Applied, apply
-from .user_arrays import Prepared, merged
+from .user_arrays import Prepared, decoded, merged
 
 
 @dataclass
@@ -129,11 +129,20 @@ def expected(package: Package, given: Prepared) -> tuple[NDArray[Any], NDArray[A
 
 
 def golden_errors(package: Package, given: Prepared) -> dict[str, Any]:
-    """The members of `Comparison` that measure errors, of the golden model's results."""
+    """The members of `Comparison` that measure errors, of the golden model's results, and two more.
+
+    ``exact`` says that all results are finite and have no error. ``own`` has the same of the unit
+    by itself: against binary64 arithmetic on what the inputs are after rounding to their formats.
+    """
     port = next(port for port in package.manifest["ports"] if port["name"] == "o_y")
+    rounded = replace(given, reals=decoded(package, given))
     with np.errstate(all="ignore"):
         codes, _ = expected(package, given)
-        return errors(_values(package, codes, port, given.inputs), _reference(package, given))
+        values = _values(package, codes, port, given.inputs)
+        all_, own = (errors(values, _reference(package, one)) for one in (given, rounded))
+    for found in (all_, own):
+        found["exact"] = found["max_abs"] == 0.0 and not found["not_finite"]
+    return {**all_, "own": own}
 
 
 def _first(
@@ -201,13 +210,16 @@ def errors(values: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[
     }
 
 
-def error_words(found: Mapping[str, Any]) -> str:
-    """SQNR in dB as a text, with what it does not tell; ``found`` has ``sqnr_db``, ``exact`` (no
-    error at all), ``results``, ``not_finite`` and ``may_wrap``."""
+def error_words(found: Mapping[str, Any], which: str = "") -> str:
+    """SQNR in dB as a text, with what it does not tell.
+
+    ``found`` has ``sqnr_db``, ``exact`` (no error at all), ``results``, ``not_finite`` and
+    ``may_wrap``; ``which`` is what the first two's names begin with.
+    """
     if not found["results"]:
         return "not measured"
-    number = "-" if found["sqnr_db"] is None else f"{found['sqnr_db']:.1f}"
-    parts = ["exact" if found["exact"] else number]
+    number = found[f"{which}sqnr_db"]
+    parts = ["exact" if found[f"{which}exact"] else "-" if number is None else f"{number:.1f}"]
     parts += [f"{found['not_finite']:,} not finite"] if found["not_finite"] else []
     parts += [f"{found['may_wrap']:,} may wrap"] if found["may_wrap"] else []
     return ", ".join(parts)

@@ -136,15 +136,9 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
         _check_biases(inputs)
     reals: dict[str, NDArray[np.float64]] = {}
     rounded = np.zeros(len(FLAGS), np.int64)
-    fed_by = {port: argument for argument, port in manifest["golden"]["inputs"].items()}
     with np.errstate(all="ignore"):
         for name in needed:
-            own = {
-                word: inputs.get(f"{word}_{name}", inputs.get(word))
-                for word in ("mode", "bias")
-                # The bias of a quantizer is its result's.
-                if fed_by.get(f"i_{word}") != "bias"
-            }
+            own = _mode_and_bias(manifest, name, inputs)
             source = format_named(name, arrays)
             inputs[name], reals[name], raised = codes_of(
                 name, wide[name], ports[name], source, **own
@@ -152,6 +146,33 @@ def prepare(package: Package, arrays: Mapping[str, NDArray[Any]], seed: int) -> 
             rounded += [int((raised >> k & 1).sum()) for k in range(len(FLAGS))]
     flags = {name: int(count) for name, count in zip(FLAGS, rounded, strict=True)}
     return Prepared(shape[:-1] if framed else shape, inputs, reals, may_wrap, flags)
+
+
+def decoded(package: Package, given: Prepared) -> dict[str, NDArray[np.float64]]:
+    """The real numbers that the codes of each input with a format stand for: what rounding to that
+    format has left of ``given.reals``."""
+    manifest = merged(package.manifest)
+    ports = {port["name"][2:]: port for port in manifest["ports"] if port["dir"] == "in"}
+    found = {}
+    with np.errstate(all="ignore"):
+        for name in given.reals:
+            fmt, own = ports[name]["format"], _mode_and_bias(manifest, name, given.inputs)
+            mode = own.get("mode") if len(parse_operand(fmt)) > 1 else None
+            found[name] = decode(given.inputs[name], fmt, mode=mode, bias=own.get("bias"))
+    return found
+
+
+def _mode_and_bias(
+    manifest: dict[str, Any], name: str, inputs: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any] | None]:
+    """What says how an input's codes are read; ``manifest`` is merged."""
+    fed_by = {port: argument for argument, port in manifest["golden"]["inputs"].items()}
+    return {
+        word: inputs.get(f"{word}_{name}", inputs.get(word))
+        for word in ("mode", "bias")
+        # The bias of a quantizer is its result's.
+        if fed_by.get(f"i_{word}") != "bias"
+    }
 
 
 def check_unit(package: Package) -> None:

@@ -17,8 +17,8 @@ from ..types import Output, Source
 def report_command(runs: tuple[Path, ...], output: Path) -> int:
     """Make one page of HTML from results.
 
-    RUN is a file that verify, regress, sweep, prove, mutate, cover, synth or bench units wrote
-    with --json, or a folder of such files. The page needs no network and no other file.
+    RUN is a file that verify, regress, sweep, prove, mutate, cover, synth, explore or bench units
+    wrote with --json, or a folder of such files. The page needs no network and no other file.
     """
     from rtl_gen.package import write_whole
     from verif.report import load, render

@@ -37,7 +37,7 @@ from .table import show
 @click.option("--dsp", is_flag=True, help="Let Yosys use DSP blocks.")
 @click.option("--front", default="luts,dsps,throughput,sqnr", show_default=True,
               help="What the Pareto front is of: luts, ffs, dsps, fmax, throughput, latency, sqnr, "
-              "comma-separated.")  # fmt: skip
+              "own_sqnr, comma-separated.")  # fmt: skip
 @click.option("--json", "json_path", type=Output(),
               help="Keep the points in this file, and go on with those that it has.")  # fmt: skip
 @click.option("--report", "report_path", type=Output(), help="Write a page of HTML with a plot.")
@@ -75,7 +75,8 @@ def explore_command(
 
     Each point goes through the flow of 'hfp8 synth'. Its error is that of the golden model's
     results, which are the unit's, against float64 on the numbers as given: by default seeded ones
-    of the standard normal distribution, or your own arrays.
+    of the standard normal distribution, or your own arrays. The unit's own error leaves out that of
+    rounding the numbers to the formats of its inputs.
 
     With --json the points are kept as they end. After Ctrl-C, the same command goes on. A file
     with another device, seed or workload is refused; points of other versions of the tools are
@@ -145,7 +146,12 @@ def _summary(data: dict[str, Any], kept: int, console: Console) -> None:
     else:
         text = (f"{work['results']:,} results, of {work['products']:,} products where the unit "
                 f"sums, of standard normal numbers, seed {data['seed']}")  # fmt: skip
-    console.print(f"SQNR: {text}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"dB: SQNR, and that of the unit by itself; {text}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
     console.print(", ".join(data["tools"]), highlight=False, soft_wrap=True)
     console.print(
         f"{count['measured']} points measured ({kept} kept from before), "

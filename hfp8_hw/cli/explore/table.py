@@ -18,19 +18,19 @@ def show(data: dict[str, Any], title: str, console: Console) -> None:
     """Print the measured points, the Pareto front marked, then those that are not."""
     rows = [row for row in data["rows"] if row["status"] == "measured"]
     names = data["varying"]
-    fixed = {k: v for row in rows[:1] for k, v in row["parameters"].items() if k not in names}
+    every = set.intersection(*({*row["parameters"]} for row in rows)) if rows else set()
+    fixed = {k: rows[0]["parameters"][k] for k in sorted(every) if k not in names}
     if fixed:
         words = " ".join(f"{k}={v}" for k, v in fixed.items())
         console.print(f"{data['unit']} {words}", markup=False, highlight=False, soft_wrap=True)
     table = Table(title=title, title_justify="left")
     table.add_column("", min_width=1, no_wrap=True)
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for column in ("LUT", "FF", "DSP", "MHz", "clocks", "M/s", "dB"):
+    table.add_column("point", overflow="fold")
+    for column in ("LUT", "FF", "DSP", "MHz", "clocks", "M/s", "dB", "own dB"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        own = [escape(str(row["parameters"].get(name, ""))) for name in names]
-        table.add_row("*" if row["front"] else "", *own, *_figures(row),
+        own = " ".join(f"{k}={v}" for k, v in row["parameters"].items() if k in names)
+        table.add_row("*" if row["front"] else "", escape(own), *_figures(row),
                       style="bold" if row["front"] else "")  # fmt: skip
     if rows:
         console.print(table)
@@ -51,4 +51,5 @@ def show(data: dict[str, Any], title: str, console: Console) -> None:
 def _figures(row: dict[str, Any]) -> list[str]:
     latency = "varies" if row["latency"] is None else str(row["latency"])
     return [str(row["luts"]), str(row["ffs"]), str(row["dsps"]), f"{row['fmax_median']:.1f}",
-            latency, f"{row['throughput']:.1f}", error_words(row)]  # fmt: skip
+            latency, f"{row['throughput']:.1f}", error_words(row),
+            error_words(row, "own_")]  # fmt: skip
