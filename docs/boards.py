@@ -1,4 +1,4 @@
-"""The tables of docs/howto/board.md: bitstreams, and faults on the line."""
+"""The tables of docs/howto/board.md: bitstreams, a network, and faults on the line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from fpga.boards.catalogue import BOARDS
 from fpga.boards.figures import committed
 from fpga.boards.fill import LOGIC
 
-FAULTS = Path(__file__).resolve().parent / "results" / "board-faults.json"
+RESULTS = Path(__file__).resolve().parent / "results"
+FAULTS = RESULTS / "board-faults.json"
+FAULTS_OF_A_SUM = RESULTS / "board-faults-mac.json"
+NETWORK = RESULTS / "board-network.json"
 
 MEMORY = ("DP16KD", "ICESTORM_RAM", "BSRAM")
 DSP = ("MULT18X18D", "ALU54B", "ICESTORM_DSP", "MULT9X9", "MULT18X18", "MULTADDALU18X18")
@@ -80,5 +83,31 @@ def faults(table: Callable[..., str]) -> str:
         f"{data['given_up']:,} were given up with an error, and run again on a clean line; the "
         f"board did not recover from {data['lost']}. The longest time from a batch's first fault "
         f"to its end was {data['slowest']} simulated seconds, with a host that waits "
-        "0.02 seconds for an answer."
+        "0.02 seconds for an answer.\n\n" + _of_a_sum(json.loads(FAULTS_OF_A_SUM.read_text()))
+    )
+
+
+def _of_a_sum(data: dict[str, Any]) -> str:
+    return (
+        f"The same with `--faults 2000 --unit {data['unit']}`, whose board keeps a sum between the "
+        f"requests: {data['total']:,} faults, {data['batches']:,} batches, {data['wrong']} wrong, "
+        f"{data['lost']} without recovery, {data['slowest']} seconds at the most."
+    )
+
+
+def network(table: Callable[..., str]) -> str:
+    """What a network takes on a simulated board, from ``docs/results/board-network.json``."""
+    data = json.loads(NETWORK.read_text())["rows"]
+    words = {"host": "through the host", "stay": "stay on the core"}
+    rows = [
+        [words[row["between"]], f"{row['requests']:,}", f"{row['sent']:,}",
+         f"{row['received']:,}", f"{row['seconds']:.3f}", f"{row['mismatches']}"]
+        for row in data
+    ]  # fmt: skip
+    head = ["activations", "requests", "bytes to the board", "bytes back", "seconds",
+            "codes other than golden's"]  # fmt: skip
+    row = data[0]
+    return (
+        f"{table(head, rows, 1)}\n\n{row['samples']} images, {row['macs']:,} products, a board of "
+        f"{row['clock_mhz']:g} MHz, {row['baud']:,} baud."
     )

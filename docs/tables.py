@@ -398,6 +398,7 @@ PARTS = {
     },
     DOCS / "howto" / "board.md": {
         "bitstreams": partial(boards.bitstreams, table), "faults": partial(boards.faults, table),
+        "board_network": partial(boards.network, table),
     },
     DOCS / "howto" / "explore.md": {"explored": partial(explored.points, table)},
     DOCS / "models.md": {

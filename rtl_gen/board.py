@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amaranth.back import verilog as plain
+
 from hfp8_hw import __version__
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.hdl import AxiCore, StreamUnit, create
 from hfp8_hw.hdl.link.core_target import CoreTarget
+from hfp8_hw.hdl.link.receiver import FrameReceiver
+from hfp8_hw.hdl.link.sender import FrameSender
 from hfp8_hw.hdl.link.target import Target, UnitTarget
 from hfp8_hw.hdl.link.top import BoardTop
 
@@ -85,6 +89,23 @@ def board_module(parameters: Any, clock: int) -> BoardModule:
 
     facts = [json.dumps([parameters.unit, parameters.to_dict(), clock]), sources()]
     return BoardModule(design, clock, (built("modules", facts, make) / "board.v").read_text())
+
+
+INNER = {"begun": 1, "spoilt": 1, "owed": 1, "left": 8, "count": 10, "crc_crc_reg": 32}
+"""Registers of the link's receiver, and their bits, that say how far it is in a frame."""
+
+
+def link_part(name: str) -> str:
+    """The Verilog of the link's ``receiver`` or ``sender`` by itself, a module of that name, for
+    provers: ports have the names that they have in Python, some of them words of SystemVerilog. The
+    receiver has a port more, ``inner``: its registers `INNER`, the first one highest."""
+    if name == "sender":
+        return plain.convert(FrameSender(), name=name)
+    text = convert(FrameReceiver(), name, reserved=VERILOG | SYSTEMVERILOG | set(TOOLS))[0]
+    head = f"module {name} (\n"
+    body, _ = text.rsplit("endmodule", 1)
+    body = body.replace(head, f"{head}  output wire [{sum(INNER.values()) - 1}:0] inner,\n", 1)
+    return f"{body}  assign inner = {{{', '.join(INNER)}}};\nendmodule\n"
 
 
 def _target(parameters: Any) -> Target:

@@ -1,16 +1,22 @@
 """`hfp8 compare --device`: a simulated board behind a real serial port."""
 
+import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import serial
 
+import hfp8_hw.cli.compare
+import hfp8_hw.cli.models.run
 from hfp8_hw.errors import ParameterError, RunError
 from hfp8_hw.host import Device
 from hfp8_hw.host.transport import SerialPort
 from hfp8_hw.protocol import BASE_BAUD
+from rtl_gen import kept, package
 
 from .conftest import Cli
 
@@ -72,12 +78,46 @@ def test_no_board(path: str, said: str) -> None:
     assert str(caught.value) == f"the serial port {path!r} cannot be opened: {said}"
 
 
-def test_no_board_on_the_command_line(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "core", "--device"], ["compare", "relu", "--device"],
+        ["run", "no.onnx", "--on"],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOENT, "there is no such device; is the board plugged in?"),
+        (errno.EACCES, "no permission; on Debian, 'sudo adduser $USER dialout' and log in again"),
+        (errno.EBUSY, "another program has it open"),
+    ],
+)
+def test_no_port_is_said_first(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], number: int,
+    said: str,
+) -> None:  # fmt: skip
+    """In one line, before anything is generated or even read."""
+
+    def refuse(*given: Any, **more: Any) -> None:
+        raise serial.SerialException(number, f"could not open port: {os.strerror(number)}")
+
+    def work(*given: Any, **more: Any) -> None:
+        raise AssertionError("work was begun")
+
+    if number != errno.ENOENT:
+        monkeypatch.setattr(serial, "Serial", refuse)
+    for module in (kept, package):
+        for name in ("generate", "generate_once"):
+            monkeypatch.setattr(module, name, work, raising=False)
+    monkeypatch.setattr(hfp8_hw.cli.compare, "load_arrays", work)
+    monkeypatch.setattr(hfp8_hw.cli.models.run, "load_arrays", work)
     np.savez(tmp_path / "x.npz", x=np.ones(3))
-    words = ["compare", "relu", "--inputs", tmp_path / "x.npz", "--device", "serial:///dev/no-such"]
-    status, _, err = cli(*words)
-    assert status == 1 and err.count("\n") == 1
-    assert "'/dev/no-such' cannot be opened: there is no such device" in err
+    (tmp_path / "no.onnx").touch()
+    words = [str(tmp_path / word) if word == "no.onnx" else word for word in words]
+    status, out, err = cli(*words, "serial:///dev/no-such", "--inputs", tmp_path / "x.npz")
+    assert (status, out) == (1, "") and err.count("\n") == 1
+    assert err == f"hfp8: error: the serial port '/dev/no-such' cannot be opened: {said}\n"
 
 
 def test_a_port_that_another_host_has() -> None:

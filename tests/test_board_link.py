@@ -138,7 +138,7 @@ def test_what_is_no_frame_is_dropped(board: Callable[[], Model], noise: bytes) -
     link = Link(line)
     link.hello()
     counted = link.counters()
-    assert counted["DAMAGED"] >= 1 and counted["FRAMES"] == 2 and link.repeated == 0
+    assert counted["DAMAGED"] >= 1 and counted["FRAMES"] == 2 and link.traffic.repeated == 0
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_what_is_refused(board: Callable[[], Model], opcode: int, payload: bytes
     link.hello()
     with pytest.raises(Refused, match=why):
         link.request(opcode, payload)
-    assert link.repeated == 0 and link.read(LINK_REGISTERS["ITEMS"]) == 0
+    assert link.traffic.repeated == 0 and link.read(LINK_REGISTERS["ITEMS"]) == 0
 
 
 def test_whole_items_before_a_part_of_one_are_taken(board: Callable[[], Model]) -> None:

@@ -28,7 +28,7 @@ from verif.core.configurations import (
     longest,
     programs,
 )
-from verif.core.convolutions import CONVOLUTION_CORES
+from verif.core.kinds.convolutions import CONVOLUTION_CORES
 from verif.core.program import Program
 from verif.core.run_core import run
 from verif.errors import SimulationError

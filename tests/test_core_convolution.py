@@ -14,7 +14,7 @@ from hfp8_hw.jobs import Convolution, GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import generate
-from verif.core.convolutions import CONVOLUTION_CORES, convolutions, random_shape
+from verif.core.kinds.convolutions import CONVOLUTION_CORES, convolutions, random_shape
 from verif.core.program import Program
 from verif.core.run_core import run
 

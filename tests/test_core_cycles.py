@@ -18,7 +18,7 @@ from rtl_gen.package import generate
 from verif.core.compiled import native
 from verif.core.compiled.native_run import NativeRan, run_natively
 from verif.core.configurations import CHUNK_CORES, CORES, EPILOGUE_CORES, WIDE_CORES
-from verif.core.mixture import mixture
+from verif.core.kinds.mixture import mixture
 from verif.core.program import Program, counters
 
 from .conftest import later

@@ -17,7 +17,7 @@ from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import generate
 from verif.core.configurations import EPILOGUE_CORES
-from verif.core.mixture import mixture, pairwise
+from verif.core.kinds.mixture import mixture, pairwise
 from verif.core.program import Program, in_order
 from verif.core.run_core import run
 from verif.simulation.simulate import SimulationError

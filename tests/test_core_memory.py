@@ -20,7 +20,7 @@ from rtl_gen.package import Package
 from rtl_gen.software.c_header import c_header
 from rtl_gen.software.systemrdl import systemrdl
 from verif.core.configurations import MEMORY_CORES
-from verif.core.convolutions import convolutions
+from verif.core.kinds.convolutions import convolutions
 from verif.core.memory.placed import place, placed_programs
 from verif.core.memory.run import run
 from verif.core.program import Program

@@ -15,7 +15,7 @@ from systemrdl.node import RegNode
 from hfp8_hw import ParameterError
 from hfp8_hw.errors import RunError
 from hfp8_hw.host import CoreRegisters, core_registers
-from hfp8_hw.jobs import GemmJob, JobError
+from hfp8_hw.jobs import Convolution, GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import fixed_words, job_words, register, registers_of
 from rtl_gen.package import Package, generate
@@ -177,6 +177,30 @@ def test_what_the_class_says_of_errors() -> None:
         core.set("ERROR", rows=1)
     with pytest.raises(ParameterError, match="name='STAT' is not allowed"):
         core.word("STAT")
+
+
+def test_words_that_lie_together_are_written_at_once() -> None:
+    """And with room, nothing is read; the same words as one by one."""
+    conv = Convolution.of((6, 6, 2), (3, 3), lanes=2)
+    for job, count in ((GemmJob(m=2, n=3, k=4, relu=True), 1), (conv.job(4), 3)):
+        alone, together = Memory(), Memory()
+        alone.core().start(job)
+        asked: list[tuple[int, ...]] = []
+
+        def write_many(
+            address: int, *words: int, memory: Memory = together, asked: list[Any] = asked
+        ) -> None:
+            asked.append(words)
+            memory.update({address + 4 * k: word for k, word in enumerate(words)})
+
+        def read(address: int) -> int:
+            raise AssertionError("nothing has to be read")
+
+        def write(address: int, word: int) -> None:
+            raise AssertionError("nothing has to be written alone")
+
+        CoreRegisters(read, write, write_many=write_many).start(job, room=True)
+        assert together == alone and len(together) == len(job_words(job)) and len(asked) == count
 
 
 def test_the_example_runs() -> None:

@@ -18,6 +18,7 @@ from verif.core.compiled.engine import CoreEngine
 
 from .conftest import Cli
 from .onnx_files import SEED, save, small_net
+from .test_chains import chain
 from .test_compare_core import WORDS, small_core
 
 SMALL = ["--on", "sim", "--sums", "exact", *WORDS]
@@ -111,6 +112,21 @@ def test_sums_that_no_page_holds_are_split() -> None:
 
 
 @pytest.mark.slow
+def test_chains_on_the_compiled_core() -> None:
+    """Blocks of rows in several runs, with pages for all weights and with fewer."""
+    given = chain(200, 20, 7, 5, 3)
+    for pages in (2, 4):
+        p = CoreParameters(rows=2, cols=2, semantics="chunked", chunk=8, epilogue="full",
+                           a_size=64, b_size=256, pages=pages)  # fmt: skip
+        core = CoreEngine(generate_once(p), p)
+        checked = CheckedEngine(core)
+        for core.read in (False, True):
+            checked.run_chain(given)
+        assert (checked.elements, checked.mismatches) == (200 * (3 + 15), 0), checked.first
+        assert core.macs == 2 * given.macs and 0.1 < core.utilisation < 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--format", "e4m3"], ["--format", "e5m2"]])
 def test_sums_in_chunks_on_the_core(cli: Cli, tmp_path: Path, more: list[str]) -> None:
     rng = np.random.default_rng(SEED)
@@ -136,6 +152,9 @@ OPTIONS = {
     "--on sim://icebreaker --clock 9": "clock=9 is not allowed for on='sim://icebreaker': a board",
     "--on sim://icebreaker --acc FP16": "acc='FP16' is not allowed here: --sums settles it",
     "--on sim://icebreaker --format int8": "format='int8' is not allowed for on='sim://icebreaker'",
+    "--biases x": "biases='x' is not allowed: one of fp32, acc",
+    "--between x": "between='x' is not allowed: one of stay, read, host",
+    "--between read": "between='read' is not allowed for on='golden': only sim has a core",
     "--rows 2": "rows='2' is not allowed for on='golden': only sim has a core",
     "--clock 3": "clock=3 is not allowed for on='golden': only sim has a core",
     "--on sim --acc FP16": "acc='FP16' is not allowed here: --sums settles it",

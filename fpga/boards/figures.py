@@ -11,11 +11,12 @@ import click
 from rich.console import Console
 
 from hfp8_hw.files import write_whole
-from hfp8_hw.parameters import unit_parameters
+from hfp8_hw.parameters import CoreParameters, unit_parameters
 from rtl_gen.board import BoardModule, board_module
 
 from .build import build
 from .catalogue import BOARDS
+from .tries import Tries
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "boards.json"
 
@@ -46,6 +47,22 @@ ROWS = [
     *(Row(name, "quantizer") for name, board in BOARDS.items() if board.bitstream),
     Row("ulx3s-85f", "mac"),
     Row("ulx3s-85f", "core", {"rows": 2, "cols": 2, "lanes": 2}),
+    # What --fill finds for the parameters that docs/howto/board.md gives it.
+    Row(
+        "ice40-hx8k",
+        "core",
+        {
+            "a": "HFP8_FWD",
+            "b": "HFP8_FWD",
+            "rows": 1,
+            "cols": 1,
+            "lanes": 2,
+            "drains": 1,
+            "a_size": 256,
+            "b_size": 256,
+            "terms": 256,
+        },
+    ),
 ]
 
 
@@ -59,15 +76,19 @@ def committed() -> list[dict[str, Any]]:
 
 def measure(row: Row) -> dict[str, Any]:
     """Build a bitstream; the figures."""
-    module = row.module()
-    built = build(module, BOARDS[row.board])
+    module, board = row.module(), BOARDS[row.board]
+    p = unit_parameters(row.unit, row.parameters)
+    if isinstance(p, CoreParameters):  # takes minutes, and may be kept from a search
+        built = Tries(board, module.clock).place(p)
+    else:
+        built = build(module, board)
     return {
         "name": row.name,
         "board": row.board,
         "unit": row.unit,
         "parameters": module.design.manifest["parameters"],
         "clock": module.clock,
-        "macs": getattr(unit_parameters(row.unit, row.parameters), "macs", None),
+        "macs": getattr(p, "macs", None),
         "build": module.build.hex(),
         "bytes": len(built.content),
         "seconds": round(built.seconds),

@@ -78,7 +78,7 @@ def utilisation(
         run("yosys", ["-q", "-p", f"{reads}; {flow}"], folder)
         stat = json.loads((folder / "stat.json").read_text())
     counts: dict[str, int] = stat["design"]["num_cells_by_type"]
-    return {kind: (count, HAS[kind]) for kind, count in counted(counts).items()}, version
+    return {kind: (count, HAS[kind]) for kind, count in taken(counts).items()}, version
 
 
 _WEIGHTS = (
@@ -93,7 +93,7 @@ _WEIGHTS = (
 """What a cell takes: of what, which cells, how many each."""
 
 
-def counted(counts: Mapping[str, int]) -> dict[str, int]:
+def taken(counts: Mapping[str, int]) -> dict[str, int]:
     """What cells take of the device. Vivado puts two small LUTs into one where it can, so it will
     need fewer of them."""
     found = dict.fromkeys(HAS, 0)

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from ..errors import ParameterError, check_choice
 from ..parameters import GENERATED, CoreParameters
-from .boards.urls import check_url
+from .boards.urls import check_port, check_url
 from .comparisons import of_core, of_unit, on_board
 from .options import (
     GeneratorCommand,
@@ -105,6 +105,7 @@ def _no_ways(sim: str, via: str, device: str) -> list[str]:
     for name, value in (("sim", sim), ("via", via)):
         if chosen_on_command_line(name):
             raise ParameterError(f"{name}={value!r} is not allowed for device={device!r}")
+    check_port(device)
     return []
 
 

@@ -72,13 +72,10 @@ def on_board(
     ParameterError, RunError
         As `verif.simulation.user_arrays.prepare` and `hfp8_hw.host.Device`.
     """
-    from rtl_gen.extras import require
     from rtl_gen.kept import generate_once
+    from verif.board import arrays as board_arrays
     from verif.simulation.compare import compare
     from verif.simulation.user_arrays import prepare
-
-    require("serial", "cobs")
-    from verif.board import arrays as board_arrays
 
     from ..host import Device
 

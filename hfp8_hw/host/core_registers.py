@@ -32,6 +32,9 @@ class CoreRegisters:
         ``write(address, word)`` writes it.
     patience : float, optional
         Seconds after which a wait gives up; 10 by default.
+    write_many : callable, optional
+        ``write_many(address, *words)`` writes words at an address and the following ones, where
+        that is quicker than one by one.
 
     Examples
     --------
@@ -50,8 +53,10 @@ class CoreRegisters:
         write: Callable[[int, int], None],
         *,
         patience: float = 10.0,
+        write_many: Callable[..., None] | None = None,
     ) -> None:
         self._read, self._write, self.patience = read, write, patience
+        self._write_many = write_many
 
     def word(self, name: str) -> int:
         """The word of a register.
@@ -93,19 +98,44 @@ class CoreRegisters:
                     + ("this is no core" if name == "ID" else "this core was generated otherwise")
                 )
 
-    def start(self, job: GemmJob, addresses: Addresses | None = None) -> None:
+    def start(
+        self, job: GemmJob, addresses: Addresses | None = None, *, room: bool = False
+    ) -> None:
         """Put a job into the queue, once there is room for it.
 
-        With ``ports=memory`` the core takes ``addresses``; those not given stay as they are.
+        With ``ports=memory`` the core takes ``addresses``; those not given stay as they are. With
+        ``room`` the caller knows that the queue is not full, and the core is not asked.
 
         Raises
         ------
         RunError
             If the queue stays full for ``patience`` seconds.
         """
-        self._wait(lambda: not self.fields("STATUS")["full"], "the queue stayed full")
-        for name, word in job_words(job, addresses).items():
-            self._write(register(name).address, word)
+        if not room:
+            self._wait(lambda: not self.fields("STATUS")["full"], "the queue stayed full")
+        words = job_words(job, addresses)
+        placed = [(register(name).address, word) for name, word in words.items()]
+        if self._write_many is None:
+            for address, word in placed:
+                self._write(address, word)
+            return
+        while placed:
+            first = placed[0][0]
+            count = next(
+                (k for k, (at, _) in enumerate(placed) if at != first + 4 * k), len(placed)
+            )
+            self._write_many(first, *(word for _, word in placed[:count]))
+            placed = placed[count:]
+
+    def wait_idle(self) -> None:
+        """Wait until all jobs are done and their results are taken; no error is looked for.
+
+        Raises
+        ------
+        RunError
+            After ``patience`` seconds.
+        """
+        self._wait(lambda: not self.fields("STATUS")["busy"], "the core stayed busy")
 
     def wait(self) -> None:
         """Wait until all jobs are done and their results are taken.
@@ -116,7 +146,7 @@ class CoreRegisters:
             After ``patience`` seconds, or if a job was refused, or a matrix did not end where its
             stream did.
         """
-        self._wait(lambda: not self.fields("STATUS")["busy"], "the core stayed busy")
+        self.wait_idle()
         self.check_error()
 
     def check_error(self) -> None:

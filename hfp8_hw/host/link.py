@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from ..errors import RunError
 from ..protocol import (
@@ -82,6 +82,28 @@ class Facts:
     result: int
 
 
+@dataclass(frozen=True)
+class Traffic:
+    """What went over a line.
+
+    Members
+    -------
+    requests, repeated : int
+        Sent, and of these sent again.
+    sent, received : int
+        Bytes to the board and from it.
+    """
+
+    requests: int = 0
+    repeated: int = 0
+    sent: int = 0
+    received: int = 0
+
+    def __sub__(self, other: Traffic) -> Traffic:
+        """What went over it since another time."""
+        return Traffic(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
+
+
 class Link:
     """The protocol's client.
 
@@ -100,8 +122,8 @@ class Link:
     -------
     facts : Facts
         Of the last `hello`.
-    repeated : int
-        Requests that were sent again.
+    traffic : Traffic
+        What went over the line until now.
     """
 
     facts: Facts
@@ -116,7 +138,7 @@ class Link:
     ) -> None:
         self.transport, self.patience = transport, patience
         self._margin, self._waits = margin, waits
-        self.baud, self.repeated = BASE_BAUD, 0
+        self.baud, self.traffic = BASE_BAUD, Traffic()
         self._sequence = os.urandom(1)[0]
         self._splitter = Splitter()
 
@@ -200,7 +222,11 @@ class Link:
         self._sequence = (self._sequence + 1) % 256
         frame = encode(Frame(self._sequence, opcode, payload))
         for turn in range(tries):
-            self.repeated += turn > 0
+            t = self.traffic
+            self.traffic = replace(
+                t, requests=t.requests + 1, repeated=t.repeated + (turn > 0),
+                sent=t.sent + len(frame),
+            )  # fmt: skip
             self.transport.write(frame)
             found = self._answer(opcode, len(frame) + answer)
             if found is None:
@@ -244,7 +270,9 @@ class Link:
         """The frames that come within some time."""
         end = self.transport.now() + seconds
         while (left := end - self.transport.now()) > 0:
-            yield from self._splitter.feed(self.transport.read(left))
+            data = self.transport.read(left)
+            self.traffic = replace(self.traffic, received=self.traffic.received + len(data))
+            yield from self._splitter.feed(data)
 
     def _listen(self, seconds: float) -> None:
         """Drop what comes within some time."""

@@ -5,8 +5,8 @@ Needs onnx and onnxruntime (the extra ``models``). `graph` reads a model and has
 says which nodes run where and why, `observe` runs the model in FP32 and watches its tensors.
 `numbers` rounds tensors to codes with scales, `dense` computes jobs of other numbers. `host` runs
 what is left in onnxruntime. `deployment` puts it all together, `records` is what it measures.
-`retune` estimates the statistics of batch normalization anew, `biases` moves biases. The room `zoo`
-has networks with data.
+`retune` estimates the statistics of batch normalization anew, `biases` moves biases. The room
+`chains` joins products whose results can stay on a core, `zoo` has networks with data.
 
 May import `formats` and `golden`; it knows no engine but golden's.
 """

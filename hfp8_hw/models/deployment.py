@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..golden.engine import Engine
+from ..errors import RunError
+from ..golden import add
+from ..golden.engine import ChainEngine, Engine, ProductJob
+from ..golden.engine.jobs import Progress
 from . import arrays as given_arrays
+from .chains.bias import bias_codes, spread
+from .chains.boundaries import Boundary, boundaries
+from .chains.build import build
 from .dense import IntegerEngine, single_products
 from .graph import Graph, load
 from .host import Part, schedule
@@ -109,6 +115,9 @@ class Deployment:
         self._where = {node.name: node.where for node in plan.nodes}
         self._weights: dict[tuple[str, bool], Coded] = {}
         self._alone: dict[str, Part] = {}
+        self._biases: dict[str, NDArray[Any] | None] = {}
+        self._heads: dict[str, Sequence[Boundary]] = {}
+        self._linked: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
 
     @property
     def nodes(self) -> list[Node]:
@@ -143,6 +152,11 @@ class Deployment:
         return self.plan.of(self.graph, given_arrays.samples(self.graph, whole), runs)
 
     @cached_property
+    def boundaries(self) -> list[Boundary]:
+        """What becomes of the results of each product in 8 bits."""
+        return boundaries(self)
+
+    @cached_property
     def reference(self) -> Reference:
         """The model in FP32."""
         return Reference(self.graph)
@@ -154,6 +168,7 @@ class Deployment:
         *,
         batch: int | None = None,
         compare: bool = True,
+        chains: Sequence[Sequence[Boundary]] = (),
         report: Report = unheard,
     ) -> Outcome:
         """Run the model on samples.
@@ -168,16 +183,23 @@ class Deployment:
             Samples along the first axis at a time; see `hfp8_hw.models.arrays.batches`.
         compare : bool
             Whether to run it in FP32 too, and to compare.
+        chains : sequence
+            Of `hfp8_hw.models.chains.build.chains`: products that the engine does at one go. It is
+            a `ChainEngine` that tells what all links gave, such as `CheckedEngine`. No result is
+            another one for that.
         report : callable
 
         Raises
         ------
+        RunError
+            If what stayed on the engine is not what the host makes of the same sums.
         ParameterError
             As `hfp8_hw.models.arrays.checked` and `Reference.check_batches`; if onnxruntime cannot
             run the model on these; and what the engine does not allow.
         """
         whole = given_arrays.checked(self.graph, inputs)
         engine, records = self.engine(engine), self.records()
+        self._heads, self._linked = {one[0].first: one for one in chains}, {}
         outcome = Outcome({}, nodes=list(records.values()))
         parts: list[dict[str, Any]] = []
         wanted: list[dict[str, Any]] = []
@@ -278,9 +300,59 @@ class Deployment:
         sums = SUMS[self.settings.sums]
         job = layer.job(x, w, KINDS[self.settings.format], sums)
         report(record.name, 0)
-        found = engine.run(job, lambda more: report(record.name, more))
+        found = self._sums(layer, job, engine, lambda more: report(record.name, more))
         record.macs += job.macs
-        return self._finish(layer, values, sums_values(found, sums.acc), x, w, self.numbers)
+        biased = self.bias(layer) is not None
+        return self._finish(
+            layer, values, sums_values(found, sums.acc), x, w, self.numbers, biased=biased
+        )
+
+    def _sums(
+        self, layer: Layer, job: ProductJob, engine: Engine, progress: Progress
+    ) -> NDArray[Any]:
+        """A job's sums, with the bias that `bias` has."""
+        name, bias = layer.node.name, self.bias(layer)
+        if name in self._linked:
+            codes, sums = self._linked.pop(name)
+            # The sign of a zero operand changes no sum.
+            other = int(((codes != job.a[0]) & ((codes | job.a[0]) & 0x7F != 0)).sum())
+            if other:
+                raise RunError(
+                    f"{other} of {codes.size} codes that stayed on the core are not those that the "
+                    f"host has for {name}; run with --between host"
+                )
+            return sums[None]
+        if name in self._heads:
+            between = self._heads[name]
+            assert isinstance(engine, ChainEngine)
+            done = engine.run_chain(build(self, between, job.a[0]), progress)
+            for one, before, after in zip(between, done, done[1:], strict=False):
+                assert before.codes is not None and after.sums is not None
+                self._linked[one.second] = before.codes, after.sums
+            assert done[0].sums is not None
+            return done[0].sums[None]
+        found = engine.run(job, progress)
+        return found if bias is None else np.asarray(
+            add(found, spread(layer, bias, job.groups), job.sums.acc)
+        )  # fmt: skip
+
+    def bias(self, layer: Layer) -> NDArray[Any] | None:
+        """A layer's bias as codes of the accumulator's format, if it is added in that."""
+        if self.settings.biases == "fp32" or not layer.addend:
+            return None
+        name = layer.node.name
+        if name not in self._biases:
+            self._biases[name] = bias_codes(layer, self.graph, self.sums_scale(layer))
+        return self._biases[name]
+
+    def sums_scale(self, layer: Layer) -> float:
+        """What a layer's sums have to be multiplied by."""
+        first, second = (self.numbers[name].scale for name in layer.operands)
+        return first * second
+
+    def weights(self, layer: Layer) -> NDArray[Any]:
+        """Codes of a layer's second operand, a constant."""
+        return self._coded(layer.operands[1], {}, wide=False).codes
 
     def _operands(
         self, layer: Layer, values: dict[str, Any], record: NodeRecord, *, wide: bool
@@ -299,16 +371,17 @@ class Deployment:
 
     def _finish(
         self, layer: Layer, values: dict[str, Any], sums: NDArray[Any], x: NDArray[Any],
-        w: NDArray[Any], numbers: dict[str, Number],
+        w: NDArray[Any], numbers: dict[str, Number], *, biased: bool = False,
     ) -> NDArray[Any]:  # fmt: skip
-        """The output in its type, from the values of sums of scaled operands."""
+        """The output in its type, from the values of sums of scaled operands; ``biased`` are those
+        that have their bias."""
         first, second = (numbers[name].scale for name in layer.operands)
         dtype = self._value(layer.operands[0], values).dtype
         products = scaled_sums(sums, (first, second), dtype)
         factors = numbers[layer.operands[1]].factors
         if factors is not None:
             products = layer.scaled(products, factors)
-        addend = self._value(layer.addend, values) if layer.addend else None
+        addend = self._value(layer.addend, values) if layer.addend and not biased else None
         if addend is not None:
             addend = addend.astype(products.dtype)
         # What is beyond the type is counted as not finite.

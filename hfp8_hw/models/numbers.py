@@ -97,21 +97,21 @@ class Number:
             found = (value_table(parse_format(self.kind)) * self.scale)[codes]
         if self.factors is not None:
             found = found * self.factors
-        return found.astype(np.float32) if _ordinary(self.scale) else found
+        return found.astype(np.float32) if ordinary(self.scale) else found
 
 
 _ENDS = (-1070, 1020)
 """Of exponents of scales: every binary64 number has one."""
 
 
-def _ordinary(scale: float) -> bool:
+def ordinary(scale: float) -> bool:
     """Whether binary32 has room for numbers of some units of a scale, and for its inverse."""
     return 2.0**-80 < scale < 2.0**80
 
 
 def _divided(x: NDArray[Any], scale: float) -> NDArray[Any]:
     """By a scale: in binary64 what is binary64, or what binary32 would not hold."""
-    if x.dtype == np.float64 or not _ordinary(scale):
+    if x.dtype == np.float64 or not ordinary(scale):
         with np.errstate(over="ignore", under="ignore"):
             return np.asarray(np.asarray(x, np.float64) / scale)
     with np.errstate(over="ignore", under="ignore"):
@@ -125,7 +125,7 @@ def scaled_sums(
     that. A result that has no such number is infinite or 0."""
     scale = scales[0] * scales[1]
     with np.errstate(over="ignore", under="ignore"):
-        if dtype != np.float64 and _ordinary(scale):
+        if dtype != np.float64 and ordinary(scale):
             return np.asarray(sums * np.float32(scale))
         wide = sums.astype(np.float64)
         found = wide * scale if math.isfinite(scale) else wide * scales[0] * scales[1]

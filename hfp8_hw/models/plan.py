@@ -45,6 +45,10 @@ class Settings:
         ``chunked`` or ``exact``, in DLFLOAT16; INT8 has exact integers.
     scales : str
         Of weights: one for each ``tensor``, or for each ``channel`` of a product's output.
+    biases : str
+        ``fp32``: added on the host to what sums stand for. ``acc``: one constant for each channel
+        is rounded to DLFLOAT16, added to the sum and the result rounded again, as the core's
+        epilogue does; others as with ``fp32``. Not of INT8.
 
     Raises
     ------
@@ -57,12 +61,23 @@ class Settings:
     keep: tuple[str, ...] = ()
     sums: str = "chunked"
     scales: str = "tensor"
+    biases: str = "fp32"
 
     def __post_init__(self) -> None:
         check_choice("format", self.format, FORMATS)
         check_choice("first-last", self.first_last, ("hfp8", "fp16"))
         check_choice("sums", self.sums, SUMS)
         check_choice("scales", self.scales, ("tensor", "channel"))
+        check_choice("biases", self.biases, ("fp32", "acc"))
+        if self.format == "int8" and self.biases != "fp32":
+            raise ParameterError(
+                f"biases={self.biases!r} is not allowed for format='int8', whose sums are integers"
+            )
+        if self.scales == "channel" and self.biases != "fp32":
+            raise ParameterError(
+                f"biases={self.biases!r} is not allowed for scales='channel': a bias of sums has "
+                "one scale"
+            )
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from rtl_gen.package import Package
 
 from ..core.compare_core import Product, compare_core
 from ..core.matrices import Matrices
-from ..core.program import frames, in_order
+from ..core.program import Frame, block_of, frames, result_bytes
 from ..core.threads import Progress
-from ..core.tiling import Part, parts, slices
+from ..core.tiling import Part, parts, result_beats, slices
 from ..errors import SimulationError
 from ..simulation.compare import Comparison
 
@@ -74,15 +74,17 @@ def compare_on(
 def run_parts(
     device: Device, package: Package, p: CoreParameters, found: list[Part]
 ) -> list[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
-    """(codes, flags) of some jobs, from a reset on; one job at a time, so that nothing has to wait
-    for room. To be called by `Device.again`."""
+    """(codes, flags) of those jobs that are not silent, from a reset on; one job at a time, so that
+    nothing has to wait for room. To be called by `Device.again`."""
     device.reset()
-    registers = CoreRegisters(device.link.read, device.link.write)
+    link = device.link
+    registers = CoreRegisters(link.read, link.write, write_many=link.write)
     widths = {port["name"]: port["width"] for port in package.manifest["ports"]}
     fields = record((name, widths[f"m_axis_{name}"]) for name in _RESULT)
     results = []
     for part in found:
-        registers.start(part.task.job)
+        job = part.task.job
+        registers.start(job, room=True)
         for side, packets in frames(p, part.task).items():
             for packet in packets:
                 size = -(-widths[f"s_axis_{side}_tdata"] // 8)
@@ -90,33 +92,21 @@ def run_parts(
                 items = np.zeros((len(beats), device.facts.item), np.uint8)
                 items[:, :size] = beats
                 device.load(items, _SIDES.index(side), last=True)
-        shape = (part.task.job.m, part.task.job.n)
-        index, keep = in_order(p, np.arange(shape[0] * shape[1]).reshape(shape))
-        got = unpacked(fields, device.store(len(keep)))
-        results.append(_block(p, got, index, keep, shape))
-        registers.wait()
+        if job.silent:
+            registers.wait_idle()
+        else:
+            got = unpacked(fields, device.store(result_beats(p, job.m, job.n)))
+            results.append(block_of(p, (job.m, job.n), _frame(p, got)))
+    registers.wait()
     return results
 
 
-def _block(
-    p: CoreParameters,
-    beats: dict[str, NDArray[np.int64]],
-    index: NDArray[np.int64],
-    keep: NDArray[np.bool_],
-    shape: tuple[int, int],
-) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """A job's codes and flags from its beats."""
-    lanes = np.arange(p.drains)
-    bits = p.acc_format.width + -p.acc_format.width % 8
-    there = beats["tkeep"][:, None] >> (bits // 8 * lanes) & 1
+def _frame(p: CoreParameters, beats: dict[str, NDArray[np.int64]]) -> Frame:
+    """A job's results from the fields of its beats."""
     last = beats["tlast"].astype(bool)
-    if (there.astype(bool) != keep).any() or not last[-1] or last[:-1].any():
+    if not last[-1] or last[:-1].any():
         raise SimulationError("results came in other places than they should")
-    block = np.zeros(shape, np.uint32)
-    raised = np.zeros(shape, np.uint8)
-    for whole, values in (
-        (block, beats["tdata"][:, None] >> (bits * lanes) & ((1 << bits) - 1)),
-        (raised, beats["tuser"][:, None] >> (4 * lanes) & 15),
-    ):
-        whole.reshape(-1)[index[keep]] = values[keep].astype(whole.dtype)
-    return block, raised
+    lanes, size = np.arange(p.drains), result_bytes(p)
+    codes = beats["tdata"][:, None] >> (8 * size * lanes) & ((1 << 8 * size) - 1)
+    keep = beats["tkeep"][:, None] >> (size * lanes) & 1
+    return Frame(codes, keep != 0, beats["tuser"][:, None] >> (4 * lanes) & 15)

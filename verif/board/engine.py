@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hfp8_hw.golden.engine import ProductJob
-from hfp8_hw.golden.engine.jobs import Progress, silent
+from hfp8_hw.golden.engine.jobs import Progress
 from hfp8_hw.host import CoreRegisters, Device
+from hfp8_hw.host.link import Traffic
 from hfp8_hw.parameters import CoreParameters
 from rtl_gen.package import Package
 
-from ..core.pieces import Piece, modes, pieces
-from ..core.program import check_streams
-from ..core.tiling import slices
+from ..core.engine.cut_engine import CutEngine, Results
+from ..core.engine.pieces import Piece
 from .core import run_parts
 
 
-class BoardEngine:
-    """Jobs on a core on a board, one after the other. All operands and results go over the line.
+class BoardEngine(CutEngine):
+    """Jobs on a core on a board, one after the other. Clocks are those in which the core was at
+    work, by its own counter BUSY.
 
     Parameters
     ----------
@@ -34,12 +31,10 @@ class BoardEngine:
 
     Members
     -------
-    macs : int
-        Products of all jobs until now.
-    busy : int
-        Clocks in which the core was at work on them, by its own counter BUSY.
     seconds : float
-        How long they took, the line included.
+        How long the jobs took, the line included, by the clock of the device's transport.
+    traffic : Traffic
+        What went over the line for them.
 
     Raises
     ------
@@ -50,55 +45,39 @@ class BoardEngine:
     """
 
     def __init__(self, device: Device, package: Package, p: CoreParameters) -> None:
-        check_streams(p)
+        super().__init__(p)
         device.check(package.manifest)
-        self.device, self.package, self.p = device, package, p
-        self.macs = self.busy = 0
+        self.device, self.package = device, package
+        self.room = device.facts.results
         self.seconds = 0.0
+        self._before = device.link.traffic
         self._registers = CoreRegisters(device.link.read, device.link.write)
 
     @property
-    def utilisation(self) -> float:
-        """Products, to what the array could sum while the core was at work."""
-        return self.macs / (self.busy * self.p.macs) if self.busy else 0.0
+    def traffic(self) -> Traffic:
+        """See the class."""
+        return self.device.link.traffic - self._before
 
-    def run(self, job: ProductJob, progress: Progress = silent) -> NDArray[Any]:
-        """As `hfp8_hw.golden.engine.Engine.run`.
+    def perform(self, found: Iterable[Piece], progress: Progress) -> Results:
+        """As `CutEngine.perform`.
 
         Raises
         ------
-        ParameterError
-            For formats and sums that are not the core's, and sums that its pages do not hold.
         RunError
             If the board does not answer, refuses, or is reset again and again.
         SimulationError
             If results come in other places than they should.
         """
-        modes(self.p, job)
-        codes = np.zeros((job.groups, job.m, job.n), np.uint32)
-        if not (codes.size and job.k):
-            return codes
-        start = time.monotonic()
-        for step in slices(self.p, job.m, job.n, job.k):
-            before = codes.copy() if step.start else None
-            beats = self.device.facts.results
-            for piece in pieces(self.p, job, step, before, beats):
-                self._run(piece, codes)
-                progress(sum(part.elements * part.task.job.k for part in piece[2]))
-        self.seconds += time.monotonic() - start
-        self.macs += job.macs
-        return codes
+        for piece in found:
+            start = self.device.link.transport.now()
 
-    def _run(self, piece: Piece, codes: NDArray[np.uint32]) -> None:
-        group, columns, found = piece
-        block = codes[group, :, columns]
+            def action(piece: Piece = piece) -> tuple[Any, int]:
+                results = run_parts(self.device, self.package, self.p, piece.parts)
+                # A reset clears the counter, so it is read before the next one.
+                return results, self._registers.counter("BUSY")
 
-        def action() -> tuple[Any, int]:
-            results = run_parts(self.device, self.package, self.p, found)
-            # A reset clears the counter, so it is read before the next one.
-            return results, self._registers.counter("BUSY")
-
-        results, busy = self.device.again(action)
-        for part, (values, _) in zip(found, results, strict=True):
-            block[part.rows, part.columns] = values
-        self.busy += busy
+            results, busy = self.device.again(action)
+            self.clocks += busy
+            self.seconds += self.device.link.transport.now() - start
+            yield piece, [codes for codes, _ in results]
+            progress(piece.macs)

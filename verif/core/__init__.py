@@ -3,8 +3,7 @@
 `program` is a list of jobs with their operands, what they put on the streams and what is to come
 out. `run_core` runs it and holds the results against golden: on a simulator, where `bench` is the
 cocotb side with AXI masters, or as code that is `compiled`. `compare_core` does so with a user's
-`matrices`, cut into jobs by `tiling`, in `threads`; `pieces` cuts an engine's job. `verify_core`
-runs all `configurations`, each with every kind of program; `mixture` makes programs that use all
-options, `convolutions` such with feature maps. Cores with a port to memory have a room of their
-own, `memory`. May import `verif.simulation` and `verif.sweep`.
+`matrices`, cut into jobs by `tiling`, in `threads`; the room `engine` cuts an engine's jobs.
+`verify_core` runs all `configurations`, each with all `kinds` of programs. Cores with a port to
+memory have a room of their own, `memory`. May import `verif.simulation` and `verif.sweep`.
 """

@@ -24,7 +24,7 @@ from . import run_core
 from .compiled import native
 from .compiled.native_run import run_natively
 from .matrices import Matrices
-from .program import Program, Ran, in_order
+from .program import Program, Ran, block_of
 from .threads import Progress, in_threads
 from .tiling import Part, parts, slices
 
@@ -147,16 +147,10 @@ def place(
     if ran.error:
         raise SimulationError(f"{simulator}: {ran.error}")
     for part, frame in zip(found, ran.frames, strict=True):
-        shape = (part.task.job.m, part.task.job.n)
-        index, keep = in_order(p, np.arange(shape[0] * shape[1]).reshape(shape))
-        if frame.keep.shape != keep.shape or (frame.keep != keep).any():
-            raise SimulationError(f"{simulator}: results came in other places than they should")
-        for whole, values in ((codes, frame.codes), (flags, frame.flags)):
-            block = np.zeros(shape, whole.dtype)
-            block.reshape(-1)[index[keep]] = values[keep]
-            if whole is flags:
-                block |= whole[part.rows, part.columns]
-            whole[part.rows, part.columns] = block
+        job = part.task.job
+        block, raised = block_of(p, (job.m, job.n), frame)
+        codes[part.rows, part.columns] = block
+        flags[part.rows, part.columns] |= raised
 
 
 def golden_product(

@@ -11,8 +11,9 @@ import numpy as np
 from hfp8_hw.jobs import MAX_PAGES, MAX_SIZE, GemmJob
 from hfp8_hw.parameters import CoreParameters
 
-from .convolutions import CONVOLUTION_CORES, convolutions
-from .mixture import large_jobs, mixture
+from .kinds.convolutions import CONVOLUTION_CORES, convolutions
+from .kinds.edges import edges
+from .kinds.mixture import large_jobs, mixture
 from .program import Program
 
 DSP_CORES: list[dict[str, Any]] = [
@@ -180,7 +181,8 @@ def kept_operands(p: CoreParameters, rng: np.random.Generator) -> Program:
 def programs(p: CoreParameters, seed: int, large: bool = False) -> list[Program]:
     """All that a core is checked with: jobs of all sizes, without and with random stalls on every
     port, refused ones, operands that stay, resets in mid-job, all options of the epilogue,
-    convolutions; ``large``, for compiled code, many larger ones too."""
+    convolutions; ``large``, for compiled code, many larger ones too, and results at the ends of
+    what formats hold."""
     rng = np.random.default_rng(seed)
     found = [every_job(p, stall, rng) for stall in (0.0, _STALL)]
     found += [refused_jobs(p, rng), kept_operands(p, rng)]
@@ -196,4 +198,6 @@ def programs(p: CoreParameters, seed: int, large: bool = False) -> list[Program]
         found.append(convolutions(p, rng, 6, stall=0.1, reset_at=300))
     if large:
         found += [large_jobs(p, rng, 60) for _ in range(16)]
+        if p.epilogue != "none":
+            found += [edges(p, rng, 80) for _ in range(12)]
     return found

@@ -16,6 +16,8 @@ from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.parameters.layout import Layout
 from hfp8_hw.registers import COUNTERS, fixed_words, job_words, registers_of
 
+from ..errors import SimulationError
+
 Codes = NDArray[np.uint32]
 
 
@@ -297,3 +299,22 @@ def in_order(parameters: CoreParameters, c: NDArray[Any]) -> tuple[NDArray[Any],
     )
     some = keep.any(axis=1)
     return values[some], keep[some]
+
+
+def block_of(
+    p: CoreParameters, shape: tuple[int, int], frame: Frame
+) -> tuple[Codes, NDArray[np.uint8]]:
+    """(codes, flags) of a job's results of this shape, from their beats.
+
+    Raises
+    ------
+    SimulationError
+        If they came in other places than they should.
+    """
+    index, keep = in_order(p, np.arange(shape[0] * shape[1]).reshape(shape))
+    if frame.keep.shape != keep.shape or (frame.keep != keep).any():
+        raise SimulationError("results came in other places than they should")
+    codes, flags = np.zeros(shape, np.uint32), np.zeros(shape, np.uint8)
+    codes.reshape(-1)[index[keep]] = frame.codes[keep]
+    flags.reshape(-1)[index[keep]] = frame.flags[keep]
+    return codes, flags

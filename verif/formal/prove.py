@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from hfp8_hw.errors import ParameterError
 from rtl_gen.extras import require
@@ -112,8 +113,19 @@ def _tools(folder: Path) -> list[str]:
     return options
 
 
-def prove(
-    package: Package,
+def prove(package: Package, prop: str, **how: Any) -> Proof:
+    """Prove one property of a unit; ``how`` is as in `prove_problems`, and so are errors.
+
+    Raises
+    ------
+    ParameterError
+        Also for properties the unit does not have.
+    """
+    return prove_problems(problems(package, prop), prop, **how)
+
+
+def prove_problems(
+    given_problems: Mapping[str, Problem],
     prop: str,
     *,
     engine: str = "auto",
@@ -122,7 +134,7 @@ def prove(
     trace: Path | None = None,
     report: Callable[[float], None] | None = None,
 ) -> Proof:
-    """Prove one property of a unit.
+    """Prove one property, which is several problems.
 
     Parameters
     ----------
@@ -145,7 +157,7 @@ def prove(
     ToolMissing
         If the engine is not there.
     ParameterError
-        For properties the unit does not have, other engines, and ``count`` where it cannot be.
+        For other engines, and ``count`` where it cannot be.
     """
     if engine not in ENGINES:
         raise ParameterError(f"engine={engine!r} is not allowed: one of {', '.join(ENGINES)}")
@@ -153,7 +165,7 @@ def prove(
     start = time.monotonic()
     found = Proof(prop, engine, "proved", 0.0)
     names: list[str] = []
-    for given in problems(package, prop).values():
+    for given in given_problems.values():
         left = max(1, round(start + timeout - time.monotonic()))
         part = _part(given, prop, engine, depth, left, trace, report)
         names += [part.engine] if part.engine not in names else []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...host.transport import split_url
+from ...host.transport import SerialPort, split_url
+from ...protocol import BASE_BAUD
 
 
 def check_url(url: str, name: str) -> None:
@@ -24,3 +25,21 @@ def check_url(url: str, name: str) -> None:
         given = f"{name}={url!r}"
         board, clock = check_board(rest, given)
         check_clock(BOARDS[board], clock, given)
+
+
+def check_port(url: str) -> None:
+    """Refuse a serial port that cannot be opened, before any work; it is let go of again.
+
+    Raises
+    ------
+    RunError
+        As `hfp8_hw.host.transport.SerialPort`.
+    ToolMissing
+        If a package for boards is not installed.
+    """
+    from rtl_gen.extras import require
+
+    require("serial", "cobs")
+    kind, rest = split_url(url)
+    if kind == "serial":
+        SerialPort(rest, BASE_BAUD).close()

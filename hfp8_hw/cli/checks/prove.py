@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -16,6 +17,9 @@ from ...parameters import GENERATED, UNITS
 from ..options import GeneratorCommand, given, parameter_options
 from ..types import Integer, Output, Unit
 from .verify import CORE, plan
+
+if TYPE_CHECKING:
+    from verif.formal.claims import Problem
 
 
 @click.command(
@@ -41,6 +45,11 @@ from .verify import CORE, plan
               help="Write a VCD file of the first property that fails.")  # fmt: skip
 @click.option("--json", "json_path", type=Output(),
               help="Write the results as JSON.")  # fmt: skip
+@click.option(
+    "--link",
+    is_flag=True,
+    help="Prove the receiver and the sender of a board's serial link, and no unit.",
+)
 @parameter_options
 def prove_command(
     units: tuple[str, ...],
@@ -50,6 +59,7 @@ def prove_command(
     timeout: int,
     trace: Path | None,
     json_path: Path | None,
+    link: bool,
     **options: Any,
 ) -> int:
     """Prove properties of units for all inputs and any number of clocks.
@@ -58,60 +68,77 @@ def prove_command(
     (all, if none is; the core only by name) is proved in the configurations of `hfp8 verify`.
     Exit status 1 if a property fails or stays open.
     """
+    from verif.formal.contracts import link_contract
     from verif.formal.exhaustive import countable
     from verif.formal.properties import PROPERTIES, offered, problems
-    from verif.formal.prove import ENGINES, engine_versions, prove
+    from verif.formal.prove import ENGINES, engine_versions, prove_problems
     from verif.simulation.verify import label, package_of
 
     wanted = None if properties is None else properties.split(",")
+    known = link_contract.PROPERTIES if link else PROPERTIES
     for name in wanted or ():
-        if name not in PROPERTIES:
+        if name not in known:
             raise ParameterError(
                 f"property={properties!r} is not allowed: one or more of "
-                f"{', '.join(PROPERTIES)}, separated by commas"
+                f"{', '.join(known)}, separated by commas"
             )
+    if link and (units or given(options)):
+        what = units[0] if units else next(iter(given(options)))
+        raise ParameterError(f"{what} is not allowed with link: it is no unit")
     if engine not in ENGINES:
         raise ParameterError(f"engine={engine!r} is not allowed: one of {', '.join(ENGINES)}")
-    chosen = plan(units, options, GENERATED if CORE in units else UNITS)
+    if link and engine == "count":
+        raise ParameterError(
+            "engine='count' is not allowed with link: it has no claim of one clock"
+        )
+    chosen = [] if link else plan(units, options, GENERATED if CORE in units else UNITS)
     explicit = bool(given(options)) and wanted is not None
     versions = engine_versions(engine)
     console = Console()
     console.print(", ".join(versions), highlight=False)
     records: list[dict[str, Any]] = []
-    for number, (unit, parameters) in enumerate(chosen):
-        package = package_of(unit, tuple(parameters.items()))
-        there = offered(package)
-        names = wanted if explicit and wanted else [n for n in there if n in (wanted or there)]
-        if engine == "count" and not explicit:
-            names = [n for n in names if all(map(countable, problems(package, n).values()))]
-        for name in names:
-            head = f"{number + 1}/{len(chosen)} {unit} [{label(parameters)}] {name}"
-            text = head.replace("[", "\\[")
-            with console.status(text) as status:
 
-                def report(share: float, status: Status = status, text: str = text) -> None:
-                    status.update(f"{text} {share:.0%}")
+    def todo() -> Iterator[tuple[str, str, dict[str, Any], str, dict[str, Problem]]]:
+        """What is printed of it, the unit, its parameters, the property, and its problems."""
+        for name in wanted or known if link else ():
+            yield f"link {name}", "link", {}, name, link_contract.problems(name)
+        for number, (unit, parameters) in enumerate(chosen):
+            package = package_of(unit, tuple(parameters.items()))
+            there = offered(package)
+            names = wanted if explicit and wanted else [n for n in there if n in (wanted or there)]
+            if engine == "count" and not explicit:
+                names = [n for n in names if all(map(countable, problems(package, n).values()))]
+            for name in names:
+                head = f"{number + 1}/{len(chosen)} {unit} [{label(parameters)}] {name}"
+                yield head, unit, parameters, name, problems(package, name)
 
-                proof = prove(
-                    package, name, engine=engine, depth=depth, timeout=timeout, trace=trace,
-                    report=report,
-                )  # fmt: skip
-            if proof.trace is not None:
-                trace = None
-            kept = f", trace in {proof.trace}" if proof.trace else ""
-            for port, value in sorted((proof.inputs or {}).items()):
-                kept += f", {port}={value:#x}"
-            console.print(
-                f"{head}: {proof.status}, {proof.seconds:.1f} s{kept}",
-                markup=False, highlight=False, soft_wrap=True,
+    for head, unit, parameters, name, given_problems in todo():
+        text = head.replace("[", "\\[")
+        with console.status(text) as status:
+
+            def report(share: float, status: Status = status, text: str = text) -> None:
+                status.update(f"{text} {share:.0%}")
+
+            proof = prove_problems(
+                given_problems, name, engine=engine, depth=depth, timeout=timeout, trace=trace,
+                report=report,
             )  # fmt: skip
-            records.append(
-                {"unit": unit, "parameters": parameters, "property": name,
-                 "engine": proof.engine,
-                 "status": proof.status, "seconds": round(proof.seconds, 1)}
-            )  # fmt: skip
-            if json_path is not None:
-                _write(records, versions, json_path)
+        if proof.trace is not None:
+            trace = None
+        kept = f", trace in {proof.trace}" if proof.trace else ""
+        for port, value in sorted((proof.inputs or {}).items()):
+            kept += f", {port}={value:#x}"
+        console.print(
+            f"{head}: {proof.status}, {proof.seconds:.1f} s{kept}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        records.append(
+            {"unit": unit, "parameters": parameters, "property": name,
+             "engine": proof.engine,
+             "status": proof.status, "seconds": round(proof.seconds, 1)}
+        )  # fmt: skip
+        if json_path is not None:
+            _write(records, versions, json_path)
     if not records:
         which = " for engine 'count'" if engine == "count" else ""
         raise ParameterError(f"property={properties!r} is not allowed: no unit named has it{which}")

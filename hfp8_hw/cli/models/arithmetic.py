@@ -41,6 +41,8 @@ def arithmetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--sums", default="chunked", show_default=True,
                      help="In DLFLOAT16: chunked, each product rounded, by 64; or exact, rounded "
                      "once."),
+        click.option("--biases", default="fp32", show_default=True,
+                     help="fp32, or acc: added in DLFLOAT16, as the core's epilogue adds one."),
         click.option("--format", "kind", default="HFP8", show_default=True,
                      help="HFP8, e4m3, e5m2 or int8: of weights and activations."),
     ):  # fmt: skip
@@ -65,7 +67,9 @@ def check_apart(model: Path, outputs: Iterable[tuple[str, Path | None]]) -> None
             )
 
 
-def settings(kind: str, sums: str, scales: str, first_last: str, keep: tuple[str, ...]) -> Settings:
+def settings(
+    kind: str, sums: str, scales: str, first_last: str, keep: tuple[str, ...], biases: str
+) -> Settings:
     """What the options ask for.
 
     Raises
@@ -80,4 +84,4 @@ def settings(kind: str, sums: str, scales: str, first_last: str, keep: tuple[str
             f"sums={sums!r} is not allowed for format='int8', whose sums are exact"
         )
     names = tuple(name for text in keep for name in text.split(",") if name)
-    return Settings(kind, first_last, names, sums, scales)
+    return Settings(kind, first_last, names, sums, scales, biases)

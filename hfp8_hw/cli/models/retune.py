@@ -24,7 +24,7 @@ from .show import line, progress, short
 @arithmetic_options
 def retune_command(
     model: Path, inputs: Path, output: Path, what: str, kind: str, sums: str, scales: str,
-    first_last: str, keep: tuple[str, ...], batch: int | None,
+    first_last: str, keep: tuple[str, ...], biases: str, batch: int | None,
 ) -> int:  # fmt: skip
     """Estimate the statistics of batch normalization anew, in 8 bits; or move biases.
 
@@ -47,7 +47,7 @@ def retune_command(
     from ...models.retune import retune
 
     check_choice("what", what, ("statistics", "biases"))
-    chosen, console = settings(kind, sums, scales, first_last, keep), Console()
+    chosen, console = settings(kind, sums, scales, first_last, keep, biases), Console()
     check_apart(model, [("output", output)])
     samples = load_arrays(inputs)
     with progress(console) as bar:

@@ -18,8 +18,17 @@ from ..compare import load_arrays
 from ..options import CoreCommand, parameter_options
 from ..types import Integer, Output, Source
 from .arithmetic import arithmetic_options, check_apart, samples_option, settings
-from .engines import check_place, choose
-from .show import difference, line, progress, show_core, show_outcome, show_plan, to_dict
+from .engines import check_place, choose, core_for
+from .show import (
+    difference,
+    line,
+    progress,
+    show_between,
+    show_core,
+    show_outcome,
+    show_plan,
+    to_dict,
+)
 
 if TYPE_CHECKING:
     from ...models.records import OutputRecord
@@ -44,6 +53,13 @@ if TYPE_CHECKING:
 )
 @arithmetic_options
 @click.option(
+    "--between",
+    default="stay",
+    show_default=True,
+    help="On a core, results of a product that the next one takes: stay there where it can do what "
+    "is between, read: stay and are read back too, to compare them, or go through the host.",
+)
+@click.option(
     "--clock",
     type=Integer(1),
     metavar="MHZ",
@@ -60,8 +76,9 @@ if TYPE_CHECKING:
 @parameter_options
 def run_command(
     model: Path, inputs: Path, where: str, calibrate: Path | None, kind: str, sums: str,
-    scales: str, first_last: str, keep: tuple[str, ...], batch: int | None, clock: int | None,
-    reports: tuple[Path, ...], output: Path | None, expect: Path | None, **options: Any,
+    scales: str, first_last: str, keep: tuple[str, ...], biases: str, batch: int | None,
+    between: str, clock: int | None, reports: tuple[Path, ...], output: Path | None,
+    expect: Path | None, **options: Any,
 ) -> int:  # fmt: skip
     """Run a model that was trained in FP32 in 8 bits, and compare it with FP32.
 
@@ -81,7 +98,7 @@ def run_command(
     """
     from rtl_gen.extras import require
 
-    check_place(where, kind, options, clock)
+    check_place(where, kind, options, clock, between)
     require("onnx", "onnxruntime")
     if any(path.suffix.lower() == ".html" for path in reports):
         require("jinja2")
@@ -89,7 +106,7 @@ def run_command(
     from ...models import prepare
     from ...models.plan import EIGHT
 
-    asked = settings(kind, sums, scales, first_last, keep)
+    asked = settings(kind, sums, scales, first_last, keep, biases)
     check_apart(model, [("output", output), *(("report", path) for path in reports)])
     console = Console()
     samples = load_arrays(inputs)
@@ -103,11 +120,14 @@ def run_command(
     with console.status("running the model in FP32"):
         plan = deployment.planned(samples, batch)
     show_plan(plan, deployment.notes, console)
-    chosen = choose(where, deployment, options, console)
+    core = None if where == "golden" else core_for(deployment, options, between, where)
+    if core is not None:
+        show_between(core.boundaries, console)
+    chosen = choose(where, core, between, console)
     with closing(chosen), progress(console) as bar:
         task = bar.add_task("", total=plan.macs(EIGHT))
         outcome = deployment.run(
-            samples, chosen.engine, batch=batch,
+            samples, chosen.engine, batch=batch, chains=core.chains if core else (),
             report=lambda name, more: bar.update(task, advance=more, description=name[-24:]),
         )  # fmt: skip
     show_outcome(outcome, console)
@@ -117,7 +137,9 @@ def run_command(
     show_core(chosen, clock, console)
     if output is not None:
         write_whole(output, _arrays(outcome.outputs, console))
-    data = to_dict(deployment, plan, outcome, expected, chosen, clock)
+    data = to_dict(
+        deployment, plan, outcome, expected, chosen, clock, core.boundaries if core else []
+    )
     for path in reports:
         write_whole(path, _report(path, data))
     return 1 if chosen.checked is not None and chosen.checked.mismatches else 0

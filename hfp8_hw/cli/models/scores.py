@@ -93,7 +93,8 @@ def models_command(
     table = Table()
     for column in ("model", "arithmetic"):
         table.add_column(column, no_wrap=True)
-    for column in ("score", "agrees with FP32, %", "samples", "seconds"):
+    table.add_column("score", justify="right", no_wrap=True)
+    for column in ("agrees with FP32, %", "samples", "seconds"):
         table.add_column(column, justify="right")
     with console.status("") as status:
         for example in examples:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from ...models import Deployment, Outcome
+    from ...models.chains.boundaries import Boundary
     from ...models.plan import Plan
     from ...models.records import OutputRecord
     from .engines import Chosen
@@ -65,6 +66,18 @@ def show_plan(plan: Plan, notes: list[str], console: Console) -> None:
         line(console, note)
 
 
+def show_between(boundaries: list[Boundary], console: Console) -> None:
+    """What becomes of the results of each product on a core."""
+    table = Table("product", "its results", "why")
+    for one in boundaries:
+        if one.why:
+            table.add_row(short(one.first), "go to the host", one.why)
+        else:
+            what = "after a ReLU" if one.relu else ""
+            table.add_row(short(one.first), f"stay on the core, for {short(one.second)}", what)
+    console.print(table, markup=False)
+
+
 def show_outcome(outcome: Outcome, console: Console) -> None:
     """What the run gave, node by node, and how far the outputs are from FP32."""
     table = Table("node")
@@ -117,9 +130,12 @@ def show_core(chosen: Chosen, clock: int | None, console: Console) -> None:
          f"codes, {checked.mismatches:,} mismatches with golden")  # fmt: skip
     if chosen.board is not None:
         board, hertz = chosen.board, chosen.board.device.facts.clock
-        line(console, f"{board.busy:,} clocks at work on {board.macs:,} MACs, utilisation "
-             f"{board.utilisation:.1%}, {board.busy / hertz * 1e3:,.3f} ms at {hertz / 1e6:g} MHz; "
-             f"{board.seconds:,.1f} seconds with the line")  # fmt: skip
+        line(console, f"{board.clocks:,} clocks at work on {board.macs:,} MACs, utilisation "
+             f"{board.utilisation:.1%}, {board.clocks / hertz * 1e3:,.3f} ms at {hertz / 1e6:g} "
+             f"MHz; {board.seconds:,.1f} seconds with the line")  # fmt: skip
+        went = board.traffic
+        line(console, f"over the line: {went.requests:,} requests, {went.sent:,} bytes to the "
+             f"board, {went.received:,} back")  # fmt: skip
     elif chosen.core is not None:
         clocks = chosen.core.clocks
         time = "" if clock is None else f", {clocks / (clock * 1e3):,.3f} ms at {clock} MHz"
@@ -131,7 +147,7 @@ def show_core(chosen: Chosen, clock: int | None, console: Console) -> None:
 
 def to_dict(
     deployment: Deployment, plan: Plan, outcome: Outcome, expected: list[OutputRecord],
-    chosen: Chosen, clock: int | None,
+    chosen: Chosen, clock: int | None, boundaries: list[Boundary],
 ) -> dict[str, Any]:  # fmt: skip
     """The figures, as JSON takes them."""
     return {
@@ -142,6 +158,7 @@ def to_dict(
         "nodes": [node.to_dict() for node in outcome.nodes],
         "outputs": [record.to_dict() for record in outcome.compared],
         "expected": [record.to_dict() for record in expected],
+        "boundaries": [vars(one) for one in boundaries],
         "engine": chosen.to_dict(clock),
         "seconds": round(outcome.seconds, 3),
     }

@@ -65,6 +65,8 @@ def run_natively(
     # Results are as far apart as sums are long.
     longest = max((job.k for job in program.sent()), default=0)
     quiet = patience(p) + 4 * p.turns * longest + p.slots
+    # Nothing comes of jobs that keep theirs, for as long as these are at work.
+    quiet += 2 * p.turns * sum(steps(p, t.job) for t in program.tasks if t.job.silent)
     taken = model.run(
         writes, streams, names, sum(lengths), len(lengths), stall=program.stall, seed=seed,
         reset_at=program.reset_at, patience=quiet, progress=progress,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,28 @@ from hfp8_hw.golden.engine import ProductJob
 from hfp8_hw.golden.engine.unfold import blocks, padded, unfolded
 from hfp8_hw.parameters import CoreParameters
 
-from .tiling import Part, parts
+from ..tiling import Part, parts
 
 _COLUMNS = 1 << 14
 """Columns of a convolution's matrix that are unfolded at a time."""
 
-Piece = tuple[int, slice, list[Part]]
-"""A group, some of its columns, and jobs that compute parts of these, from a reset on."""
+
+class Piece(NamedTuple):
+    """A group, some of its columns, and jobs that compute parts of these, from a reset on."""
+
+    group: int
+    columns: slice
+    parts: list[Part]
+
+    @property
+    def macs(self) -> int:
+        """Products of all its jobs."""
+        return sum(part.elements * part.task.job.k for part in self.parts)
+
+    @property
+    def sent(self) -> list[Part]:
+        """Those whose results leave the core."""
+        return [part for part in self.parts if not part.task.job.silent]
 
 
 def modes(p: CoreParameters, job: ProductJob) -> tuple[int, int]:
@@ -74,4 +89,4 @@ def pieces(
             b = columns[group, step].astype(np.uint32)
             c = None if before is None else before[group, :, block.n]
             for one in parts(p, a, b, mode_a, mode_b, c=c, beats=beats):
-                yield group, block.n, one
+                yield Piece(group, block.n, one)

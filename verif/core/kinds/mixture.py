@@ -11,7 +11,7 @@ import numpy as np
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 
-from .program import Program
+from ..program import Program
 
 Row = dict[str, Any]
 

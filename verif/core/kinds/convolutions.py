@@ -9,7 +9,7 @@ import numpy as np
 from hfp8_hw.jobs import Convolution, GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 
-from .program import Program
+from ..program import Program
 
 CONVOLUTION_CORES: list[dict[str, Any]] = [
     {"convolution": "yes", "rows": 2, "cols": 2, "lanes": 2, "epilogue": "full"},
