@@ -113,15 +113,15 @@ def _tools(folder: Path) -> list[str]:
     return options
 
 
-def prove(package: Package, prop: str, **how: Any) -> Proof:
-    """Prove one property of a unit; ``how`` is as in `prove_problems`, and so are errors.
+def prove(package: Package, prop: str, *, timeout: int = 600, **how: Any) -> Proof:
+    """Prove one property of a unit; other arguments are as in `prove_problems`, and so are errors.
 
     Raises
     ------
     ParameterError
         Also for properties the unit does not have.
     """
-    return prove_problems(problems(package, prop), prop, **how)
+    return prove_problems(problems(package, prop), prop, timeout=timeout, **how)
 
 
 def prove_problems(
