@@ -27,6 +27,7 @@ PINS = {"clk100": "E3", "uart_0__rx": "A9", "uart_0__tx": "D10", "rst": "C2", "l
         ([BOARD], "BOARD='arty-a7-35t' is not allowed without script: no open place-and-route"),
         (["icebreaker", "--script"], "BOARD='icebreaker' is not allowed with script: bitstreams"),
         ([BOARD, "--script", "--fill"], "fill is not allowed with script: no bitstream is built"),
+        ([BOARD, "--script", "--seed", "1"], "seed is not allowed with script: no bitstream is"),
         ([BOARD, "--script", "--load"], "load is not allowed with script: no bitstream is built"),
     ],
 )

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ...errors import RunError
 from ...files import write_whole
+from ...pll import check_clock
 
 if TYPE_CHECKING:
     from fpga.boards.build import Built
@@ -47,7 +48,6 @@ def deliver(
     RunError
         If the clock is not met; then nothing is written.
     """
-    from fpga.boards.pll import check_clock
 
     show(console, f"{module.design.name} on {board.title}")
     cells(console, built.used)
@@ -62,7 +62,7 @@ def deliver(
             f"the clock is not met: {built.achieved} MHz, and {built.required:g} MHz are required; "
             "another --seed or more stages may help"
         )
-    setting = check_clock(board, module.clock)
+    setting = check_clock(board.oscillator, module.clock)
     facts = {
         "board": name,
         "device": board.device,
