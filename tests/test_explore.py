@@ -328,6 +328,16 @@ def test_a_file_that_is_something_else(
     assert path.read_text() == text
 
 
+def test_a_pipe_is_no_file_of_points(
+    cli: Cli, small: Path, tmp_path: Path, without_tools: list[Task]
+) -> None:
+    """Nobody writes to it, so to read it would never end."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    said = cli.refused("explore", "relu", "--space", small, "--json", path)
+    assert "is no file of 'hfp8 explore'" in said and not without_tools
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("parameters", 3), ("parameters", {"stages": [1]}), ("parameters", {"stages": 99}),

@@ -147,6 +147,8 @@ def reopen(
         return ledger
     what = f"json={str(path)!r} is not allowed: it is there, and"
     try:
+        if not path.is_file():  # a pipe or a device may never end
+            raise ValueError
         data = json.loads(path.read_text(encoding="utf-8"))
         found = [row for row in data["rows"] if row["status"] == MEASURED]
         if not all(map(sound, found)):
