@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -103,7 +104,7 @@ def loader(console: Console, board: Board, file: Path, load: bool) -> None:
     import sys
 
     arguments = [*board.loader, str(file)]
-    show(console, f"load it: openFPGALoader {' '.join(arguments)}")
+    show(console, f"load it: openFPGALoader {join(arguments)}")
     if load:
         done = subprocess.run([sys.executable, "-m", "openfpgaloader", *arguments], check=False)
         if done.returncode:
