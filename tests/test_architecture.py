@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FORMATS = {"hfp8_hw.errors", "hfp8_hw.formats", "hfp8_hw.rounding", "hfp8_hw.products",
            "hfp8_hw.fixed", "hfp8_hw.version", "hfp8_hw.cores", "hfp8_hw.files",
            "hfp8_hw.jobs", "hfp8_hw.registers", "hfp8_hw.scales", "hfp8_hw.records",
-           "hfp8_hw.protocol", "hfp8_hw.rows"}  # fmt: skip
+           "hfp8_hw.protocol", "hfp8_hw.rows", "hfp8_hw.pll", "hfp8_hw.oscillators"}  # fmt: skip
 PARAMETERS = FORMATS | {"hfp8_hw.parameters"}
 
 STIMULUS = {"verif.errors", "verif.stimulus"}

@@ -133,9 +133,9 @@ def test_a_port_that_another_host_has() -> None:
 
 
 def test_no_simulated_board() -> None:
-    """The simulator's refusals are the caller's."""
+    """Refused before the simulator is started."""
     with (
-        pytest.raises(ParameterError, match="board='arty' is not allowed: one of ulx3s-85f"),
+        pytest.raises(ParameterError, match="device='sim://arty' is not allowed: one of ulx3s-85f"),
         Device.open("sim://arty"),
     ):
         pass

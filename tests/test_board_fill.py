@@ -77,6 +77,9 @@ def test_parameters_that_no_core_takes() -> None:
         ladder({"lines": "3"})
     with pytest.raises(ParameterError, match="ports='memory' is not allowed on a board"):
         ladder({"ports": "memory"})
+    for size in ("99999999999", "9" * 5000, "-1"):  # as it is given, and not rounded to a page
+        with pytest.raises(ParameterError, match=f"a_size='?{size[:11]}.* is not allowed"):
+            ladder({"a_size": size})
 
 
 def brute(cores: list[CoreParameters], flow: Made, limit: float) -> int:

@@ -27,6 +27,7 @@ PINS = {"clk100": "E3", "uart_0__rx": "A9", "uart_0__tx": "D10", "rst": "C2", "l
         ([BOARD], "BOARD='arty-a7-35t' is not allowed without script: no open place-and-route"),
         (["icebreaker", "--script"], "BOARD='icebreaker' is not allowed with script: bitstreams"),
         ([BOARD, "--script", "--fill"], "fill is not allowed with script: no bitstream is built"),
+        ([BOARD, "--script", "--seed", "1"], "seed is not allowed with script: no bitstream is"),
         ([BOARD, "--script", "--load"], "load is not allowed with script: no bitstream is built"),
     ],
 )
@@ -47,22 +48,28 @@ def test_what_is_printed_and_written(
         return ""
 
     monkeypatch.setattr(fpga.boards.vivado, "run", run)
-    status, out, err = cli("build", BOARD, "--script", "--design", "relu", "-o", tmp_path / "new")
+    status, out, err = cli(
+        "build", BOARD, "--script", "--design", "relu", "-o", tmp_path / "new one"
+    )
     assert (status, err) == (0, "")
     assert [tool for tool, _ in ran] == ["yosys"] and "synth_xilinx -family xc7" in ran[0][1][-1]
     assert "111" in out and "20,800" in out and "NOT RUN: hfp8-hw is developed without" in out
-    paths = {path.suffix: path for path in (tmp_path / "new").iterdir() if "_top" in path.name}
+    paths = {path.suffix: path for path in (tmp_path / "new one").iterdir() if "_top" in path.name}
     assert set(paths) == {".tcl", ".xdc", ".v"}
-    assert f"vivado -mode batch -source {paths['.tcl'].name}" in out
+    # As a shell takes it, from where the command was run.
+    folder = f"'{tmp_path / 'new one'}'"
+    assert f"(cd {folder} && vivado -mode batch -source {paths['.tcl'].name})" in out
+    bit = tmp_path / "new one" / f"{paths['.tcl'].stem}.bit"
+    assert f"load it: openFPGALoader -b arty_a7_35t '{bit}'" in out
     tcl, xdc = paths[".tcl"].read_text(), paths[".xdc"].read_text()
     for text in (tcl, xdc):
         assert "NOT RUN" in text.split("create_project")[0]
     named = re.findall(r'^(?:add_files|read_xdc) "?([^"\n]+)"?$', tcl, re.MULTILINE)
-    assert len(named) == 3 and all((tmp_path / "new" / name).exists() for name in named)
+    assert len(named) == 3 and all((tmp_path / "new one" / name).exists() for name in named)
     for port, pin in PINS.items():
         assert re.search(rf'set_property LOC {pin} \[get_ports "{port}', xdc), port
     assert "-period 10.0 " in xdc and "xc7a35ticsg324-1L" in tcl
-    (facts,) = [json.loads(path.read_text()) for path in (tmp_path / "new").glob("*.json")]
+    (facts,) = [json.loads(path.read_text()) for path in (tmp_path / "new one").glob("*.json")]
     assert facts["bitstream"] is False and facts["used"]["LUT"] == [111, 20800]
 
 

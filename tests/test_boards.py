@@ -11,9 +11,9 @@ from fpga.boards.build import commands, dfu_suffix
 from fpga.boards.catalogue import BOARDS
 from fpga.boards.figures import ROWS, committed
 from hfp8_hw.cli.main import main
+from hfp8_hw.oscillators import OSCILLATORS
 from rtl_gen.tools import ToolError
 from rtl_gen.tools import run as real_run
-from verif.board.serve import CLOCKS
 
 from .conftest import Cli
 
@@ -39,7 +39,7 @@ def test_the_list(cli: Cli) -> None:
 
 
 def test_simulated_boards_have_the_clocks_of_real_ones() -> None:
-    assert {name: board.clock for name, board in BOARDS.items()} == CLOCKS
+    assert {name: board.oscillator for name, board in BOARDS.items()} == OSCILLATORS
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,8 @@ def test_points_are_kept(
 @pytest.mark.parametrize(
     "text",
     ["{", "[]", '{"rows": 1}', '{"rows": [{}]}', '{"rows": []}',
-     '{"rows": [{"status": "measured", "parameters": {}}]}'],
+     '{"rows": [{"status": "measured", "parameters": {}}]}', '{"rows": [1]}', "\ufeff{}",
+     "9" * 5000],
 )  # fmt: skip
 def test_a_file_that_is_something_else(
     cli: Cli, small: Path, tmp_path: Path, without_tools: list[Task], text: str
@@ -325,6 +326,56 @@ def test_a_file_that_is_something_else(
     said = cli.refused("explore", "relu", "--space", small, "--json", path)
     assert "is not allowed: it is there, and is no file of 'hfp8 explore'" in said
     assert path.read_text() == text
+
+
+def test_a_pipe_is_no_file_of_points(
+    cli: Cli, small: Path, tmp_path: Path, without_tools: list[Task]
+) -> None:
+    """Nobody writes to it, so to read it would never end."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    said = cli.refused("explore", "relu", "--space", small, "--json", path)
+    assert "is no file of 'hfp8 explore'" in said and not without_tools
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("parameters", 3), ("parameters", {"stages": [1]}), ("parameters", {"stages": 99}),
+     ("luts", "7"), ("luts", None), ("luts", -1), ("luts", True), ("fmax", 100.0), ("fmax", []),
+     ("fmax_median", [1.0]), ("fmax_median", math.nan), ("sqnr_db", math.inf), ("exact", 1),
+     ("results", "7"), ("latency", 1.5), ("tools", "a 1"), ("why_not", None)],
+)  # fmt: skip
+def test_a_row_that_is_none(
+    cli: Cli, small: Path, tmp_path: Path, without_tools: list[Task], name: str, value: object
+) -> None:
+    """Numbers of other kinds would end in a traceback, or on the page."""
+    path = tmp_path / "r.json"
+    words = ("explore", "relu", "--space", small, "--json", path)
+    assert cli(*words)[0] == 0
+    data = json.loads(path.read_text())
+    data["rows"][0][name] = value
+    path.write_text(json.dumps(data))
+    assert "is no file of 'hfp8 explore'" in cli.refused(*words)
+    assert json.loads(path.read_text()).keys() == data.keys()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [({"y": np.ones(3)}, "inputs=['y'] is not allowed: relu needs the arrays x"),
+     ({}, "inputs=[] is not allowed: relu needs the arrays x"),
+     ({"x": np.ones(0)}, "there is nothing to compute"),
+     ({"x": np.array(["a"])}, "array 'x' has dtype '<U1'")],
+)  # fmt: skip
+def test_a_workload_that_no_point_takes(
+    cli: Cli, small: Path, tmp_path: Path, without_tools: list[Task], arrays: Any, said: str
+) -> None:
+    """Before any work."""
+    path, report = tmp_path / "x.npz", tmp_path / "r.json"
+    np.savez(path, **arrays)
+    words = ("explore", "relu", "--space", small, "--workload", path, "--json", report)
+    line = cli.refused(*words)
+    assert f"workload={str(path)!r} is not allowed: " in line and said in line
+    assert not without_tools and not report.exists()
 
 
 def test_a_workload_of_ones_own(
@@ -408,8 +459,9 @@ def test_a_scheduler_that_is_not_there(
     cli: Cli, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "ANSWER_SECONDS", 0.1)  # nobody is there to answer
-    said = cli.refused("explore", "relu", "--space", small, "--scheduler", "tcp://127.0.0.1:1")
-    assert "scheduler='tcp://127.0.0.1:1' is not allowed" in said
+    words = ("explore", "relu", "--space", small, "--scheduler", "tcp://127.0.0.1:1")
+    status, _, err = cli(*words)
+    assert status == 1 and "the scheduler 'tcp://127.0.0.1:1' does not answer: " in err
 
 
 def test_the_committed_points_are_those_of_the_page() -> None:
@@ -452,6 +504,7 @@ def test_ctrl_c_loses_only_what_is_under_way(cli: Cli, small: Path, tmp_path: Pa
         os.killpg(one.pid, signal.SIGINT)
         _, said = one.communicate()
     assert one.returncode == 130 and said.splitlines()[-1] == "hfp8: error: interrupted", said
+    assert "Traceback" not in said
     kept = len(json.loads(path.read_text())["rows"])
     assert 1 <= kept < 6
     status, out, _ = cli(*words)

@@ -98,8 +98,11 @@ def test_registers_within() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["relu"], "relu is not allowed with link: it is no unit"),
-        (["--fmt", "E5M2"], "fmt is not allowed with link: it is no unit"),
+        (["relu"], "UNIT='relu' is not allowed with link: that proves the serial link"),
+        (
+            ["--fmt", "E5M2"],
+            "fmt='E5M2' is not allowed with link: that proves the serial link",
+        ),
         (["--property", "stream"], "property='stream' is not allowed: one or more of receiver, se"),
         (["--engine", "count"], "engine='count' is not allowed with link: it has no claim of one"),
     ],

@@ -173,6 +173,7 @@ def test_a_cluster_elsewhere_gives_the_same(
     cli: Cli, matrix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "ANSWER_SECONDS", HOUR)
+    monkeypatch.setattr(cluster, "WORKER_SECONDS", HOUR)
     told = tmp_path / "scheduler.json"
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(told)]
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(told)]
@@ -197,7 +198,9 @@ def test_a_cluster_elsewhere_gives_the_same(
 
 def test_refusals(cli: Cli, matrix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "ANSWER_SECONDS", 0.1)  # nobody is there to answer
-    said = cli.refused("regress", "--matrix", matrix, "--scheduler", "tcp://127.0.0.1:1")
-    assert "scheduler='tcp://127.0.0.1:1' is not allowed" in said
+    status, _, err = cli("regress", "--matrix", matrix, "--scheduler", "tcp://127.0.0.1:1")
+    assert status == 1 and "the scheduler 'tcp://127.0.0.1:1' does not answer: " in err
+    said = cli.refused("regress", "--matrix", matrix, "--scheduler", "127.0.0.1")
+    assert "scheduler='127.0.0.1' is not allowed: tcp://HOST:PORT, such as" in said
     assert "cannot be read" in cli.refused("regress", "--matrix", "/nowhere.toml")
     assert "junit='/nowhere/j.xml'" in cli.refused("regress", "--junit", "/nowhere/j.xml")

@@ -141,6 +141,8 @@ def test_sums_in_chunks_on_the_core(cli: Cli, tmp_path: Path, more: list[str]) -
 
 OPTIONS = {
     "--keep foo": "keep='foo' is not allowed: a node that would run in 8 bits, of conv, gemm",
+    "--keep ,": "keep=',' is not allowed: names of nodes, separated by commas",
+    "--keep conv,,gemm": "keep='conv,,gemm' is not allowed: names of nodes, separated by commas",
     "--keep relu": "keep='relu' is not allowed: a node that would run in 8 bits, of conv, gemm",
     "--format fp4": "format='fp4' is not allowed: one of HFP8, e4m3, e5m2, int8",
     "--sums x": "sums='x' is not allowed: one of chunked, exact",
@@ -154,9 +156,9 @@ OPTIONS = {
     "--on sim://icebreaker --format int8": "format='int8' is not allowed for on='sim://icebreaker'",
     "--biases x": "biases='x' is not allowed: one of fp32, acc",
     "--between x": "between='x' is not allowed: one of stay, read, host",
-    "--between read": "between='read' is not allowed for on='golden': only sim has a core",
-    "--rows 2": "rows='2' is not allowed for on='golden': only sim has a core",
-    "--clock 3": "clock=3 is not allowed for on='golden': only sim has a core",
+    "--between read": "between='read' is not allowed for on='golden': no core is in it",
+    "--rows 2": "rows='2' is not allowed for on='golden': no core is in it",
+    "--clock 3": "clock=3 is not allowed for on='golden': no core is in it",
     "--on sim --acc FP16": "acc='FP16' is not allowed here: --sums settles it",
     "--on sim --format int8": "format='int8' is not allowed for on='sim': the core multiplies",
     "--format int8 --sums chunked": "sums='chunked' is not allowed for format='int8', whose sums",

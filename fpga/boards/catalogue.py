@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hfp8_hw.errors import check_choice
+from hfp8_hw.oscillators import OSCILLATORS
+from hfp8_hw.pll import Oscillator
 
 
 @dataclass(frozen=True)
@@ -14,10 +16,8 @@ class Board:
     Members
     -------
     title, device : str
-    clock : int
-        Hz, of the oscillator that the design runs from unless the PLL makes another clock of it.
-    pll : str or None
-        The PLL's family: of `fpga.boards.pll.FAMILIES`.
+    oscillator : Oscillator
+        What the design runs from unless the PLL makes another clock of it.
     pad : bool
         The oscillator is at the PLL's own pad.
     bitstream : bool
@@ -44,7 +44,7 @@ class Board:
 
     title: str
     device: str
-    clock: int
+    oscillator: Oscillator
     module: str
     platform: str
     file: str
@@ -55,17 +55,20 @@ class Board:
     serial: tuple[str, str, str] | None = None
     dfu: tuple[int, int] | None = None
     options: tuple[tuple[str, str], ...] = ()
-    pll: str | None = None
     pad: bool = False
     bitstream: bool = True
+
+    @property
+    def clock(self) -> int:
+        """Hz, of the oscillator."""
+        return self.oscillator.clock
 
 
 BOARDS: dict[str, Board] = {
     "ulx3s-85f": Board(
+        oscillator=OSCILLATORS["ulx3s-85f"],
         title="Radiona ULX3S 85F",
         device="Lattice ECP5 LFE5U-85F-6",
-        clock=25_000_000,
-        pll="ecp5",
         module="ulx3s",
         platform="ULX3S_85F_Platform",
         file="bit",
@@ -75,10 +78,9 @@ BOARDS: dict[str, Board] = {
         ones=("uart_tx_enable",),
     ),
     "icebreaker": Board(
+        oscillator=OSCILLATORS["icebreaker"],
         title="1BitSquared iCEBreaker",
         device="Lattice iCE40UP5K",
-        clock=12_000_000,
-        pll="ice40",
         pad=True,
         module="icebreaker",
         platform="ICEBreakerPlatform",
@@ -87,10 +89,9 @@ BOARDS: dict[str, Board] = {
         reset=("button", 0),
     ),
     "orangecrab-25f": Board(
+        oscillator=OSCILLATORS["orangecrab-25f"],
         title="OrangeCrab r0.2 25F, serial adapter at pins 0 (from the host) and 1",
         device="Lattice ECP5 LFE5U-25F-8",
-        clock=48_000_000,
-        pll="ecp5",
         module="orangecrab_r0_2",
         platform="OrangeCrabR0_2_25FPlatform",
         file="bit",
@@ -101,20 +102,18 @@ BOARDS: dict[str, Board] = {
         dfu=(0x1209, 0x5AF0),
     ),
     "ice40-hx8k": Board(
+        oscillator=OSCILLATORS["ice40-hx8k"],
         title="Lattice iCE40-HX8K Breakout Board",
         device="Lattice iCE40HX8K",
-        clock=12_000_000,
-        pll="ice40",
         module="ice40_hx8k_b_evn",
         platform="ICE40HX8KBEVNPlatform",
         file="bin",
         loader=("-b", "ice40_generic"),
     ),
     "tang-nano-9k": Board(
+        oscillator=OSCILLATORS["tang-nano-9k"],
         title="Sipeed Tang Nano 9K",
         device="Gowin GW1NR-LV9QN88PC6/I5",
-        clock=27_000_000,
-        pll="gowin",
         module="tang_nano_9k",
         platform="TangNano9kPlatform",
         file="fs",
@@ -122,9 +121,9 @@ BOARDS: dict[str, Board] = {
         reset=("button", 0),
     ),
     "arty-a7-35t": Board(
+        oscillator=OSCILLATORS["arty-a7-35t"],
         title="Digilent Arty A7-35T",
         device="AMD XC7A35T",
-        clock=100_000_000,
         module="arty_a7",
         platform="ArtyA7_35Platform",
         file="bit",

@@ -7,10 +7,10 @@ from typing import Any
 from amaranth.hdl import ClockDomain, Const, Instance, Module, Signal
 from amaranth.lib import io
 
+from hfp8_hw.pll import Setting
 from hfp8_hw.protocol import megahertz
 
 from .catalogue import Board
-from .pll import Setting
 
 
 def add_pll(m: Module, platform: Any, board: Board, setting: Setting) -> Signal:

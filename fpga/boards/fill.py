@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,6 +15,9 @@ from rtl_gen.tools import ToolError
 from .build import Built
 
 _SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+_NUMBER = re.compile(r"[0-9]{1,8}")
+LARGEST_PAGE = 1 << 24
+"""Codes, as `hfp8_hw.parameters.CoreParameters` has it."""
 _LANES = (1, 2, 4, 8)
 _SURE = 1.25
 """What is expected beyond the limit by this much is not synthesised."""
@@ -99,7 +103,8 @@ def _pages(given: Mapping[str, Any], size: Mapping[str, Any]) -> dict[str, int]:
     found = {}
     for name, side in (("a_size", "rows"), ("b_size", "cols")):
         numbers = [str(n) for n in (given.get(name, 0), size[side], size["lanes"])]
-        if all(n.isascii() and n.isdigit() for n in numbers) and int(numbers[0]):
+        # Anything else is left to the parameters' own check, which has the value as it is given.
+        if all(_NUMBER.fullmatch(n) for n in numbers) and 0 < int(numbers[0]) <= LARGEST_PAGE:
             least, rows, lanes = map(int, numbers)
             page = max(rows * lanes, 1)
             while page < least:

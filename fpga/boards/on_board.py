@@ -10,11 +10,11 @@ from amaranth.hdl import ClockSignal, Const, Elaboratable, Instance, Module, Res
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
+from hfp8_hw.pll import check_clock
 from rtl_gen.board import TOP, BoardModule
 
 from .catalogue import Board
 from .clocks import add_pll
-from .pll import check_clock
 
 
 class OnBoard(Elaboratable):
@@ -32,7 +32,7 @@ class OnBoard(Elaboratable):
 
     def __init__(self, module: BoardModule, board: Board) -> None:
         self.module, self.board = module, board
-        self.setting = check_clock(board, module.clock)
+        self.setting = check_clock(board.oscillator, module.clock)
 
     def elaborate(self, platform: Any) -> Module:
         """The board's top."""

@@ -10,10 +10,11 @@ from typing import Any
 
 from hfp8_hw.errors import ParameterError, shown
 from hfp8_hw.files import write_whole
-from hfp8_hw.parameters import UnitParameters
+from hfp8_hw.parameters import UnitParameters, unit_parameters
 
 from .front import marked
-from .point import FIGURES, MEASURED, REFUSED, Row, Task
+from .kept import sound
+from .point import MEASURED, REFUSED, Row, Task
 from .space import Space
 from .workload import Workload
 
@@ -146,18 +147,23 @@ def reopen(
         return ledger
     what = f"json={str(path)!r} is not allowed: it is there, and"
     try:
+        if not path.is_file():  # a pipe or a device may never end
+            raise ValueError
         data = json.loads(path.read_text(encoding="utf-8"))
         found = [row for row in data["rows"] if row["status"] == MEASURED]
-        if not all(row.keys() >= FIGURES for row in found):
+        if not all(map(sound, found)):
             raise ValueError
         keys = [key(row["parameters"]) for row in found]
         before = {name: data[name] for name in settings.chosen()}
         same = data["sources"] == settings.sources
+        for row in found if same and before == settings.chosen() else []:
+            if unit_parameters(settings.unit, row["parameters"]).to_dict() != row["parameters"]:
+                raise ValueError
         tools = [row["tools"] for row in found]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ParameterError(f"{what} is no file of 'hfp8 explore'") from None
     for name, value in settings.chosen().items():
-        if before[name] != value:
+        if found and before[name] != value:
             raise ParameterError(
                 f"{what} was measured with {name}={shown(before[name])}, not {shown(value)}; "
                 "name another file"

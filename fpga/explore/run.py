@@ -41,7 +41,7 @@ def run(
 
     Raises
     ------
-    ParameterError
+    ParameterError, RunError
         If the scheduler is none that can be used.
     """
     tasks = [ledger.settings.task(point) for point in ledger.space.points if not ledger.has(point)]

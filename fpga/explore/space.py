@@ -134,14 +134,16 @@ def _combinations(data: dict[str, Any], unit: str) -> Iterator[Given]:
             raise ParameterError(
                 f"parameters: {name}={shown(values)} is not allowed: a list of values, one or more"
             )
+    count = math.prod(len(values) for values in crossed.values()) if crossed else 0
+    count += len(explicit)
+    if count > MOST_POINTS:
+        raise ParameterError(f"{count:,} points are not allowed: at most {MOST_POINTS:,}")
+    for name, values in crossed.items():
         for value in values:
             _values(unit, {name: value}, "parameters")
     own = [_values(unit, table, "points") for table in explicit]
     if not crossed and not own:
         raise ParameterError("there are no points: lists in [parameters], or tables [[points]]")
-    count = (math.prod(len(values) for values in crossed.values()) if crossed else 0) + len(own)
-    if count > MOST_POINTS:
-        raise ParameterError(f"{count:,} points are not allowed: at most {MOST_POINTS:,}")
     if crossed:
         for combination in itertools.product(*crossed.values()):
             yield {**fixed, **dict(zip(crossed, combination, strict=True))}

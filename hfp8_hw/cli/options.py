@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import ParameterError, check_choice, shown
 from ..parameters import GENERATED, UNITS, CoreParameters, UnitParameters, unit_parameters
-from .types import Integer, name_of
+from .types import Integer, Scheduler, name_of
 
 PARAMETERS = tuple(dict.fromkeys(f.name for cls in GENERATED.values() for f in fields(cls)))
 """The names of all parameters, of the units and the core."""
@@ -242,4 +242,8 @@ sim_option = click.option(
 seed_option = click.option(
     "--seed", type=Integer(0, 2**32 - 1), default=1, show_default=True,
     help="Seed for everything random.",
+)  # fmt: skip
+scheduler_option = click.option(
+    "--scheduler", type=Scheduler(), metavar="tcp://HOST:PORT",
+    help="A running Dask scheduler.  [default: a cluster on this machine]",
 )  # fmt: skip

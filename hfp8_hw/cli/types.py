@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,26 @@ class Megahertz(click.ParamType):  # type: ignore[type-arg]
                 f"{name_of(param)}={shown(value)} is not allowed: MHz, such as 50 or 33.75"
             )
         return found
+
+
+class Scheduler(click.ParamType):  # type: ignore[type-arg]
+    """The address of a Dask scheduler."""
+
+    name = "address"
+    _allowed = re.compile(
+        r"(?:(?:tcp|tls)://)?(?:[\w.-]+|\[[0-9a-f:.]+\]):([0-9]{1,5})", re.A | re.I
+    )
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The address; raises ParameterError for anything else."""
+        text = str(value)
+        found = self._allowed.fullmatch(text)
+        if found is None or not 0 < int(found[1]) < 1 << 16:
+            raise ParameterError(
+                f"{name_of(param)}={shown(text)} is not allowed: tcp://HOST:PORT, such as "
+                "tcp://localhost:8786"
+            )
+        return text
 
 
 class _Path(click.ParamType):  # type: ignore[type-arg]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RunError
+from ..oscillators import check_board
 from ..protocol import BASE_BAUD, MAX_PAYLOAD, Opcode, Refusal, most_stored
 from ..records import Record, stream_record
 from .link import Facts, Link, LinkError, Refused, SessionLost
@@ -75,13 +76,14 @@ class Device:
         Raises
         ------
         ParameterError
-            For another URL.
+            For another URL, or if there is no such board or its PLL cannot make the clock.
         RunError
             If the port cannot be opened, or nothing answers.
         """
         kind, rest = split_url(url)
         if kind == "serial":
             return cls(SerialPort(rest, BASE_BAUD))
+        check_board(rest, f"device={url!r}")
         from .simulated import SimulatedBoard, patience
 
         return cls(SimulatedBoard(rest, parameters), patience=patience())

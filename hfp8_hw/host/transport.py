@@ -19,7 +19,7 @@ def split_url(url: str, name: str = "device") -> tuple[str, str]:
     ParameterError
         For another URL.
     """
-    kind, found, rest = url.partition("://")
+    kind, found, rest = url.partition("://") if isinstance(url, str) else ("", "", "")
     if not found or kind not in ("serial", "sim") or not rest:
         raise ParameterError(
             f"{name}={url!r} is not allowed: serial://PATH, such as serial:///dev/ttyUSB0, or "

@@ -18,23 +18,12 @@ import tty
 import click
 
 from hfp8_hw.errors import ParameterError, RunError, check_choice
+from hfp8_hw.oscillators import check_board
 from hfp8_hw.parameters import GENERATED, UnitParameters, unit_parameters
-from hfp8_hw.protocol import hertz, megahertz
 from rtl_gen.board import board_module
 
 from .model import Model, compiled
 
-CLOCKS = {
-    "ulx3s-85f": 25_000_000,
-    "icebreaker": 12_000_000,
-    "orangecrab-25f": 48_000_000,
-    "ice40-hx8k": 12_000_000,
-    "tang-nano-9k": 27_000_000,
-    "arty-a7-35t": 100_000_000,
-}
-"""Boards and their clocks in Hz, as `fpga.boards.catalogue` has them."""
-LOWEST, HIGHEST = 1_000_000, 999_000_000
-"""Hz, of clocks that a PLL makes."""
 SLICE = 20_000
 """Clocks between two looks at the terminal."""
 IDLE_SECONDS = 0.02
@@ -45,33 +34,6 @@ _SPEEDS = {
     for name, value in vars(termios).items()
     if name[:1] == "B" and name[1:].isdigit()
 }
-
-
-def check_board(board: str, given: str = "") -> tuple[str, int]:
-    """(name, clock in Hz) of a simulated board: ``NAME``, or ``NAME@MHZ`` for one whose PLL makes
-    another clock. Whether it can is for `fpga.boards.pll` to say: simulated is what the PLL's clock
-    drives, and not the PLL.
-
-    ``given`` is the option that it comes from, and its value.
-
-    Raises
-    ------
-    ParameterError
-        If there is none, or the clock is none, or too slow for the UART.
-    """
-    name, at, text = board.partition("@")
-    wrong = f"{given or f'board={board!r}'} is not allowed"
-    if name not in CLOCKS:
-        raise ParameterError(f"{wrong}: one of {', '.join(CLOCKS)}")
-    if not at:
-        return name, CLOCKS[name]
-    clock = hertz(text)
-    if clock is None or not LOWEST <= clock <= HIGHEST:
-        raise ParameterError(
-            f"{wrong}: behind the @ a clock in MHz, from {megahertz(LOWEST)} to "
-            f"{megahertz(HIGHEST)}, such as {name}@50"
-        )
-    return name, clock
 
 
 def serve(model: Model, master: int, parent: int) -> None:

@@ -176,7 +176,9 @@ def run(
     Raises
     ------
     ParameterError
-        If the scheduler does not answer, or a worker has several threads.
+        If the address is none, or a worker has several threads.
+    RunError
+        If the scheduler does not answer, has no workers, or goes away.
     """
     left = []
     for task in tasks:

@@ -66,13 +66,13 @@ def _row(deployment: Any, given: Any, between: str, samples: int) -> dict[str, A
     from verif.board.engine import BoardEngine
     from verif.board.line import Line
     from verif.board.model import compiled
-    from verif.board.serve import CLOCKS
 
     from ...golden.engine import CheckedEngine
     from ...host import Device
+    from ...oscillators import OSCILLATORS
 
     core = core_for(deployment, SIZE, between, f"sim://{BOARD}")
-    module = board_module(core.p, CLOCKS[BOARD])
+    module = board_module(core.p, OSCILLATORS[BOARD].clock)
     device = Device(Line(compiled(module)))
     engine = BoardEngine(device, module.design, core.p)
     checked = CheckedEngine(engine)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ...errors import ParameterError, check_choice
 from ...parameters import GENERATED, CoreParameters, UnitParameters, unit_parameters
+from ...pll import check_clock
 from ..options import chosen_on_command_line
 from ..types import Integer, Megahertz, OutputFolder
 from .filling import fill
@@ -93,12 +94,11 @@ def build_command(
     three minutes; they are quick from then on.
     """
     from fpga.boards.catalogue import check_board
-    from fpga.boards.pll import check_clock
 
     chosen = check_board(board)
     if clock is None:
         clock = chosen.clock
-    check_clock(chosen, clock)
+    check_clock(chosen.oscillator, clock)
     if script == chosen.bitstream:
         raise ParameterError(
             f"BOARD={board!r} is not allowed with script: bitstreams are built for it, without a "
@@ -106,7 +106,8 @@ def build_command(
             f"BOARD={board!r} is not allowed without script: no open place-and-route is at hand "
             "for its device"
         )  # fmt: skip
-    for name, value in (("fill", filling), ("load", load)):
+    for name, value in (("fill", filling), ("load", load),
+                        ("seed", chosen_on_command_line("seed"))):  # fmt: skip
         if script and value:
             raise ParameterError(f"{name} is not allowed with script: no bitstream is built")
     if filling:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from ...errors import RunError
 from ...files import write_whole
+from ...pll import check_clock
 
 if TYPE_CHECKING:
     from fpga.boards.build import Built
@@ -47,7 +49,6 @@ def deliver(
     RunError
         If the clock is not met; then nothing is written.
     """
-    from fpga.boards.pll import check_clock
 
     show(console, f"{module.design.name} on {board.title}")
     cells(console, built.used)
@@ -62,7 +63,7 @@ def deliver(
             f"the clock is not met: {built.achieved} MHz, and {built.required:g} MHz are required; "
             "another --seed or more stages may help"
         )
-    setting = check_clock(board, module.clock)
+    setting = check_clock(board.oscillator, module.clock)
     facts = {
         "board": name,
         "device": board.device,
@@ -103,7 +104,7 @@ def loader(console: Console, board: Board, file: Path, load: bool) -> None:
     import sys
 
     arguments = [*board.loader, str(file)]
-    show(console, f"load it: openFPGALoader {' '.join(arguments)}")
+    show(console, f"load it: openFPGALoader {join(arguments)}")
     if load:
         done = subprocess.run([sys.executable, "-m", "openfpgaloader", *arguments], check=False)
         if done.returncode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import join, quote
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -50,5 +51,5 @@ def write_script(
     files[f"{stem}.json"] = (json.dumps(facts, indent=2) + "\n").encode()
     write(console, output, files)
     show(console, "NOT RUN: hfp8-hw is developed without Vivado, and the script is untried")
-    show(console, f"run it: cd {output} && vivado -mode batch -source {top}.tcl")
-    show(console, f"load it: openFPGALoader {' '.join(board.loader)} {output / top}.bit")
+    show(console, f"run it: (cd {quote(str(output))} && vivado -mode batch -source {top}.tcl)")
+    show(console, f"load it: openFPGALoader {join([*board.loader, f'{output / top}.bit'])}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...host.transport import SerialPort, split_url
+from ...oscillators import check_board
 from ...protocol import BASE_BAUD
 
 
@@ -18,13 +19,7 @@ def check_url(url: str, name: str) -> None:
     """
     kind, rest = split_url(url, name)
     if kind == "sim":
-        from fpga.boards.catalogue import BOARDS
-        from fpga.boards.pll import check_clock
-        from verif.board.serve import check_board
-
-        given = f"{name}={url!r}"
-        board, clock = check_board(rest, given)
-        check_clock(BOARDS[board], clock, given)
+        check_board(rest, f"{name}={url!r}")
 
 
 def check_port(url: str) -> None:

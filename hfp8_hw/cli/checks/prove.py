@@ -74,7 +74,7 @@ def prove_command(
     from verif.formal.prove import ENGINES, engine_versions, prove_problems
     from verif.simulation.verify import label, package_of
 
-    wanted = None if properties is None else properties.split(",")
+    wanted = None if properties is None else [*dict.fromkeys(properties.split(","))]
     known = link_contract.PROPERTIES if link else PROPERTIES
     for name in wanted or ():
         if name not in known:
@@ -83,8 +83,10 @@ def prove_command(
                 f"{', '.join(known)}, separated by commas"
             )
     if link and (units or given(options)):
-        what = units[0] if units else next(iter(given(options)))
-        raise ParameterError(f"{what} is not allowed with link: it is no unit")
+        name, value = ("UNIT", units[0]) if units else next(iter(given(options).items()))
+        raise ParameterError(
+            f"{name}={value!r} is not allowed with link: that proves the serial link, and no unit"
+        )
     if engine not in ENGINES:
         raise ParameterError(f"engine={engine!r} is not allowed: one of {', '.join(ENGINES)}")
     if link and engine == "count":

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from ...cores import cores
-from ..options import progress_bar
+from ..options import progress_bar, scheduler_option
 from ..types import Integer, Output, Source
 from .verify import show_table, write_json, write_junit
 
@@ -18,7 +18,7 @@ from .verify import show_table, write_json, write_junit
               help="TOML file; by default the matrix that comes with the package.")  # fmt: skip
 @click.option("--smoke", is_flag=True, help="Only the first configuration of each unit.")
 @click.option("--jobs", type=Integer(1, 256), help="Number of workers.  [default: cores]")
-@click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask scheduler.")
+@scheduler_option
 @click.option("--junit", type=Output(), help="JUnit XML report.")
 @click.option("--json", "json_path", type=Output(),
               help="Write the results as JSON.")  # fmt: skip

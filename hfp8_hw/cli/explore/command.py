@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from ...cores import cores
+from ...errors import ParameterError
 from ...files import write_whole
 from ...parameters import UNITS
 from ..compare import load_arrays
-from ..options import progress_bar, seed_option
+from ..options import progress_bar, scheduler_option, seed_option
 from ..types import Integer, Output, Source, Unit
 from .table import show
 
@@ -25,8 +26,7 @@ from .table import show
               help="ecp5-85k, ice40-up5k, ice40-hx8k or gowin-gw2a-18.")  # fmt: skip
 @click.option("--space", "space_path", type=Source(), required=True,
               help="TOML file with lists of values; see above.")  # fmt: skip
-@click.option("--scheduler", metavar="tcp://HOST:PORT",
-              help="A running Dask scheduler.  [default: a cluster on this machine]")  # fmt: skip
+@scheduler_option
 @click.option("--workload", "workload_path", type=Source(),
               help="NumPy .npz file with arrays for the error, as 'hfp8 compare' takes them.  "
               "[default: seeded numbers]")  # fmt: skip
@@ -85,8 +85,10 @@ def explore_command(
     The tools come from PyPI as WebAssembly. Each is compiled when it runs first, which takes one to
     three minutes. The exit status is 1 if a tool failed on some point.
     """
+    from fpga.explore.error import check_arrays
     from fpga.explore.front import objectives
     from fpga.explore.ledger import Settings, reopen, varying
+    from fpga.explore.point import FAILED, REFUSED
     from fpga.explore.space import load
     from fpga.explore.workload import Workload
     from fpga.synth import check_flow
@@ -101,6 +103,7 @@ def explore_command(
     from fpga.explore.run import current, run
 
     settings = Settings(unit, device, dsp, seeds, workload, *current(chosen))
+    check_arrays(space.points, workload, f"workload={str(workload_path)!r}")
     console = Console()
     ledger = reopen(json_path, settings, wanted, space)
     if ledger.outdated:
@@ -134,7 +137,12 @@ def explore_command(
     for path in (json_path, report_path):
         if path is not None:
             console.print(str(path), markup=False, highlight=False, soft_wrap=True)
-    return 1 if any(row["status"] == "failed" for row in data["rows"]) else 0
+    if workload_path is not None and all(row["status"] == REFUSED for row in data["rows"]):
+        raise ParameterError(
+            f"workload={str(workload_path)!r} is not allowed: no point takes its arrays; the "
+            "reasons are above"
+        )
+    return 1 if any(row["status"] == FAILED for row in data["rows"]) else 0
 
 
 def _summary(data: dict[str, Any], kept: int, console: Console) -> None:

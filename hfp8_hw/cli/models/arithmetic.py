@@ -83,5 +83,10 @@ def settings(
         raise ParameterError(
             f"sums={sums!r} is not allowed for format='int8', whose sums are exact"
         )
-    names = tuple(name for text in keep for name in text.split(",") if name)
+    for text in keep:
+        if not all(text.split(",")):
+            raise ParameterError(
+                f"keep={text!r} is not allowed: names of nodes, separated by commas"
+            )
+    names = tuple(name for text in keep for name in text.split(","))
     return Settings(kind, first_last, names, sums, scales, biases)

@@ -121,7 +121,7 @@ def check_place(
         more = [("--clock", clock), ("--between", None if between == "stay" else between)]
         for name, value in [*named, *((name, value) for name, value in more if value is not None)]:
             raise ParameterError(
-                f"{name.lstrip('-')}={value!r} is not allowed for on='golden': only sim has a core"
+                f"{name.lstrip('-')}={value!r} is not allowed for on='golden': no core is in it"
             )
     elif on_board and clock is not None:
         raise ParameterError(

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from hfp8_hw.errors import ParameterError
-from hfp8_hw.protocol import megahertz
-
-from .catalogue import Board
+from .errors import ParameterError
+from .protocol import megahertz
 
 MHZ = 1_000_000
 
@@ -56,6 +54,22 @@ FAMILIES: dict[str, Family] = {
         reference=(3, 400), detector=(3, 400), oscillator=(400, 1200), output=(3.125, 600),
     ),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Oscillator:
+    """What a board's clocks are made of.
+
+    Members
+    -------
+    clock : int
+        Hz.
+    pll : str or None
+        The PLL's family: of `FAMILIES`.
+    """
+
+    clock: int
+    pll: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,8 +136,8 @@ def settings(family: str, reference: int) -> Iterator[Setting]:
                     yield Setting(family, reference, divide, multiply, post)
 
 
-def check_clock(board: Board, clock: int, given: str = "") -> Setting | None:
-    """The setting that makes a clock of so many Hz on a board; None for the oscillator's own.
+def check_clock(source: Oscillator, clock: int, given: str = "") -> Setting | None:
+    """The setting that makes a clock of so many Hz; None for the oscillator's own.
 
     Of several it is the one with the fastest phase detector, and then the one whose oscillator is
     nearest to the middle of its range.
@@ -138,15 +152,15 @@ def check_clock(board: Board, clock: int, given: str = "") -> Setting | None:
     ParameterError
         If there is none; it names the nearest clocks that there are.
     """
-    if clock == board.clock:
+    if clock == source.clock:
         return None
     wrong = f"{given or f'clock={megahertz(clock)}'} is not allowed"
-    own = f"{megahertz(board.clock)} MHz, the oscillator's"
-    if board.pll is None:
+    own = f"{megahertz(source.clock)} MHz, the oscillator's"
+    if source.pll is None:
         raise ParameterError(f"{wrong} on this board: {own}, as its PLL is not supported")
-    pll = FAMILIES[board.pll]
+    pll = FAMILIES[source.pll]
     middle = sum(pll.oscillator) / 2 * MHZ
-    found = list(settings(board.pll, board.clock))
+    found = list(settings(source.pll, source.clock))
     fits = [one for one in found if round(one.output) == clock]
     if fits:
         return min(fits, key=lambda one: (one.divide, abs(one.oscillator - middle), one.post))
