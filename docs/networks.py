@@ -38,8 +38,8 @@ def scores(table: Table) -> str:
     devices = sorted({row["device"] for row in listed})
     return (
         f"{table(head, body, 2)}\n\nBehind a slash: with its biases moved; behind another one: "
-        "with its statistics estimated anew, see below. A cell without a slash, or an empty one, "
-        "was not measured any further. Percent of the answers that are FP32's:\n\n"
+        "with its statistics\nestimated anew, see below. What is missing was not measured. "
+        "Percent of the answers that are FP32's:\n\n"
         f"{table(['model', *(f'`{name}`' for name in others)], agreed, 1)}\n\n"
         f"On {' and '.join(devices)}."
     )

@@ -37,7 +37,7 @@ DATA = {
         row(300, 20.5, False, semantics="chunked", chunk=64),
         row(200, 30.25, True, semantics="chunked", chunk=8),
         row(1000, None, True, semantics="exact"),
-        {"unit": "mac", "parameters": {"chunk": 0}, "status": "refused", "reason": "<b>chunk=0"},
+        {"unit": "mac", "given": {"chunk": 0}, "status": "refused", "reason": "<b>chunk=0"},
     ],
 }  # fmt: skip
 

@@ -83,10 +83,14 @@ class Ledger:
         self.rows[key(row["parameters"])] = row
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON. ``rows`` has the measured points, then those that failed or were refused, in
-        the order of the space; what the space has no more is at the end of its kind."""
+        """For JSON.
+
+        ``rows`` has the measured points, then those that failed or were refused, in the order of
+        the space; what the space has no more is at the end of its kind. What the unit does not take
+        has ``given`` in place of ``parameters``.
+        """
         refused = [
-            {"unit": self.settings.unit, "parameters": one.given, "status": REFUSED,
+            {"unit": self.settings.unit, "given": one.given, "status": REFUSED,
              "reason": one.reason}
             for one in self.space.refused
         ]  # fmt: skip

@@ -305,12 +305,14 @@ def _beats(p: CoreParameters, side: str, job: GemmJob) -> int:
 
 def _intake(p: CoreParameters, job: GemmJob) -> int:
     """Clocks in which a job's matrices are measured: the beats of a row, then the rows of
-    squares."""
-    shapes = [(p.a_layout, job.a_shape), (p.b_layout, job.b_shape)]
+    squares. With convolutions B waits a clock, for its rows to be known."""
+    planned = int(p.convolution == "yes")
+    shapes = [(p.a_layout, job.a_shape, 0), (p.b_layout, job.b_shape, planned)]
     if job.store:
-        shapes.append((p.a_layout, (job.n, job.m)))
+        shapes.append((p.a_layout, (job.n, job.m), 0))
     return max(
-        layout.row_beats(columns) + -(-rows // layout.short) for layout, (rows, columns) in shapes
+        layout.row_beats(columns) + -(-rows // layout.short) + wait
+        for layout, (rows, columns), wait in shapes
     )
 
 

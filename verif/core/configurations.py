@@ -23,7 +23,7 @@ DSP_CORES: list[dict[str, Any]] = [
     {"rows": 2, "cols": 1, "lanes": 1, "align": "dsp", "a": "E2M3", "b": "E4M3FN", "stages": 3,
      "semantics": "exact_chunk", "chunk": 3, "acc": "FP16"},
     {"rows": 2, "cols": 2, "lanes": 2, "align": "dsp", "a": "E4M3", "b": "E3M4", "stages": 5,
-     "convolution": "yes", "epilogue": "full", "y": "E4M3"},
+     "convolution": "yes", "epilogue": "full", "y": "E4M3", "a_size": 64, "bias_size": 16},
 ]  # fmt: skip
 """Parameters with multipliers that may be DSP blocks."""
 

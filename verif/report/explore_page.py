@@ -57,8 +57,8 @@ def render_exploration(data: dict[str, Any], title: str) -> str:
         choices=values, same=label(same), axes=AXES,
         counts=Counter(row["status"] for row in data["rows"]),
         front=sum(row["front"] for row in measured),
-        left=[row | {"label": label(row["parameters"])} for row in data["rows"]
-              if row["status"] != "measured"],
+        left=[row | {"label": label(row.get("given") or row["parameters"])}
+              for row in data["rows"] if row["status"] != "measured"],
         script=(_HERE / "explore.js").read_text(encoding="utf-8"),
         plotted=[name for name in AXES if len({row[name] for row in measured}) > 1],
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -23,10 +24,10 @@ def show(data: dict[str, Any], title: str, console: Console) -> None:
     if fixed:
         words = " ".join(f"{k}={v}" for k, v in fixed.items())
         console.print(f"{data['unit']} {words}", markup=False, highlight=False, soft_wrap=True)
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     table.add_column("", min_width=1, no_wrap=True)
     table.add_column("point", overflow="fold")
-    for column in ("LUT", "FF", "DSP", "MHz", "clocks", "M/s", "dB", "own dB"):
+    for column in ("LUT", "FF", "DSP", "MHz", "clocks", "M/s", "dB", "own"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         own = " ".join(f"{k}={v}" for k, v in row["parameters"].items() if k in names)
@@ -41,7 +42,7 @@ def show(data: dict[str, Any], title: str, console: Console) -> None:
         )  # fmt: skip
     left = [row for row in data["rows"] if row["status"] != "measured"]
     for row in left[:SHOWN]:
-        words = " ".join(f"{k}={v}" for k, v in row["parameters"].items())
+        words = " ".join(f"{k}={v}" for k, v in (row.get("given") or row["parameters"]).items())
         console.print(f"{row['status']}: {words}: {row['reason']}",
                       markup=False, highlight=False, soft_wrap=True)  # fmt: skip
     if len(left) > SHOWN:
