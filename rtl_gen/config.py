@@ -42,6 +42,24 @@ def _is_literal(name: str) -> bool:
     return False
 
 
+def read_toml(name: str, path: Path) -> dict[str, Any]:
+    """A TOML file that an argument names; a byte-order mark at its start is passed over.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be read, or is no TOML.
+    """
+    what = f"{name}={str(path)!r}"
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ParameterError(f"{what} cannot be read: {reason}") from None
+    except (ValueError, RecursionError) as error:  # Also numbers and nesting beyond all measure.
+        raise ParameterError(f"{what} is not TOML: {error}") from None
+
+
 def load(path: Path) -> dict[str, Any]:
     """The file's ``unit``, ``name`` and ``parameters``, own format names replaced.
 
@@ -50,13 +68,7 @@ def load(path: Path) -> dict[str, Any]:
     ParameterError
         If the file cannot be read, is no TOML, or has keys that are not allowed.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ParameterError(f"config={str(path)!r} cannot be read: {reason}") from None
-    except (ValueError, RecursionError) as error:  # Also numbers and nesting beyond all measure.
-        raise ParameterError(f"config={str(path)!r} is not TOML: {error}") from None
+    data = read_toml("config", path)
     for key in data:
         if key not in _KEYS:
             raise ParameterError(

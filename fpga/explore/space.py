@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any
 
 from hfp8_hw.errors import ParameterError, check_int, shown
 from hfp8_hw.parameters import UNITS, UnitParameters, unit_parameters
+from rtl_gen.config import read_toml
 
 MOST_POINTS = 10_000
 MOST_NUMBERS = 1 << 24
@@ -72,18 +72,11 @@ def load(path: Path, unit: str) -> Space:
         If the file cannot be read, is no TOML or no space, names a parameter that the unit lacks,
         or has no combination that the unit takes.
     """
-    what = f"space={str(path)!r}"
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ParameterError(f"{what} cannot be read: {reason}") from None
-    except (ValueError, RecursionError) as error:  # Also numbers and nesting beyond all measure.
-        raise ParameterError(f"{what} is not TOML: {error}") from None
+    data = read_toml("space", path)
     try:
         return _space(data, unit)
     except ParameterError as error:
-        raise ParameterError(f"{what}: {error}") from None
+        raise ParameterError(f"space={str(path)!r}: {error}") from None
 
 
 def _space(data: dict[str, Any], unit: str) -> Space:

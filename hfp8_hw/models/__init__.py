@@ -11,7 +11,8 @@ what is left in onnxruntime. `deployment` puts it all together, `records` is wha
 May import `formats` and `golden`; it knows no engine but golden's.
 """
 
-from .deployment import Deployment, Outcome, prepare
+from .deployment import Deployment, prepare
 from .plan import Settings
+from .records import Outcome
 
 __all__ = ["Deployment", "Outcome", "Settings", "prepare"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RunError
 from ..golden import add
 from ..golden.engine import ChainEngine, Engine, ProductJob
 from ..golden.engine.jobs import Progress
 from . import arrays as given_arrays
 from .chains.bias import bias_codes, spread
 from .chains.boundaries import Boundary, boundaries
-from .chains.build import build
+from .chains.linked import Linked
 from .dense import IntegerEngine, single_products
 from .graph import Graph, load
 from .host import Part, schedule
@@ -39,7 +37,7 @@ from .numbers import (
 from .observe import Reference, observed
 from .plan import EIGHT, SUMS, Node, Plan, Settings, make_plan
 from .plan import WIDE as IN_16_BITS
-from .records import Errors, NodeRecord, Operand, OutputRecord
+from .records import Errors, NodeRecord, Operand, Outcome, OutputRecord
 
 Report = Callable[[str, int], None]
 """Is told the name of the node at work, and how many more products are done."""
@@ -47,31 +45,6 @@ Report = Callable[[str, int], None]
 
 def unheard(name: str, more: int) -> None:
     """A report that nobody reads."""
-
-
-@dataclass
-class Outcome:
-    """What a run gave.
-
-    Members
-    -------
-    outputs : dict of ndarray
-        By name, of all samples.
-    reference : dict of ndarray
-        The same in FP32; empty if nothing was compared.
-    nodes : list of NodeRecord
-        Of all nodes in 8 or 16 bits.
-    compared : list of OutputRecord
-        Of all outputs; empty if nothing was compared.
-    seconds : float
-        Of the run in 8 bits, without FP32.
-    """
-
-    outputs: dict[str, Any]
-    reference: dict[str, Any] = field(default_factory=dict)
-    nodes: list[NodeRecord] = field(default_factory=list)
-    compared: list[OutputRecord] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 ROOM = 1
@@ -116,8 +89,6 @@ class Deployment:
         self._weights: dict[tuple[str, bool], Coded] = {}
         self._alone: dict[str, Part] = {}
         self._biases: dict[str, NDArray[Any] | None] = {}
-        self._heads: dict[str, Sequence[Boundary]] = {}
-        self._linked: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
 
     @property
     def nodes(self) -> list[Node]:
@@ -199,7 +170,10 @@ class Deployment:
         """
         whole = given_arrays.checked(self.graph, inputs)
         engine, records = self.engine(engine), self.records()
-        self._heads, self._linked = {one[0].first: one for one in chains}, {}
+        linked = None
+        if chains:
+            assert isinstance(engine, ChainEngine)
+            linked = Linked(self, chains, engine)
         outcome = Outcome({}, nodes=list(records.values()))
         parts: list[dict[str, Any]] = []
         wanted: list[dict[str, Any]] = []
@@ -211,7 +185,7 @@ class Deployment:
         for one in given_arrays.batches(self.graph, whole, batch):
             reference = self.reference.run(one) if compare else None
             start = time.perf_counter()
-            values = self._batch(dict(one), engine, records, reference, report)
+            values = self._batch(dict(one), engine, linked, records, reference, report)
             outcome.seconds += time.perf_counter() - start
             parts.append({name: self._value(name, values) for name in self.graph.outputs})
             if reference is not None:
@@ -224,15 +198,15 @@ class Deployment:
         return outcome
 
     def _batch(
-        self, values: dict[str, Any], engine: Engine, records: dict[str, NodeRecord],
-        reference: dict[str, Any] | None, report: Report,
+        self, values: dict[str, Any], engine: Engine, linked: Linked | None,
+        records: dict[str, NodeRecord], reference: dict[str, Any] | None, report: Report,
     ) -> dict[str, Any]:  # fmt: skip
         for step in self.steps:
             if isinstance(step, Part):
                 values |= step.run(values)
                 continue
             record = records[step.name]
-            y = self.compute(step.name, values, engine, record, report)
+            y = self.compute(step.name, values, engine, record, report, linked)
             name = step.output[0]
             if reference is not None:
                 self._compare(record, y, values, reference[name])
@@ -259,7 +233,7 @@ class Deployment:
 
     def compute(
         self, name: str, values: dict[str, Any], engine: Engine, record: NodeRecord,
-        report: Report = unheard,
+        report: Report = unheard, linked: Linked | None = None,
     ) -> NDArray[Any]:  # fmt: skip
         """What one of the plan's layers gives in 8 or 16 bits.
 
@@ -271,12 +245,14 @@ class Deployment:
             All that is known, by name of the tensor.
         record : NodeRecord
             Is added to.
+        linked : Linked, optional
+            Has the sums of what is in a chain.
         """
         layer, start = self.plan.layers[name], time.perf_counter()
         if self._where[name] == IN_16_BITS:
             y = self._in_16_bits(layer, values, record)
         else:
-            y = self._on_engine(layer, values, engine, record, report)
+            y = self._on_engine(layer, values, engine, record, report, linked)
         record.seconds += time.perf_counter() - start
         record.overflown += int(y.size - np.isfinite(y).sum())
         return y
@@ -294,13 +270,13 @@ class Deployment:
 
     def _on_engine(
         self, layer: Layer, values: dict[str, Any], engine: Engine, record: NodeRecord,
-        report: Report,
+        report: Report, linked: Linked | None,
     ) -> NDArray[Any]:  # fmt: skip
         x, w = self._operands(layer, values, record, wide=False)
         sums = SUMS[self.settings.sums]
         job = layer.job(x, w, KINDS[self.settings.format], sums)
         report(record.name, 0)
-        found = self._sums(layer, job, engine, lambda more: report(record.name, more))
+        found = self._sums(layer, job, engine, linked, lambda more: report(record.name, more))
         record.macs += job.macs
         biased = self.bias(layer) is not None
         return self._finish(
@@ -308,30 +284,14 @@ class Deployment:
         )
 
     def _sums(
-        self, layer: Layer, job: ProductJob, engine: Engine, progress: Progress
-    ) -> NDArray[Any]:
+        self, layer: Layer, job: ProductJob, engine: Engine, linked: Linked | None,
+        progress: Progress,
+    ) -> NDArray[Any]:  # fmt: skip
         """A job's sums, with the bias that `bias` has."""
-        name, bias = layer.node.name, self.bias(layer)
-        if name in self._linked:
-            codes, sums = self._linked.pop(name)
-            # The sign of a zero operand changes no sum.
-            other = int(((codes != job.a[0]) & ((codes | job.a[0]) & 0x7F != 0)).sum())
-            if other:
-                raise RunError(
-                    f"{other} of {codes.size} codes that stayed on the core are not those that the "
-                    f"host has for {name}; run with --between host"
-                )
-            return sums[None]
-        if name in self._heads:
-            between = self._heads[name]
-            assert isinstance(engine, ChainEngine)
-            done = engine.run_chain(build(self, between, job.a[0]), progress)
-            for one, before, after in zip(between, done, done[1:], strict=False):
-                assert before.codes is not None and after.sums is not None
-                self._linked[one.second] = before.codes, after.sums
-            assert done[0].sums is not None
-            return done[0].sums[None]
-        found = engine.run(job, progress)
+        found = linked.sums(layer.node.name, job, progress) if linked is not None else None
+        if found is not None:
+            return found
+        found, bias = engine.run(job, progress), self.bias(layer)
         return found if bias is None else np.asarray(
             add(found, spread(layer, bias, job.groups), job.sums.acc)
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -216,3 +216,28 @@ class OutputRecord:
             "not_comparable": self.errors.odd,
             "argmax_agreed": self.agreed, "argmax_compared": self.compared,
         }  # fmt: skip
+
+
+@dataclass
+class Outcome:
+    """What a run gave.
+
+    Members
+    -------
+    outputs : dict of ndarray
+        By name, of all samples.
+    reference : dict of ndarray
+        The same in FP32; empty if nothing was compared.
+    nodes : list of NodeRecord
+        Of all nodes in 8 or 16 bits.
+    compared : list of OutputRecord
+        Of all outputs; empty if nothing was compared.
+    seconds : float
+        Of the run in 8 bits, without FP32.
+    """
+
+    outputs: dict[str, Any]
+    reference: dict[str, Any] = field(default_factory=dict)
+    nodes: list[NodeRecord] = field(default_factory=list)
+    compared: list[OutputRecord] = field(default_factory=list)
+    seconds: float = 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import Any
 from hfp8_hw.errors import ParameterError
 from hfp8_hw.parameters import UNITS, unit_parameters
 from rtl_gen.cache import cache_dir, digest
+from rtl_gen.config import read_toml
 from rtl_gen.package import write_whole
 
 from ..errors import ToolMissing
@@ -44,12 +44,7 @@ def load(path: Path) -> list[Task]:
     ParameterError
         If the file is not such a matrix, or nothing is left.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ParameterError(f"matrix={str(path)!r} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ParameterError(f"matrix={str(path)!r} is not allowed: {error}") from None
+    data = read_toml("matrix", path)
     unknown = set(data) - {"seeds", "simulators", "unit"}
     if unknown or not isinstance(data.get("unit"), list):
         raise ParameterError(
