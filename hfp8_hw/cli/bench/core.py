@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ...errors import ParameterError, check_choice, integer
-from ...jobs import MAX_SIZE, GemmJob
-from ...parameters import CoreParameters, core_cycles, unit_parameters
+from ...errors import ParameterError, check_choice, check_int, integer
+from ...jobs import MAX_SIZE, REASONS, GemmJob
+from ...parameters import CoreParameters, unit_parameters
 from ..options import CoreCommand, given, parameter_options
 from ..types import Integer, Output
 
@@ -130,9 +130,7 @@ def _busy(console: Console, p: CoreParameters, sizes: Sequence[str]) -> list[Uti
     from verif.core.program import check_streams
 
     check_streams(p)
-    products = [_product(size) for size in sizes]
-    for size in products:
-        core_cycles(p, GemmJob(*size))
+    products = [_product(size, p) for size in sizes]
     rows = []
     with console.status(f"generating and compiling {p.top}") as status:
         core = model(generate_once(p))
@@ -153,14 +151,16 @@ def _busy(console: Console, p: CoreParameters, sizes: Sequence[str]) -> list[Uti
     return rows
 
 
-def _product(text: str) -> tuple[int, int, int]:
-    """M, N and K."""
+def _product(text: str, p: CoreParameters) -> tuple[int, int, int]:
+    """M, N and K of a job that the core can do."""
     parts = text.split("x")
     try:
-        m, n, k = (integer(part) for part in parts)
-        GemmJob(m, n, k)
+        m, n, k = (check_int("size", integer(part), 1, MAX_SIZE) for part in parts)
     except ValueError:
         raise ParameterError(
             f"size={text!r} is not allowed: MxNxK, each an integer from 1 to {MAX_SIZE}"
         ) from None
+    error = p.refusal(GemmJob(m, n, k))
+    if error:
+        raise ParameterError(f"size={text!r} is not allowed for this core: {REASONS[error]}")
     return m, n, k
