@@ -113,7 +113,7 @@ def test_a_space_is_crossed(small: Path) -> None:
         ("[fixed]\nstages = [1]\n[[points]]\nfmt='E5M2'", "fixed: stages=[1] is not allowed"),
         ("[parameters]\nstages = [0, 9]", "no combination is one that relu takes; of the"),
         ("[[points]]\n[workload]\nresults = 0", "workload: results=0 is not allowed: an integer"),
-        ("[[points]]\n[workload]\nterms = 1", "workload: 'terms' is not allowed: one of results"),
+        ("[[points]]\n[workload]\nterms = 1", "workload: 'terms' is not allowed for relu: only"),
         ("[[points]]\n[workload]\nresults=65536\nproducts=4096", "at most 16777216"),
         (f"[parameters]\nstages = {[*range(10001)]}", "10,001 points are not allowed: at most 10"),
     ],
@@ -141,7 +141,9 @@ def test_other_refusals(cli: Cli, small: Path, tmp_path: Path) -> None:
     assert "Missing option '--space'" in cli.refused("explore", "relu")
     assert "cannot be read: No such file" in cli.refused("explore", "relu", "--space", "/no.toml")
     assert "cannot be read: not UTF-8 text" in cli.refused("explore", "relu", "--space", binary)
-    assert "UNIT='core' is not allowed" in cli.refused("explore", "core", "--space", small)
+    assert "unit='relu' is not allowed: the command's is 'core'" in cli.refused(
+        "explore", "core", "--space", small
+    )
 
 
 def point(**figures: Any) -> Row:

@@ -9,6 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from fpga.explore.columns import columns
 from verif.report import render_exploration
 
 from .test_report import browser, shown, wait  # noqa: F401
@@ -42,10 +43,15 @@ DATA = {
 }  # fmt: skip
 
 
+def rendered(data: dict[str, Any], title: str) -> str:
+    cells = {column.title: column.cell for column in columns(data["unit"])}
+    return render_exploration(data, title, cells)
+
+
 @pytest.fixture
 def page(tmp_path: Path, browser: Any) -> Path:  # noqa: F811
     path = tmp_path / "e.html"
-    path.write_text(render_exploration(DATA, "a <device>"))
+    path.write_text(rendered(DATA, "a <device>"))
     size = {"width": 1200, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(path.as_uri())
@@ -157,7 +163,7 @@ def test_nothing_is_fetched_and_all_is_there_without_a_script(page: Path) -> Non
 def test_one_point_or_none(browser: Any, tmp_path: Path, rows: list[Any]) -> None:  # noqa: F811
     path = tmp_path / "e.html"
     data = json.loads(json.dumps({**DATA, "rows": rows, "varying": []}))
-    path.write_text(render_exploration(data, "x"))
+    path.write_text(rendered(data, "x"))
     browser.get(path.as_uri())
     wait(browser, lambda: "nothing to plot" in browser.find_element(By.ID, "chart").text)
     assert not [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]

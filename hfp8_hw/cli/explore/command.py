@@ -13,7 +13,7 @@ from rich.markup import escape
 from ...cores import cores
 from ...errors import ParameterError
 from ...files import write_whole
-from ...parameters import UNITS
+from ...parameters import GENERATED
 from ..compare import load_arrays
 from ..options import progress_bar, scheduler_option, seed_option
 from ..types import Integer, Output, Source, Unit
@@ -21,7 +21,7 @@ from .table import show
 
 
 @click.command("explore", short_help="Measure many configurations of a unit; which are best.")
-@click.argument("unit", type=Unit(UNITS))
+@click.argument("unit", type=Unit(GENERATED))
 @click.option("--device", default="ecp5-85k", show_default=True,
               help="ecp5-85k, ice40-up5k, ice40-hx8k or gowin-gw2a-18.")  # fmt: skip
 @click.option("--space", "space_path", type=Source(), required=True,
@@ -35,9 +35,10 @@ from .table import show
 )
 @seed_option
 @click.option("--dsp", is_flag=True, help="Let Yosys use DSP blocks.")
-@click.option("--front", default="luts,dsps,throughput,sqnr", show_default=True,
-              help="What the Pareto front is of: luts, ffs, dsps, fmax, throughput, latency, sqnr, "
-              "own_sqnr, comma-separated.")  # fmt: skip
+@click.option("--front",
+              help="What the Pareto front is of: luts, ffs, dsps, memories, fmax, throughput, "
+              "latency, sqnr, own_sqnr, comma-separated.  [default: luts,dsps,throughput,sqnr; of "
+              "the core also memories]")  # fmt: skip
 @click.option("--json", "json_path", type=Output(),
               help="Keep the points in this file, and go on with those that it has.")  # fmt: skip
 @click.option("--report", "report_path", type=Output(), help="Write a page of HTML with a plot.")
@@ -51,7 +52,7 @@ def explore_command(
     seeds: int,
     seed: int,
     dsp: bool,
-    front: str,
+    front: str | None,
     json_path: Path | None,
     report_path: Path | None,
     jobs: int | None,
@@ -85,25 +86,28 @@ def explore_command(
     The tools come from PyPI as WebAssembly. Each is compiled when it runs first, which takes one to
     three minutes. The exit status is 1 if a tool failed on some point.
     """
-    from fpga.explore.error import check_arrays
     from fpga.explore.front import objectives
     from fpga.explore.ledger import Settings, reopen, varying
     from fpga.explore.point import FAILED, REFUSED
     from fpga.explore.space import load
+    from fpga.explore.takes import check_workload
     from fpga.explore.workload import Workload
     from fpga.synth import check_flow
     from rtl_gen.extras import require
 
     space = load(space_path, unit)
-    chosen, wanted = check_flow(device, dsp), objectives(front)
+    chosen, wanted = check_flow(device, dsp), objectives(front, unit)
     arrays = None if workload_path is None else load_arrays(workload_path, "workload")
     name = "" if workload_path is None else workload_path.name
-    workload = Workload(seed, space.results, space.products, arrays, name)
+    workload = Workload(seed, space.results, space.products, space.sizes, arrays, name)
     require("distributed", *(["jinja2"] if report_path is not None else []), extra="explore")
     from fpga.explore.run import current, run
 
     settings = Settings(unit, device, dsp, seeds, workload, *current(chosen))
-    check_arrays(space.points, workload, f"workload={str(workload_path)!r}")
+    source = f"space={str(space_path)!r}: the workload"
+    check_workload(
+        space.points, workload, source if arrays is None else f"workload={str(workload_path)!r}"
+    )
     console = Console()
     ledger = reopen(json_path, settings, wanted, space)
     if ledger.outdated:
@@ -131,9 +135,11 @@ def explore_command(
     show(data, f"{unit} on {chosen.title}", console)
     _summary(data, kept, console)
     if report_path is not None:
+        from fpga.explore.columns import columns
         from verif.report import render_exploration
 
-        write_whole(report_path, render_exploration(data, chosen.title).encode())
+        cells = {column.title: column.cell for column in columns(unit)}
+        write_whole(report_path, render_exploration(data, chosen.title, cells).encode())
     for path in (json_path, report_path):
         if path is not None:
             console.print(str(path), markup=False, highlight=False, soft_wrap=True)
@@ -151,11 +157,15 @@ def _summary(data: dict[str, Any], kept: int, console: Console) -> None:
     work = data["workload"]
     if work["kind"] == "file":
         text = f"the arrays of {work['name']}"
+    elif "sizes" in work:
+        text = (f"matrices {', '.join(work['sizes'])} (M x N x K) of standard normal numbers, "
+                f"seed {data['seed']}")  # fmt: skip
     else:
         text = (f"{work['results']:,} results, of {work['products']:,} products where the unit "
                 f"sums, of standard normal numbers, seed {data['seed']}")  # fmt: skip
     console.print(
-        f"dB: SQNR, and that of the unit by itself; {text}",
+        f"dB: SQNR, and that of the {'core' if data['unit'] == 'core' else 'unit'} by itself; "
+        f"{text}",
         markup=False,
         highlight=False,
         soft_wrap=True,
