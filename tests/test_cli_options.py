@@ -75,7 +75,7 @@ def test_integers_and_paths_are_read_in_one_way(
 
 @pytest.mark.parametrize(
     "words",
-    ["report", "run --engine golden", "export", "deploy", "gen --config", "bench core --json",
+    ["report", "run", "export", "deploy", "gen --config", "bench core --json",
      "explore mul --space"],
 )  # fmt: skip
 @pytest.mark.parametrize("endless", ["/dev/zero", "pipe"])

@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from fpga import synth
 from fpga.explore import core, front, kept, space
 from fpga.explore import point as point_module
 from fpga.explore.point import Row, Task
@@ -19,6 +20,7 @@ from hfp8_hw.golden import decode, gemm_job, quantize
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters, unit_parameters
 from rtl_gen.manifest import tools
+from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
 from verif.core.planned_jobs import planned_jobs, product_clocks
 
@@ -185,6 +187,31 @@ def test_a_core_that_the_tools_refuse_is_a_row(monkeypatch: pytest.MonkeyPatch) 
                 Workload(1, sizes=((2, 2, 2),)))  # fmt: skip
     row = point_module.measure(task)
     assert (row["status"], row["reason"]) == ("failed", "no room")
+
+
+def test_a_core_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what nextpnr says of cells; nothing is placed."""
+    said: list[str] = []
+
+    def run(tool: str, arguments: list[str], folder: Path) -> str:
+        assert "--pack-only" in arguments
+        return "\n".join(said)
+
+    monkeypatch.setattr(synth, "run", run)
+    monkeypatch.setattr(synth, "_netlist", lambda *_: {})
+    monkeypatch.setattr(point_module, "generate", lambda _: Package("c", "", {"ports": [],
+                        "clock": "clk", "top": "c"}, ""))  # fmt: skip
+    task = Task("core", core_of(**SMALL).to_dict(), "ice40-hx8k", False, 1,
+                Workload(1, sizes=((2, 2, 2),)))  # fmt: skip
+    for logic, rams, reason in (
+        (6400, 10, "more than 80% of the logic (83%)"),
+        (9000, 40, "ICESTORM_LC 9,000 of 7,680, ICESTORM_RAM 40 of 32 (117%)"),
+    ):
+        said[:] = [f"Info: \t         ICESTORM_LC: {logic:5}/ 7680    83%",
+                   f"Info: \t        ICESTORM_RAM: {rams:5}/   32    31%"]  # fmt: skip
+        row = point_module.measure(task)
+        assert row["status"] == "refused"
+        assert row["reason"] == f"too large for the Lattice iCE40 HX8K: {reason}"
 
 
 def decibels(exact: Any, got: Any) -> float:

@@ -20,7 +20,9 @@ from ..types import Integer, Output, Source, Unit
 from .table import show
 
 
-@click.command("explore", short_help="Measure many configurations of a unit; which are best.")
+@click.command(
+    "explore", short_help="Measure many configurations of a unit or the core; which are best."
+)
 @click.argument("unit", type=Unit(GENERATED))
 @click.option("--device", default="ecp5-85k", show_default=True,
               help="ecp5-85k, ice40-up5k, ice40-hx8k or gowin-gw2a-18.")  # fmt: skip
@@ -57,7 +59,8 @@ def explore_command(
     report_path: Path | None,
     jobs: int | None,
 ) -> int:
-    """Measure area, clock, latency and numerical error of many configurations of a UNIT.
+    """Measure area, clock, latency and numerical error of many configurations of a UNIT, or of the
+    core.
 
     The file has lists of values, all combinations of which are points, and may have more points.
     Combinations that the unit does not take are listed with the reason.
@@ -73,11 +76,16 @@ def explore_command(
     [workload]               optional: the size of the seeded one
     results = 4096
     products = 256
+    sizes = ["64x64x64"]     in place of these for the core: M x N x K
 
     Each point goes through the flow of 'hfp8 synth'. Its error is that of the golden model's
     results, which are the unit's, against float64 on the numbers as given: by default seeded ones
     of the standard normal distribution, or your own arrays. The unit's own error leaves out that of
     rounding the numbers to the formats of its inputs.
+
+    The core multiplies matrices of these sizes, or your own as 'hfp8 compare core' takes them. How
+    much of the array they use is told by a model of its clocks; where pages do not hold a matrix,
+    of the jobs that it is cut into.
 
     With --json the points are kept as they end. After Ctrl-C, the same command goes on. A file
     with another device, seed or workload is refused; points of other versions of the tools are
