@@ -22,7 +22,7 @@ from hfp8_hw.parameters import CoreParameters, unit_parameters
 from rtl_gen.manifest import tools
 from rtl_gen.package import Package
 from rtl_gen.tools import ToolError
-from verif.core.planned_jobs import planned_jobs, product_clocks
+from verif.core.planned_jobs import check_product, planned_jobs, product_clocks
 
 from .conftest import Cli
 
@@ -136,7 +136,8 @@ def test_a_row_of_a_core_has_its_figures(field: str) -> None:
         ("sizes = ['8x8x0']", "workload: sizes='8x8x0' is not allowed: MxNxK"),
         ("sizes = ['8x8x65536']", "sizes='8x8x65536' is not allowed: MxNxK"),
         ("sizes = [8]", "workload: sizes=8 is not allowed: MxNxK"),
-        ("sizes = ['65535x1x65535']", "sizes='65535x1x65535' is not allowed: at most 16777216 nu"),
+        ("sizes = ['65535x1x65535']", "at most 16777216 numbers in all matrices A, and these have"),
+        ("sizes = ['4096x4096x1', '1x1x1']", "in all matrices C, and these have 16777217"),
         ("products = 8", "workload: 'products' is not allowed for core: only sizes"),
     ],
 )
@@ -303,6 +304,14 @@ def test_a_product_in_parts(given: dict[str, Any], size: Any) -> None:
     whole = product_clocks(core_of(**{**given, "a_size": 8192, "b_size": 8192}), m, n, k)
     assert parts.jobs == len(jobs) and whole.jobs == 1
     assert parts.steady > whole.steady
+
+
+def test_tiles_that_nobody_counts() -> None:
+    p = core_of(rows=1, cols=1, lanes=1, a_size=1 << 17, b_size=1 << 17, epilogue="full",
+                bias_size=2048)  # fmt: skip
+    assert len(check_product(p, 2048, 2048, 64)) == 1
+    with pytest.raises(ParameterError, match=r"2048x2048x64 to which is added .* 4,194,304 til"):
+        check_product(p, 2048, 2048, 64, biased=True)
 
 
 def test_the_front_of_a_core() -> None:

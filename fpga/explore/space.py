@@ -30,7 +30,7 @@ from rtl_gen.config import read_toml
 
 MOST_POINTS = 10_000
 MOST_NUMBERS = 1 << 24
-"""In one array of the seeded workload."""
+"""In one array of the seeded workload, or in all matrices of a core's that are the same operand."""
 MOST_SIZES = 100
 RESULTS, PRODUCTS = 4096, 256
 SIZES: tuple[Size, ...] = ((64, 64, 64),)
@@ -136,11 +136,14 @@ def _sizes(given: object) -> tuple[Size, ...]:
             f"workload: sizes={shown(given)} is not allowed: a list of 1 to {MOST_SIZES} sizes"
         )
     found = tuple(parse_size("workload: sizes", one) for one in given)
-    for m, n, k in found:
-        if max(m * n, m * k, k * n) > MOST_NUMBERS:
+    for what, count in (
+        ("A", sum(m * k for m, _, k in found)), ("B", sum(k * n for _, n, k in found)),
+        ("C", sum(m * n for m, n, _ in found)),
+    ):  # fmt: skip
+        if count > MOST_NUMBERS:
             raise ParameterError(
-                f"workload: sizes='{m}x{n}x{k}' is not allowed: at most {MOST_NUMBERS} numbers in "
-                "each matrix"
+                f"workload: sizes={shown(given)} is not allowed: at most {MOST_NUMBERS} numbers in "
+                f"all matrices {what}, and these have {count}"
             )
     return found
 

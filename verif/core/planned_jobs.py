@@ -14,8 +14,8 @@ from hfp8_hw.parameters.core_cycles import sequence_cycles
 from .program import check_streams
 from .tiling import parts, sizes, slices
 
-MOST_JOBS = 1 << 16
-"""Of a product."""
+MOST_JOBS, MOST_TILES = 1 << 16, 1 << 20
+"""Of a product; tiles are counted one by one where something is added to them."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def check_product(p: CoreParameters, m: int, n: int, k: int, biased: bool = Fals
     ------
     ParameterError
         For a core without streams, which the model of clocks does not know; if pages are too small
-        for any such job, or for more than `MOST_JOBS`.
+        for any such job, and for more than `MOST_JOBS` or `MOST_TILES`.
     """
     check_streams(p)
     steps = slices(p, m, n, k)
@@ -57,6 +57,12 @@ def check_product(p: CoreParameters, m: int, n: int, k: int, biased: bool = Fals
         raise ParameterError(
             f"a product {m}x{n}x{k} is not allowed for a_size={p.a_size!r} and "
             f"b_size={p.b_size!r}: {jobs:,} jobs, and at most {MOST_JOBS:,} are; larger pages"
+        )
+    tiles = -(-m // p.rows) * -(-n // p.tile_cols) * len(steps)
+    if tiles > MOST_TILES and (biased or len(steps) > 1):
+        raise ParameterError(
+            f"a product {m}x{n}x{k} to which is added is not allowed for rows={p.rows!r} and "
+            f"cols={p.cols!r}: {tiles:,} tiles, and at most {MOST_TILES:,} are; a larger array"
         )
     return steps
 
