@@ -27,10 +27,6 @@ SEEDS_RANGE = (1, 32)
 Step = Callable[[str], None]
 
 
-class TooLarge(RunError):
-    """A unit is too large for the device, or for the placer."""
-
-
 @dataclass(frozen=True)
 class Report:
     """What the tools say about one unit on one device.
@@ -94,7 +90,7 @@ def synthesise(
     ------
     ParameterError
         For an unknown device, or a choice that it does not offer.
-    TooLarge
+    RunError
         If it takes more.
     ToolMissing, ToolError
         If a tool is missing or fails: there are no figures of a failed run.
@@ -215,7 +211,7 @@ def _check_fits(device: Device, folder: Path, limit: float) -> None:
     used = utilisation(log)
     over = too_large(used, limit)
     if over:
-        raise TooLarge(
+        raise RunError(
             f"too large for the {device.title}: {', '.join(over)} ({logic_share(used):.0%})"
         )
 

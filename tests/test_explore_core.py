@@ -190,7 +190,7 @@ def test_a_core_that_the_tools_refuse_is_a_row(monkeypatch: pytest.MonkeyPatch) 
     assert (row["status"], row["reason"]) == ("failed", "no room")
 
 
-def test_a_core_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_core_that_is_too_large_is_not_placed(monkeypatch: pytest.MonkeyPatch) -> None:
     """By what nextpnr says of cells; nothing is placed."""
     said: list[str] = []
 
@@ -211,7 +211,7 @@ def test_a_core_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         said[:] = [f"Info: \t         ICESTORM_LC: {logic:5}/ 7680    83%",
                    f"Info: \t        ICESTORM_RAM: {rams:5}/   32    31%"]  # fmt: skip
         row = point_module.measure(task)
-        assert row["status"] == "refused"
+        assert row["status"] == "failed"
         assert row["reason"] == f"too large for the Lattice iCE40 HX8K: {reason}"
 
 

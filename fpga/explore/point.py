@@ -9,7 +9,7 @@ from hfp8_hw.errors import ParameterError, RunError
 from hfp8_hw.parameters import CoreParameters, unit_parameters
 from rtl_gen.package import generate
 
-from ..synth import TooLarge, synthesise
+from ..synth import synthesise
 from ..utilisation import PLACEABLE
 from .core import CoreWork, core_work
 from .error import Error
@@ -45,10 +45,10 @@ def measure(task: Task) -> Row:
         Of a core ``latency`` and ``throughput`` are those of the workload, and there are also
         `fpga.explore.core.FIGURES`.
     ``refused``
-        The unit does not take the workload, or a core is too large to be placed; ``reason`` says
-        why.
+        The unit does not take the workload; ``reason`` says why.
     ``failed``
-        A tool failed, as where a unit is too large for a device; ``reason`` has its words.
+        A tool failed, as where a unit is too large for a device, or a core for the placer;
+        ``reason`` has its words.
     """
     row: Row = {"unit": task.unit, "parameters": task.parameters}
     parameters = unit_parameters(task.unit, task.parameters)
@@ -64,8 +64,6 @@ def measure(task: Task) -> Row:
         # The other points are placed at the same time, so these seeds take turns.
         report = synthesise(package, task.device, seeds=task.seeds, dsp=task.dsp, jobs=1,
                             limit=PLACEABLE if work else None)  # fmt: skip
-    except TooLarge as large:
-        return {**row, "status": REFUSED, "reason": str(large)}
     except RunError as failure:
         return {**row, "status": FAILED, "reason": str(failure)}
     manifest, clock = package.manifest, report.median
