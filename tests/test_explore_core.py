@@ -16,7 +16,7 @@ from fpga.explore.point import Row, Task
 from fpga.explore.workload import Workload
 from fpga.synth import Report
 from hfp8_hw import ParameterError
-from hfp8_hw.golden import decode, gemm_job, quantize
+from hfp8_hw.golden import decode, gemm_job, gemm_rbits, quantize
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters, unit_parameters
 from rtl_gen.manifest import tools
@@ -98,6 +98,7 @@ def test_a_core_end_to_end(cli: Cli, tmp_path: Path, without_tools: list[str]) -
         "kind": "seeded", "distribution": "standard normal", "sizes": ["8x32x32"]
     }  # fmt: skip
     text = page.read_text()
+    assert "results in y" not in out + text
     for shown in ("peak GMAC/s", ">0.16<", ">100.0%<", ">block RAM<", "matrices 8x32x32",
                   "hfp8 synth core"):  # fmt: skip
         assert shown in text
@@ -138,7 +139,8 @@ def test_a_row_of_a_core_has_its_figures(field: str) -> None:
         ("sizes = [8]", "workload: sizes=8 is not allowed: MxNxK"),
         ("sizes = ['65535x1x65535']", "at most 16777216 numbers in all matrices A, and these have"),
         ("sizes = ['4096x4096x1', '1x1x1']", "in all matrices C, and these have 16777217"),
-        ("products = 8", "workload: 'products' is not allowed for core: only sizes"),
+        ("products = 8", "workload: 'products' is not allowed for core: only sizes and q"),
+        ("quantize = 1", "workload: quantize=1 is not allowed: true or false"),
     ],
 )
 def test_workloads_that_are_none(cli: Cli, tmp_path: Path, text: str, said: str) -> None:
@@ -152,6 +154,8 @@ def test_workloads_that_are_none(cli: Cli, tmp_path: Path, text: str, said: str)
     ("point", "sizes", "said"),
     [
         ("terms = 8", "8x8x16", "sums of 16 products are not allowed for terms=8"),
+        ("epilogue = 'none'", "8x8x8']\nquantize = true #",
+         "epilogue='none' is not allowed for a workload with quantize: quantize or full"),
         ("ports = 'memory'", "8x8x16", "ports='memory' is not allowed here: streams"),
         ("a_size = 16", "8x8x64", "sums of 64 products are not allowed for a_size=16"),
         ("rows=1\ncols=1\nlanes=1\na_size=1024\nb_size=1024", "4096x4096x1024",
@@ -252,6 +256,25 @@ def test_the_error_is_that_of_the_golden_job(semantics: str) -> None:
     p = core_of(**given, rows=1, cols=1, lanes=1)
     found = core.core_work(p, Workload(1, sizes=((m, n, k),))).error
     assert found.sqnr_db == pytest.approx(decibels(a @ b, decode(y, "DLFLOAT16")), abs=1e-9)
+
+
+@pytest.mark.parametrize("rounding", ["RNE", "SR(3)"])
+def test_the_error_of_quantized_results(rounding: str) -> None:
+    p = core_of(rows=2, cols=2, lanes=1, epilogue="quantize", y="E5M2", y_rounding=rounding)
+    job = GemmJob(5, 4, 20, quantize=True)
+    a = np.random.default_rng([1, 0, 0]).standard_normal((5, 20))
+    b = np.random.default_rng([1, 0, 1]).standard_normal((20, 4))
+    drawn = gemm_rbits(job, 2, 2, rounding, 1)[0] if rounding != "RNE" else None
+    codes = quantize(a, "HFP8_FWD"), quantize(b, "HFP8_FWD")
+    y = gemm_job(job, *codes, "HFP8", "HFP8", "DLFLOAT16", y="E5M2", y_rounding=rounding,
+                 rbits=drawn)  # fmt: skip
+    work = Workload(1, sizes=((5, 4, 20),), quantize=True)
+    found = core.core_work(p, work).error
+    assert found.sqnr_db == pytest.approx(decibels(a @ b, decode(y, "E5M2")), abs=1e-9)
+    assert work.to_dict()["quantize"] is True
+    plain = Workload(1, sizes=((5, 4, 20),))
+    assert core.core_work(p, plain).error.sqnr_db != found.sqnr_db
+    assert "quantize" not in plain.to_dict()
 
 
 def test_the_users_matrices() -> None:

@@ -179,7 +179,8 @@ def core(luts: int, use: float, **parameters: Any) -> dict[str, Any]:
 def test_a_core_has_columns_of_its_own(browser: Any, tmp_path: Path) -> None:  # noqa: F811
     data = {
         **DATA, "unit": "core", "varying": ["lanes"], "dsp": False, "device": "ice40-hx8k",
-        "workload": {"kind": "seeded", "distribution": "standard normal", "sizes": ["8x32x32"]},
+        "workload": {"kind": "seeded", "distribution": "standard normal", "sizes": ["8x32x32"],
+                     "quantize": True},
         "rows": [core(2500, 1.0, lanes=2), core(2700, 0.75, lanes=1)],
     }  # fmt: skip
     path = tmp_path / "c.html"
@@ -203,6 +204,6 @@ def test_a_core_has_columns_of_its_own(browser: Any, tmp_path: Path) -> None:  #
     assert "share of the array in use: 0.75" in detail and "GMAC/s at most: 0.24" in detail
     assert detail.endswith("hfp8 synth core --a E5M2 --lanes 1 --device ice40-hx8k --seeds 2")
     text = browser.find_element(By.TAG_NAME, "main").text
-    assert "matrices 8x32x32 (M x N x K) of standard normal numbers, seed 1" in text
+    assert "matrices 8x32x32 (M x N x K) of standard normal numbers, seed 1, results in y." in text
     assert "Own: of the core by itself" in text
     assert not [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hfp8_hw.errors import ParameterError
 from hfp8_hw.jobs import Size
 from hfp8_hw.parameters import CoreParameters
 from verif.core.golden_errors import valued_product
@@ -76,6 +77,10 @@ def sizes(p: CoreParameters, workload: Workload) -> list[tuple[Size, bool]]:
         given = prepare_matrices(p, workload.arrays)
         (m, k), n = given.a.shape, given.b.shape[1]
         found = [((m, n, k), given.bias is not None)]
+    if workload.quantize and p.epilogue == "none":
+        raise ParameterError(
+            "epilogue='none' is not allowed for a workload with quantize: quantize or full"
+        )
     for size, biased in found:
         check_product(p, *size, biased)
     return found
@@ -104,7 +109,10 @@ def core_work(p: CoreParameters, workload: Workload) -> CoreWork:
 
 def _error(p: CoreParameters, workload: Workload) -> Error:
     """Of all results together."""
-    products = [valued_product(p, prepare_matrices(p, one)) for one in workload.matrices()]
+    products = [
+        valued_product(p, prepare_matrices(p, one), workload.quantize)
+        for one in workload.matrices()
+    ]
     values, exact, rounded = (
         np.concatenate([getattr(one, name).ravel() for one in products])
         for name in ("found", "exact", "own")

@@ -12,6 +12,7 @@ semantics = "exact"
 results = 4096
 products = 256
 sizes = ["64x64x64"]        # of a core, in place of these two: M, N and K of its products
+quantize = true             # and whether its results are in the format y
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class Space:
         Size of the seeded workload: results, and products in each where the unit sums.
     sizes : tuple of (int, int, int)
         Of a core's seeded workload: M, N and K of each product; none for a unit.
+    quantize : bool
+        Whether a core's results are quantized.
     """
 
     points: list[UnitParameters]
@@ -68,6 +71,7 @@ class Space:
     results: int = RESULTS
     products: int = PRODUCTS
     sizes: tuple[Size, ...] = ()
+    quantize: bool = False
 
 
 def load(path: Path, unit: str) -> Space:
@@ -111,14 +115,20 @@ def _space(data: dict[str, Any], unit: str) -> Space:
 
 def _work(given: dict[str, Any], unit: str) -> dict[str, Any]:
     """The size of the seeded workload: members of `Space`."""
-    allowed = ("sizes",) if unit == CoreParameters.unit else ("results", "products")
+    allowed = ("sizes", "quantize") if unit == CoreParameters.unit else ("results", "products")
     for name in given:
         if name not in allowed:
             raise ParameterError(
                 f"workload: {name!r} is not allowed for {unit}: only {' and '.join(allowed)}"
             )
     if unit == CoreParameters.unit:
-        return {"sizes": _sizes(given["sizes"]) if "sizes" in given else SIZES}
+        quantize = given.get("quantize", False)
+        if not isinstance(quantize, bool):
+            raise ParameterError(
+                f"workload: quantize={shown(quantize)} is not allowed: true or false"
+            )
+        sizes = _sizes(given["sizes"]) if "sizes" in given else SIZES
+        return {"sizes": sizes, "quantize": quantize}
     results = check_int("workload: results", given.get("results", RESULTS), 1, MOST_NUMBERS)
     products = check_int("workload: products", given.get("products", PRODUCTS), 1, MOST_NUMBERS)
     if results * products > MOST_NUMBERS:

@@ -36,6 +36,8 @@ class Workload:
         Size of a unit's seeded numbers.
     sizes : tuple of (int, int, int)
         M, N and K of a core's products; none for a unit.
+    quantize : bool
+        A core's results are in the format ``y``, not in ``acc``.
     arrays : mapping of ndarray, optional
         The user's, as `verif.simulation.user_arrays.prepare` takes them.
     name : str
@@ -48,6 +50,7 @@ class Workload:
     sizes: tuple[Size, ...] = ()
     arrays: Mapping[str, NDArray[Any]] | None = None
     name: str = ""
+    quantize: bool = False
 
     def inputs(self, package: Package) -> Mapping[str, NDArray[Any]]:
         """The arrays for a unit."""
@@ -77,6 +80,9 @@ class Workload:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: what it is, so that it can be made again or recognised."""
+        return {**self._numbers(), **({"quantize": True} if self.quantize else {})}
+
+    def _numbers(self) -> dict[str, Any]:
         if self.arrays is None and self.sizes:
             return {
                 "kind": "seeded",

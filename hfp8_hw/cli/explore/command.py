@@ -77,6 +77,7 @@ def explore_command(
     results = 4096
     products = 256
     sizes = ["64x64x64"]     in place of these for the core: M x N x K
+    quantize = true          and whether its results are in the format y
 
     Each point goes through the flow of 'hfp8 synth'. Its error is that of the golden model's
     results, which are the unit's, against float64 on the numbers as given: by default seeded ones
@@ -107,7 +108,9 @@ def explore_command(
     chosen, wanted = check_flow(device, dsp), objectives(front, unit)
     arrays = None if workload_path is None else load_arrays(workload_path, "workload")
     name = "" if workload_path is None else workload_path.name
-    workload = Workload(seed, space.results, space.products, space.sizes, arrays, name)
+    workload = Workload(
+        seed, space.results, space.products, space.sizes, arrays, name, space.quantize
+    )
     require("distributed", *(["jinja2"] if report_path is not None else []), extra="explore")
     from fpga.explore.run import current, run
 
@@ -171,6 +174,7 @@ def _summary(data: dict[str, Any], kept: int, console: Console) -> None:
     else:
         text = (f"{work['results']:,} results, of {work['products']:,} products where the unit "
                 f"sums, of standard normal numbers, seed {data['seed']}")  # fmt: skip
+    text += ", results in y" if work.get("quantize") else ""
     console.print(
         f"dB: SQNR, and that of the {'core' if data['unit'] == 'core' else 'unit'} by itself; "
         f"{text}",
