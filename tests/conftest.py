@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -21,7 +22,6 @@ from hfp8_hw.golden import scalar
 from hfp8_hw.parameters import unit_parameters
 from rtl_gen.package import Package, generate
 from verif.simulation import simulators
-from verif.simulation.configurations import MATRIX
 
 EXOTIC = (
     "E2M1B1",
@@ -46,18 +46,10 @@ EIGHT_BIT = tuple(name for name, fmt in CATALOGUE.items() if fmt.width == 8)
 ALL_ROUNDINGS = ("RNE", "RNA", "RTZ", "RUP", "RDN", "RTO", "SR(3)", "SR(8)")
 
 
-def shows_new(unit: str, k: int) -> bool:
-    """Whether a configuration of a unit is the first with some semantics, kind of accumulator,
-    alignment, operands, bias, rounding, interleave, segments or dropped bits."""
-
-    def facts(given: dict[str, Any]) -> set[tuple[str, Any]]:
-        choices = ("semantics", "align", "operands", "bias", "random", "rounding")
-        found = {(name, value) for name, value in given.items() if name in choices}
-        found |= {(name, True) for name in ("interleave", "segments", "drop") if name in given}
-        return found | {("acc", given.get("acc") == "fixed")}
-
-    before = [facts(given) for given in MATRIX[unit][:k]]
-    return k == 0 or not facts(MATRIX[unit][k]) <= set().union(*before)
+def pytest_configure() -> None:
+    """Ctrl-C is as ever: a shell that starts the suite in the background has it ignore SIGINT, and
+    so all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def edge_values(fmt: FloatFormat, seed: int = 1) -> np.ndarray[Any, Any]:

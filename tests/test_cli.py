@@ -203,10 +203,8 @@ def test_interrupt_leaves_nothing(
     started.mkdir()
     tools = stand_in("vvp", f'echo $$ > "{started}/$$.new"; mv "{started}/$$.new" "{started}/$$"; '
                             f"exec sleep {24 * HOUR}")  # fmt: skip
-    # A shell that starts this suite in the background has it ignore SIGINT, and so its children.
     program = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL);"
         "from hfp8_hw.__main__ import run; run()"
     )
     path = f"{tools}{os.pathsep}{os.environ['PATH']}"

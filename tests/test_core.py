@@ -40,13 +40,10 @@ SEED = 3
 
 
 @pytest.mark.parametrize("simulator", ["icarus", "verilator", later("native")])
-@pytest.mark.parametrize(
-    "given", [PLAIN_CORES[0], *map(later, [*PLAIN_CORES[1:], *CHUNK_CORES, *WIDE_CORES])]
-)
-def test_every_program_equals_golden(given: dict[str, Any], simulator: str) -> None:
+def test_every_program_equals_golden(simulator: str) -> None:
     """Jobs one after another, at full speed and with pauses on every port; jobs that are refused
-    between good ones; resets in mid-job; operands that stay."""
-    p = CoreParameters(**given)
+    between good ones; resets in mid-job; operands that stay. `hfp8 verify core` does it for all."""
+    p = CoreParameters(**PLAIN_CORES[0])
     found = run(generate(p), simulator, programs(p, SEED), seed=SEED)
     done = [t.job for q in programs(p, SEED) for t in q.tasks if p.refusal(t.job) is JobError.NONE]
     wanted = sum(job.m * job.n for job in done if not job.silent)
@@ -99,7 +96,7 @@ def test_programs_have_every_kind_of_job() -> None:
         assert (JobError.BIAS in errors) == (p.epilogue == "full")
         assert (JobError.LARGE_Y in errors) == p.keeps
         assert [program.reset_at is not None for program in rest[:3]] == [True] * 3
-        assert len(rest) == 3 + 2 * (p.epilogue != "none") + 4 * (p.convolution == "yes")
+        assert len(rest) == 3 + 4 * (p.epilogue != "none") + 4 * (p.convolution == "yes")
 
 
 def clocks_of(p: CoreParameters, job: GemmJob) -> int:

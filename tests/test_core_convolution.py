@@ -14,7 +14,7 @@ from hfp8_hw.jobs import Convolution, GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.rounding import parse_rounding
 from rtl_gen.package import generate
-from verif.core.kinds.convolutions import CONVOLUTION_CORES, convolutions, random_shape
+from verif.core.kinds.convolutions import random_shape
 from verif.core.program import Program
 from verif.core.run_core import run
 
@@ -46,24 +46,6 @@ def test_depthwise_on_a_map_that_stays() -> None:
         program.random(rng, shape.job(1, load_b=group == 0))
     found = run(generate(p), "icarus", [program], seed=SEED)
     assert (found.mismatches, found.first, found.results) == (0, None, 5 * 9)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
-@pytest.mark.parametrize("given", CONVOLUTION_CORES)
-def test_random_convolutions_equal_golden(given: dict[str, Any], simulator: str) -> None:
-    """Any kernel, stride, dilation, padding and group, between matrix products: at full speed, with
-    pauses on every port, in bursts, and after a reset in mid-job."""
-    p, rng = CoreParameters(**given), np.random.default_rng(SEED)
-    programs = [
-        convolutions(p, rng, 30),
-        convolutions(p, rng, 30, stall=0.3),
-        convolutions(p, rng, 12, burst=4),
-        convolutions(p, rng, 6, stall=0.1, reset_at=300),
-    ]
-    found = run(generate(p), simulator, programs, seed=SEED)
-    assert (found.mismatches, found.first) == (0, None)
-    assert found.jobs == sum(len(program.tasks) for program in programs)
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from rtl_gen.software.c_header import c_header
 from rtl_gen.software.systemrdl import systemrdl
 from verif.core.configurations import MEMORY_CORES
 from verif.core.kinds.convolutions import convolutions
-from verif.core.memory.placed import place, placed_programs
+from verif.core.memory.placed import place
 from verif.core.memory.run import run
 from verif.core.program import Program
 from verif.errors import SimulationError
@@ -70,16 +70,6 @@ def test_jobs_back_to_back(simulator: str) -> None:
     found = run(generate_once(p), simulator, placed, seed=SEED)
     assert (found.first, found.jobs) == (None, 4 * 8 + 3 + 3 * 3)
     assert found.ran[2]["most_reads"] >= 4
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
-@pytest.mark.parametrize("given", MEMORY_CORES)
-def test_every_program_from_memory(given: dict[str, Any], simulator: str) -> None:
-    """What `hfp8 verify core` runs: every small size, all options, refused jobs, resets."""
-    p = CoreParameters(**given)
-    found = run(generate_once(p), simulator, placed_programs(p, SEED), seed=SEED)
-    assert found.first is None and found.jobs > 100
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def test_bad_units(given: dict[str, Any], text: str) -> None:
     assert text in str(error.value)
 
 
-@pytest.mark.parametrize("operands", [later("codes"), "fixed"])
+@pytest.mark.parametrize("operands", [later("codes"), later("fixed")])
 def test_shifts_of_fewer_bits_than_a_words(operands: str) -> None:
     """A format of two exponent bits and a long significand is shifted within one word only."""
     given = {

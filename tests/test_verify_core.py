@@ -59,6 +59,13 @@ def test_a_fault_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[-1].endswith("--rows 1 --cols 1 --lanes 2 --sim native --seed 1")
 
 
+def test_a_run_that_compares_too_little_is_no_good_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_core, "run", lambda *_, **__: CoreOutcome(jobs=1, results=4))
+    result = verify_core.run_task(Task("core", tuple(SMALL.items()), "icarus", 1))
+    assert not result.good and result.outcome is not None
+    assert "1 jobs with 4 results were compared, of " in str(result.outcome.error)
+
+
 def test_a_waveform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def few(p: Any, seed: int, large: bool = False) -> list[Program]:
         program = Program(p)
