@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ...errors import ParameterError, check_choice, check_int, integer
-from ...jobs import MAX_SIZE, REASONS, GemmJob
+from ...errors import ParameterError, check_choice
+from ...jobs import REASONS, GemmJob, Size, parse_size
 from ...parameters import CoreParameters, unit_parameters
 from ..options import CoreCommand, given, parameter_options
 from ..types import Integer, Output
@@ -151,16 +151,10 @@ def _busy(console: Console, p: CoreParameters, sizes: Sequence[str]) -> list[Uti
     return rows
 
 
-def _product(text: str, p: CoreParameters) -> tuple[int, int, int]:
+def _product(text: str, p: CoreParameters) -> Size:
     """M, N and K of a job that the core can do."""
-    parts = text.split("x")
-    try:
-        m, n, k = (check_int("size", integer(part), 1, MAX_SIZE) for part in parts)
-    except ValueError:
-        raise ParameterError(
-            f"size={text!r} is not allowed: MxNxK, each an integer from 1 to {MAX_SIZE}"
-        ) from None
-    error = p.refusal(GemmJob(m, n, k))
+    size = parse_size("size", text)
+    error = p.refusal(GemmJob(*size))
     if error:
         raise ParameterError(f"size={text!r} is not allowed for this core: {REASONS[error]}")
-    return m, n, k
+    return size
