@@ -96,8 +96,8 @@ def test_the_tools_refuse_what_is_refused_and_take_the_rest(tmp_path: Path) -> N
         path.write_text(MODULE.format(name))
         found = ""
         for tool, command in (
-            (icarus, ["iverilog", "-g2005", "-Wall", "-s", name, "-o", os.devnull]),
-            (icarus, ["iverilog", "-g2012", "-Wall", "-s", name, "-o", os.devnull]),
+            (icarus, ["iverilog", "-g2005", "-Wall", "-s", name, "-t", "null"]),
+            (icarus, ["iverilog", "-g2012", "-Wall", "-s", name, "-t", "null"]),
             (verilator, ["verilator", "--lint-only", "-Wall"]),
         ):
             done = subprocess.run(

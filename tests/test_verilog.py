@@ -75,7 +75,7 @@ def test_the_template_compiles_as_it_is(unit: str, given: dict[str, Any], tmp_pa
     top = "`default_nettype none\nmodule top;\n" + nets + "\n".join(template) + "\nendmodule\n"
     (tmp_path / "top.v").write_text(top)
     done = subprocess.run(
-        ["iverilog", "-g2005", "-Wall", "-o", "/dev/null", "-s", "top", "top.v", "u.v"],
+        ["iverilog", "-g2005", "-Wall", "-t", "null", "-s", "top", "top.v", "u.v"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0 and "port" not in done.stderr, done.stderr
