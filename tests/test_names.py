@@ -1,6 +1,5 @@
 """Names of modules: what is refused, and that default names are unique, valid and stable."""
 
-import os
 import subprocess
 from dataclasses import dataclass, fields
 from pathlib import Path
