@@ -22,6 +22,12 @@ def check_url(url: str, name: str) -> None:
         check_board(rest, f"{name}={url!r}")
 
 
+def opening(url: str) -> str:
+    """What a progress line says while a board is opened."""
+    once = ", which is compiled once; that takes a minute" if split_url(url)[0] == "sim" else ""
+    return f"opening {url}{once}"
+
+
 def check_port(url: str) -> None:
     """Refuse a serial port that cannot be opened, before any work; it is let go of again.
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from ...errors import ParameterError, check_choice
 from ...formats import HFP8, parse_operand
 from ...parameters import CoreParameters, unit_parameters
-from ..boards.urls import check_port, check_url
+from ..boards.urls import check_port, check_url, opening
 from ..options import given, spelled
 from .show import line
 
@@ -235,8 +235,7 @@ def _on_board(where: str, package: Package, p: CoreParameters, console: Console)
     from ...host import Device
 
     line(console, f"the board's design: --design core {as_words(p)}")
-    with console.status(f"opening {where}; a simulated board is compiled once, which takes a "
-                        "minute"):  # fmt: skip
+    with console.status(opening(where)):
         device = Device.open(where, p)
     try:
         board = BoardEngine(device, package, p)
