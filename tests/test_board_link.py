@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from rtl_gen.package import generate
 from verif.board.line import Line
 from verif.board.model import Model, compiled
 
+ROOT = Path(__file__).resolve().parent.parent
 CLOCK = 1_843_200
 """A slow one: 16 clocks of a bit at 115,200 baud, and 8 at 230,400, which no faster rate allows."""
 
@@ -96,6 +98,19 @@ def test_hello_tells_what_is_there(module: BoardModule, board: Callable[[], Mode
     assert (facts.streams, facts.item, facts.result, facts.results) == (1, 4, 2, 256)
     assert link.counters() == {"FRAMES": 2, "DAMAGED": 0, "REPEATED": 0, "ITEMS": 0, "RESULTS": 0,
                                "WAITING": 0}  # fmt: skip
+
+
+def test_the_page_says_what_goes_over_the_line(board: Callable[[], Model]) -> None:
+    """The refusal that it quotes, byte by byte, and the rates at which a board may be."""
+    page = " ".join((ROOT / "docs" / "reference" / "link.md").read_text().split())
+    model = board()
+    asked = [body(1, 8, Opcode.HELLO, payload=b"abcd"), body(1, 9, 5, payload=b"\1\0" + bytes(4))]
+    for request in asked:
+        model.give(b"\0" + cobs.encode(request) + b"\0")
+        data = b"".join(model.run(20_000) for _ in range(64))
+    assert f"is answered with `{data.hex(' ')}`" in page
+    rates = [f"{baud:,}" for baud in protocol.BAUDS]
+    assert f"twice at each: {', '.join(rates[:-1])} and {rates[-1]}." in page
 
 
 def test_results_are_goldens(module: BoardModule, board: Callable[[], Model]) -> None:
@@ -261,7 +276,9 @@ def test_a_design_under_another_name_is_explained(board: Callable[[], Model]) ->
     """Its hash is another one, as its Verilog has its name."""
     device = Device(Line(board()), fast=False)
     device.check(device_manifest())
-    with pytest.raises(RunError, match=r"another one than mine: .* manifest of the same parameters"):
+    with pytest.raises(
+        RunError, match=r"another one than mine: .* manifest of the same parameters"
+    ):
         device.check(device_manifest("mine"))
 
 
