@@ -24,8 +24,9 @@ def check_url(url: str, name: str) -> None:
 
 def opening(url: str) -> str:
     """What a progress line says while a board is opened."""
-    once = ", which is compiled once; that takes a minute" if split_url(url)[0] == "sim" else ""
-    return f"opening {url}{once}"
+    if split_url(url)[0] == "sim":
+        return f"opening {url} (compiled once: a minute)"
+    return f"opening {url}"
 
 
 def check_port(url: str) -> None:

@@ -247,9 +247,19 @@ def _on_board(where: str, package: Package, p: CoreParameters, console: Console)
 
 
 def as_words(p: CoreParameters) -> str:
-    """The options of ``hfp8 build`` that make this core: those that are not the default."""
-    usual = CoreParameters().to_dict()
-    return " ".join(f"--param {k}={v}" for k, v in p.to_dict().items() if v != usual.get(k))
+    """The options of ``hfp8 build`` that make this core: those that are not the default.
+
+    What is the default of some depends on others: a beat's, on the size of the array.
+    """
+    values = p.to_dict()
+    given, made = dict[str, Any](), CoreParameters().to_dict()
+    while more := {k: v for k, v in values.items() if k not in given and made.get(k) != v}:
+        given |= more
+        try:
+            made = unit_parameters(p.unit, given).to_dict()
+        except ParameterError:  # not without the rest
+            made = {}
+    return " ".join(f"--param {k}={v}" for k, v in values.items() if k in given)
 
 
 def core_parameters(
