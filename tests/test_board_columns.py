@@ -72,5 +72,9 @@ def test_what_is_no_column(columns: Any, said: str) -> None:
 @pytest.mark.parametrize("parameters", ["quantizer", {}, 3])
 def test_what_is_on_no_board(parameters: Any) -> None:
     """Refused before a simulator is started."""
-    with pytest.raises(ParameterError, match="is not allowed: those of a unit, such as Quantizer"):
-        Device.open("sim://icebreaker", parameters)
+    said = "is not allowed: those of a unit, such as Quantizer"
+    with (
+        pytest.raises(ParameterError, match=said),
+        Device.open("sim://icebreaker", parameters),
+    ):
+        pass

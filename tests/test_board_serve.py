@@ -111,8 +111,9 @@ def test_a_simulator_that_ends_is_no_port_that_is_gone(
     (tmp_path / "dying_board.py").write_text(DIES)
     monkeypatch.setattr(hfp8_hw.host.simulated, "_SERVER", "dying_board")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(RunError, match="the simulated board sim://icebreaker is gone: its process"):
-        Device.open("sim://icebreaker")
+    said = "the simulated board sim://icebreaker is gone: its process"
+    with pytest.raises(RunError, match=said), Device.open("sim://icebreaker"):
+        pass
 
 
 COMPILER = """#!/bin/sh
