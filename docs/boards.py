@@ -9,7 +9,7 @@ from typing import Any
 
 from fpga.boards.catalogue import BOARDS
 from fpga.boards.figures import committed
-from fpga.boards.fill import LOGIC
+from fpga.utilisation import LOGIC
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FAULTS = RESULTS / "board-faults.json"

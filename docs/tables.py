@@ -400,7 +400,10 @@ PARTS = {
         "bitstreams": partial(boards.bitstreams, table), "faults": partial(boards.faults, table),
         "board_network": partial(boards.network, table),
     },
-    DOCS / "howto" / "explore.md": {"explored": partial(explored.points, table)},
+    DOCS / "howto" / "explore.md": {
+        "explored": partial(explored.points, table),
+        "explored_core": partial(explored.cores, table),
+    },
     DOCS / "models.md": {
         "models": partial(networks.scores, table),
         "models_on_the_core": partial(networks.on_the_core, table),

@@ -84,7 +84,8 @@ def check_file(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        # A pipe or a device may never end.
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError:
         found = None
     rows = found.get("rows") if isinstance(found, dict) else None

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from hfp8_hw.cores import cores
-from hfp8_hw.errors import ParameterError, check_int
+from hfp8_hw.errors import ParameterError, RunError, check_int
 from rtl_gen.cache import cache_dir
 from rtl_gen.package import Package, write_whole
 from rtl_gen.tools import ToolError, find, run
 
 from . import carry, dsp_registers, netlist, wrapper
 from .devices import Device, check_device
+from .utilisation import logic_share, too_large, utilisation
 
 SEEDS_RANGE = (1, 32)
 Step = Callable[[str], None]
@@ -74,15 +75,23 @@ def synthesise(
     jobs: int | None = None,
     step: Step = lambda _: None,
     cache: bool = True,
+    limit: float | None = None,
 ) -> Report:
     """Synthesise a unit between two rows of registers, place and route it ``seeds`` times.
 
     Results are kept by a hash of the Verilog, the flow and the tools' versions.
 
+    Parameters
+    ----------
+    limit : float, optional
+        The share of the logic that a unit may take to be placed.
+
     Raises
     ------
     ParameterError
         For an unknown device, or a choice that it does not offer.
+    RunError
+        If it takes more.
     ToolMissing, ToolError
         If a tool is missing or fails: there are no figures of a failed run.
     """
@@ -101,7 +110,13 @@ def synthesise(
         found.pop("fmax_median")
         return Report(**found)
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
-        report = _measure(package, device, chosen, seeds, dsp, jobs, step, tools, Path(scratch))
+        folder = Path(scratch)
+        step("yosys")
+        counted = _netlist(package, chosen, dsp, folder)
+        if limit is not None:
+            step("how large it is")
+            _check_fits(chosen, folder, limit)
+        report = _measure(package, device, chosen, seeds, dsp, jobs, step, tools, folder, counted)
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_whole(kept, json.dumps(report.to_dict()).encode())
     return report
@@ -145,13 +160,8 @@ def _measure(
     step: Step,
     tools: list[str],
     folder: Path,
+    counted: dict[str, int],
 ) -> Report:
-    step("yosys")
-    (folder / "pins.cst").write_text(device.pins)
-    parallel, chained = _texts(package)
-    counted = _synthesise(package.verilog + parallel, device, dsp, folder)
-    if device.serial:
-        _synthesise(package.verilog + chained, device, dsp, folder)
     reports: dict[int, dict[str, Any]] = {}
     with ThreadPoolExecutor(jobs or cores()) as pool:
         runs = {pool.submit(_place, device, seed, folder): seed for seed in range(1, seeds + 1)}
@@ -183,6 +193,27 @@ def _measure(
         sha256=package.manifest["sha256"],
         memories=sum(counted.get(kind, 0) for kind in device.memories),
     )
+
+
+def _netlist(package: Package, device: Device, dsp: bool, folder: Path) -> dict[str, int]:
+    """Write what nextpnr reads; cells of the unit by kind, as Yosys counts them."""
+    (folder / "pins.cst").write_text(device.pins)
+    parallel, chained = _texts(package)
+    counted = _synthesise(package.verilog + parallel, device, dsp, folder)
+    if device.serial:
+        _synthesise(package.verilog + chained, device, dsp, folder)
+    return counted
+
+
+def _check_fits(device: Device, folder: Path, limit: float) -> None:
+    tool, *arguments = device.place
+    log = run(tool, [*arguments, "--json", "design.json", "--pack-only"], folder)
+    used = utilisation(log)
+    over = too_large(used, limit)
+    if over:
+        raise RunError(
+            f"too large for the {device.title}: {', '.join(over)} ({logic_share(used):.0%})"
+        )
 
 
 def _synthesise(verilog: str, device: Device, dsp: bool, folder: Path) -> dict[str, int]:

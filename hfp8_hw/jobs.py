@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any
 
-from .errors import ParameterError, check_int
+from .errors import ParameterError, check_int, integer, shown
 from .formats import SCALE_RANGE
 
 MAX_SIZE = 65535
 """The largest m, n and k that a job can name."""
+
+Size = tuple[int, int, int]
+"""M, N and K of a product."""
+
+
+def parse_size(name: str, value: object) -> Size:
+    """M, N and K from a text like ``64x64x256``; ``name`` is what the user calls it.
+
+    Raises
+    ------
+    ParameterError
+        For anything else.
+    """
+    found: list[int] = []
+    if isinstance(value, str):
+        with suppress(ValueError):
+            found = [integer(part) for part in value.split("x")]
+    if len(found) != 3 or not all(1 <= size <= MAX_SIZE for size in found):
+        raise ParameterError(
+            f"{name}={shown(value)} is not allowed: MxNxK, each an integer from 1 to {MAX_SIZE}"
+        )
+    m, n, k = found
+    return m, n, k
+
 
 MAX_PAGES = 16
 

@@ -31,6 +31,8 @@ def load(path: Path, names: tuple[str, ...]) -> list[Row]:
     if not path.exists():
         return []
     try:
+        if not path.is_file():  # a pipe or a device may never end
+            raise ValueError
         rows = json.loads(path.read_bytes())["rows"]
         if not all(isinstance(row, dict) and set(names) <= row.keys() for row in rows):
             raise ValueError

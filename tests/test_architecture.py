@@ -20,8 +20,10 @@ OUTSIDE_VERIF = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "rtl_gen"}
 NUMBERS = PARAMETERS | {"hfp8_hw.hdl.generated", "hfp8_hw.hdl.numbers"}
 SUMS = NUMBERS | {"hfp8_hw.hdl.sums"}
 UNITS = SUMS | {"hfp8_hw.hdl.units"}
-EXPLORED = {"verif.regression.cluster", "verif.simulation.compare", "verif.simulation.user_arrays"}
-"""What `fpga.explore` has of verif: the cluster, and errors of the golden model."""
+EXPLORED = {"verif.regression.cluster", "verif.simulation.compare", "verif.simulation.user_arrays",
+            "verif.core.golden_errors", "verif.core.matrices",
+            "verif.core.planned_jobs"}  # fmt: skip
+"""What `fpga.explore` has of verif: the cluster, errors of the golden model, jobs of a core."""
 TWIN = PARAMETERS | {"hfp8_hw", "hfp8_hw.golden", "hfp8_hw.nn"}
 
 ALLOWED = {

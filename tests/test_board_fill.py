@@ -11,7 +11,8 @@ import fpga.boards.build
 import fpga.boards.tries
 from fpga.boards.build import Built, plan, synthesise, utilisation
 from fpga.boards.catalogue import BOARDS
-from fpga.boards.fill import LOGIC, Try, ladder, search, shape
+from fpga.boards.fill import Try, ladder, search, shape
+from fpga.utilisation import LOGIC
 from hfp8_hw.cli.main import main
 from hfp8_hw.errors import ParameterError, RunError
 from hfp8_hw.parameters import CoreParameters, unit_parameters

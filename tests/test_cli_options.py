@@ -1,5 +1,6 @@
 """Options of every command: how integers, paths and misspelt words are read or refused."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,31 @@ def test_integers_and_paths_are_read_in_one_way(
         elif isinstance(option.type, Output | OutputFolder | Source):
             said = cli.refused(*started(words, word, ""))
             assert f"{name}='' is not allowed: the path of a f" in said
+        if isinstance(option.type, Source):
+            said = cli.refused(*started(words, word, "/dev/zero"))
+            assert f"{name}='/dev/zero' is not allowed: a regular file, and it is a dev" in said
         if isinstance(option.type, Output | OutputFolder):
             for value in ("/proc/x/y", "file/x", "/proc/x"):
                 said = cli.refused(*started(words, word, value))
                 assert f"{name}={value!r} is not allowed" in said
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["report", "run", "export", "deploy", "gen --config", "bench core --json",
+     "explore mul --space"],
+)  # fmt: skip
+@pytest.mark.parametrize("endless", ["/dev/zero", "pipe"])
+def test_what_may_never_end_is_not_read(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, endless: str
+) -> None:
+    """Arguments as options; nobody writes to the pipe."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    more = ["--array", "smallest"] if words.startswith("bench") else []
+    said = cli.refused(*words.split(), endless, *more)
+    assert f"={endless!r} is not allowed: " in said
 
 
 def test_every_file_that_a_command_writes_is_tried_first() -> None:

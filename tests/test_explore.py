@@ -113,7 +113,7 @@ def test_a_space_is_crossed(small: Path) -> None:
         ("[fixed]\nstages = [1]\n[[points]]\nfmt='E5M2'", "fixed: stages=[1] is not allowed"),
         ("[parameters]\nstages = [0, 9]", "no combination is one that relu takes; of the"),
         ("[[points]]\n[workload]\nresults = 0", "workload: results=0 is not allowed: an integer"),
-        ("[[points]]\n[workload]\nterms = 1", "workload: 'terms' is not allowed: one of results"),
+        ("[[points]]\n[workload]\nterms = 1", "workload: 'terms' is not allowed for relu: only"),
         ("[[points]]\n[workload]\nresults=65536\nproducts=4096", "at most 16777216"),
         (f"[parameters]\nstages = {[*range(10001)]}", "10,001 points are not allowed: at most 10"),
     ],
@@ -141,7 +141,9 @@ def test_other_refusals(cli: Cli, small: Path, tmp_path: Path) -> None:
     assert "Missing option '--space'" in cli.refused("explore", "relu")
     assert "cannot be read: No such file" in cli.refused("explore", "relu", "--space", "/no.toml")
     assert "cannot be read: not UTF-8 text" in cli.refused("explore", "relu", "--space", binary)
-    assert "UNIT='core' is not allowed" in cli.refused("explore", "core", "--space", small)
+    assert "unit='relu' is not allowed: the command's is 'core'" in cli.refused(
+        "explore", "core", "--space", small
+    )
 
 
 def point(**figures: Any) -> Row:
@@ -390,14 +392,15 @@ def test_a_scheduler_that_is_not_there(
     assert status == 1 and "the scheduler 'tcp://127.0.0.1:1' does not answer: " in err
 
 
-def test_the_committed_points_are_those_of_the_page() -> None:
+@pytest.mark.parametrize(("name", "file"), [("mac", "space.toml"), ("core", "core.toml")])
+def test_the_committed_points_are_those_of_the_page(name: str, file: str) -> None:
     """And of the unit as it is."""
-    (text,) = (b.body for b in page_blocks("docs/howto/explore.md") if b.fact("file"))
-    data = json.loads((RESULTS / "explore-mac.json").read_text())
-    with NamedTemporaryFile(suffix=".toml") as file:
-        file.write(text.encode())
-        file.flush()
-        wanted = space.load(Path(file.name), data["unit"])
+    (text,) = (b.body for b in page_blocks("docs/howto/explore.md") if b.fact("file") == file)
+    data = json.loads((RESULTS / f"explore-{name}.json").read_text())
+    with NamedTemporaryFile(suffix=".toml") as written:
+        written.write(text.encode())
+        written.flush()
+        wanted = space.load(Path(written.name), data["unit"])
     rows = [row for row in data["rows"] if row["status"] == "measured"]
     assert [row["parameters"] for row in rows] == [p.to_dict() for p in wanted.points]
     assert len(data["rows"]) - len(rows) == len(wanted.refused)
@@ -408,9 +411,10 @@ def test_the_committed_points_are_those_of_the_page() -> None:
     assert best["parameters"]["semantics"] == "exact"
 
 
-def test_its_file_is_a_file_for_the_report() -> None:
-    found = load([RESULTS / "explore-mac.json"])
-    assert found.units == ["mac"] and len(found.figures) > 5
+@pytest.mark.parametrize(("name", "more"), [("mac", 5), ("core", 2)])
+def test_its_file_is_a_file_for_the_report(name: str, more: int) -> None:
+    found = load([RESULTS / f"explore-{name}.json"])
+    assert found.units == [name] and len(found.figures) > more
     assert {f["name"] for f in found.figures} == {"explored", "explored, on the front"}
 
 

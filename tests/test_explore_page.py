@@ -9,6 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from fpga.explore.columns import columns
 from verif.report import render_exploration
 
 from .test_report import browser, shown, wait  # noqa: F401
@@ -42,10 +43,15 @@ DATA = {
 }  # fmt: skip
 
 
+def rendered(data: dict[str, Any], title: str) -> str:
+    cells = {column.title: column.cell for column in columns(data["unit"])}
+    return render_exploration(data, title, cells)
+
+
 @pytest.fixture
 def page(tmp_path: Path, browser: Any) -> Path:  # noqa: F811
     path = tmp_path / "e.html"
-    path.write_text(render_exploration(DATA, "a <device>"))
+    path.write_text(rendered(DATA, "a <device>"))
     size = {"width": 1200, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(path.as_uri())
@@ -157,7 +163,47 @@ def test_nothing_is_fetched_and_all_is_there_without_a_script(page: Path) -> Non
 def test_one_point_or_none(browser: Any, tmp_path: Path, rows: list[Any]) -> None:  # noqa: F811
     path = tmp_path / "e.html"
     data = json.loads(json.dumps({**DATA, "rows": rows, "varying": []}))
-    path.write_text(render_exploration(data, "x"))
+    path.write_text(rendered(data, "x"))
     browser.get(path.as_uri())
     wait(browser, lambda: "nothing to plot" in browser.find_element(By.ID, "chart").text)
+    assert not [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+
+
+def core(luts: int, use: float, **parameters: Any) -> dict[str, Any]:
+    found = row(luts, 28.5, use == 1.0, **parameters)
+    return {**found, "unit": "core", "latency": 5000, "latency_ns": 62500.0, "memories": 12,
+            "throughput": 240.0 * use, "macs": 2, "jobs": 1, "clocks": 4096, "utilisation": use,
+            "peak_gmacs": 0.24, "gmacs": 0.24 * use}  # fmt: skip
+
+
+def test_a_core_has_columns_of_its_own(browser: Any, tmp_path: Path) -> None:  # noqa: F811
+    data = {
+        **DATA, "unit": "core", "varying": ["lanes"], "dsp": False, "device": "ice40-hx8k",
+        "workload": {"kind": "seeded", "distribution": "standard normal", "sizes": ["8x32x32"],
+                     "quantize": True},
+        "rows": [core(2500, 1.0, lanes=2), core(2700, 0.75, lanes=1)],
+    }  # fmt: skip
+    path = tmp_path / "c.html"
+    path.write_text(rendered(data, "a device"))
+    browser.get(path.as_uri())
+    wait(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, "circle")) == 2)
+    heads = [e.text for e in browser.find_elements(By.CSS_SELECTOR, "#table th")]
+    second = "#table tbody tr:nth-child(2) td"
+    cells = [e.text for e in browser.find_elements(By.CSS_SELECTOR, second)]
+    shown_by = dict(zip(heads, cells, strict=True))
+    assert shown_by == {
+        "front": "", "lanes": "1", "LUT": "2700", "FF": "5", "DSP": "0", "block RAM": "12",
+        "MHz": "120.5", "peak GMAC/s": "0.24", "in use": "75.0%", "GMAC/s": "0.18",
+        "SQNR, dB": "28.5", "own, dB": "55.5",
+    }  # fmt: skip
+    # What differs can be plotted, and no figure twice.
+    axes = [o.text for o in choice(browser, "x").options]
+    assert axes == ["LUT", "share of the array in use", "GMAC/s"]
+    browser.find_element(By.CSS_SELECTOR, 'circle[data-k="1"]').click()
+    detail = browser.find_element(By.ID, "detail").text
+    assert "share of the array in use: 0.75" in detail and "GMAC/s at most: 0.24" in detail
+    assert detail.endswith("hfp8 synth core --a E5M2 --lanes 1 --device ice40-hx8k --seeds 2")
+    text = browser.find_element(By.TAG_NAME, "main").text
+    assert "matrices 8x32x32 (M x N x K) of standard normal numbers, seed 1, results in y." in text
+    assert "Own: of the core by itself" in text
     assert not [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]

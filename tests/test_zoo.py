@@ -248,6 +248,8 @@ def test_what_the_command_refuses(cli: Cli, tmp_path: Path) -> None:
     other.write_text('{"rows": [{"task": 1}]}')
     said = cli.refused("bench", "models", "digits_mlp", "--json", str(other))
     assert "it is there and has no rows of this kind" in said
+    said = cli.refused("bench", "models", "digits_mlp", "--json", "/dev/zero")
+    assert "it is there and has no rows of this kind" in said
     with pytest.raises(ParameterError, match="model='vgg'"):
         find("vgg")
 

@@ -19,6 +19,7 @@ from rtl_gen.board import BoardModule
 from rtl_gen.extras import require
 from rtl_gen.tools import ToolError, find, run
 
+from ..utilisation import utilisation as used_by
 from .catalogue import Board
 from .on_board import OnBoard, make_platform
 
@@ -27,7 +28,6 @@ Step = Callable[[str], None]
 _NAME = "hfp8"
 _REPORT = "report.json"
 _LOG = f"{_NAME}.tim"
-_UTILISATION = re.compile(r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
 
 
 def silent(_: str) -> None:
@@ -164,7 +164,7 @@ def utilisation(planned: Plan, folder: Path, step: Step = silent) -> dict[str, t
     step(tool)
     find(tool, "board")
     run(tool, [*_without(arguments, _RESULTS), "--pack-only"], folder)
-    return _utilisation((folder / _LOG).read_text())
+    return used_by((folder / _LOG).read_text())
 
 
 _RESULTS = ("--report", "--textcfg", "--asc", "--write")
@@ -286,17 +286,13 @@ def check_fits(log: str, board: Board) -> None:
     RunError
         With what is needed and what there is.
     """
-    found = _utilisation(log).items()
+    found = used_by(log).items()
     words = [f"{kind} {used:,} of {has:,}" for kind, (used, has) in found if used > has]
     if words:
         raise RunError(
             f"the design does not fit on the {board.title}, {board.device}: it needs "
             f"{', '.join(words)}; take a smaller one, or a larger board"
         )
-
-
-def _utilisation(log: str) -> dict[str, tuple[int, int]]:
-    return {kind: (int(used), int(has)) for kind, used, has in _UTILISATION.findall(log)}
 
 
 def achieved(report: dict[str, Any]) -> float:

@@ -12,6 +12,7 @@ from hfp8_hw.errors import ParameterError, RunError
 from hfp8_hw.parameters import CoreParameters, unit_parameters
 from rtl_gen.tools import ToolError
 
+from ..utilisation import PLACEABLE, logic_share, too_large
 from .build import Built
 
 _SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -21,8 +22,6 @@ LARGEST_PAGE = 1 << 24
 _LANES = (1, 2, 4, 8)
 _SURE = 1.25
 """What is expected beyond the limit by this much is not synthesised."""
-LOGIC = ("TRELLIS_COMB", "ICESTORM_LC", "LUT4")
-"""What nextpnr calls the cells that hold a look-up table, by family."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def shape(core: CoreParameters) -> str:
 def search(
     cores: Sequence[CoreParameters],
     flow: Flow,
-    limit: float = 0.8,
+    limit: float = PLACEABLE,
     tell: Callable[[Try], None] = lambda _: None,
 ) -> tuple[CoreParameters, Built]:
     """The last core of a `ladder` that routes and meets the clock, and its bitstream.
@@ -187,10 +186,8 @@ def _fitting(
             tell(Try(core, expected, "skipped: smaller ones let expect it"))
             return False
         used = flow.estimate(core)
-        shares[core.macs] = share = _share(used)
-        over = [f"{kind} {n:,} of {has:,}" for kind, (n, has) in used.items() if n > has]
-        if not over and share > limit:
-            over = [f"more than {limit:.0%} of the logic"]
+        shares[core.macs] = share = logic_share(used)
+        over = too_large(used, limit)
         tell(Try(core, share, f"does not fit: {', '.join(over)}" if over else "fits"))
         if over and index == 0:
             raise RunError(
@@ -218,11 +215,6 @@ def _fitting(
     return low
 
 
-def _share(used: Mapping[str, tuple[int, int]]) -> float:
-    """The share of logic cells that are used."""
-    return max((n / has for kind, (n, has) in used.items() if kind in LOGIC and has), default=0.0)
-
-
 def _expected(shares: Mapping[int, float], macs: int) -> float | None:
     """The share that two smaller cores let expect, by a straight line."""
     below = sorted(m for m in shares if m < macs)[-2:]
@@ -241,8 +233,8 @@ def _place(
     except RunError as error:
         if last or not (isinstance(error, ToolError) or "does not fit" in str(error)):
             raise
-        tell(Try(core, _share(flow.estimate(core)), f"does not route: {error}"))
+        tell(Try(core, logic_share(flow.estimate(core)), f"does not route: {error}"))
         return None
     verdict = "routed" if built.in_time else "the clock is not met"
-    tell(Try(core, _share(built.used), verdict, built.achieved, built.required))
+    tell(Try(core, logic_share(built.used), verdict, built.achieved, built.required))
     return built

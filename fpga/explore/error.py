@@ -5,12 +5,10 @@ The unit gives what the golden model gives, bit for bit, so nothing is simulated
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hfp8_hw.errors import ParameterError
-from hfp8_hw.parameters import UnitParameters
-from rtl_gen.package import Package, generate
+from rtl_gen.package import Package
 from verif.simulation.compare import golden_errors
 from verif.simulation.user_arrays import check_unit, prepare
 
@@ -51,34 +49,6 @@ class Error:
     not_finite: int = 0
     may_wrap: int = 0
     why_not: str = ""
-
-
-_TRIED = 8
-"""Points that are asked whether they take the user's arrays; to generate all may take long."""
-
-
-def check_arrays(points: Sequence[UnitParameters], workload: Workload, given: str) -> None:
-    """Refuse the user's arrays, before any work, if no point takes them; of many points only some
-    are asked.
-
-    ``given`` is the option that they come from, and its value.
-
-    Raises
-    ------
-    ParameterError
-    """
-    if workload.arrays is None or len(points) > _TRIED:
-        return
-    reasons = []
-    for point in points:
-        package = generate(point)
-        try:
-            check_unit(package)
-            prepare(package, workload.inputs(package), workload.seed)
-        except ParameterError as error:
-            reasons.append(str(error))
-    if len(reasons) == len(points):
-        raise ParameterError(f"{given} is not allowed: {reasons[0]}")
 
 
 def measure(package: Package, workload: Workload) -> Error:

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from hfp8_hw.errors import ParameterError
+from hfp8_hw.parameters import CoreParameters
 
 from .point import MEASURED, Row
 
@@ -45,6 +46,7 @@ OBJECTIVES: dict[str, Objective] = {
     "luts": Objective("LUT", lambda row: row["luts"]),
     "ffs": Objective("FF", lambda row: row["ffs"]),
     "dsps": Objective("DSP", lambda row: row["dsps"]),
+    "memories": Objective("block RAM", lambda row: row["memories"]),
     "fmax": Objective("MHz", lambda row: row["fmax_median"], up=True),
     "throughput": Objective("million items/s", lambda row: row["throughput"], up=True),
     "latency": Objective("latency, ns", lambda row: row["latency_ns"]),
@@ -54,16 +56,20 @@ OBJECTIVES: dict[str, Objective] = {
     ),
 }
 DEFAULT = ("luts", "dsps", "throughput", "sqnr")
+OF_A_CORE = ("luts", "dsps", "memories", "throughput", "sqnr")
+"""By default: a core's scratchpads are a part of its area."""
 
 
-def objectives(text: str) -> tuple[str, ...]:
-    """The names in a comma-separated list, each once.
+def objectives(text: str | None, unit: str) -> tuple[str, ...]:
+    """The names in a comma-separated list, each once; None: those that a unit has by default.
 
     Raises
     ------
     ParameterError
         For a name that is no objective.
     """
+    if text is None:
+        return OF_A_CORE if unit == CoreParameters.unit else DEFAULT
     names = tuple(dict.fromkeys(text.split(",")))
     for name in names:
         if name not in OBJECTIVES:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from hfp8_hw.parameters import CoreParameters
+
+from .core import FIGURES as CORE_FIGURES
 from .error import Error
 from .point import AREA, TIMING, Row
 
@@ -62,8 +65,10 @@ FIGURES: dict[str, Kind] = {
     "tools": _some(_text),
 }
 """What every row has that is measured, and of what kind it is."""
+_OF_A_CORE: dict[str, Kind] = dict.fromkeys(CORE_FIGURES, _number)
 
 
 def sound(row: Row) -> bool:
-    """Whether a measured row has all of them."""
-    return all(name in row and kind(row[name]) for name, kind in FIGURES.items())
+    """Whether a measured row has all of them, and that of a core its own."""
+    wanted = FIGURES | (_OF_A_CORE if row.get("unit") == CoreParameters.unit else {})
+    return all(name in row and kind(row[name]) for name, kind in wanted.items())

@@ -11,6 +11,8 @@ semantics = "exact"
 [workload]                  # optional: the size of the seeded one
 results = 4096
 products = 256
+sizes = ["64x64x64"]        # of a core, in place of these two: M, N and K of its products
+quantize = true             # and whether its results are in the format y
 """
 
 from __future__ import annotations
@@ -23,13 +25,16 @@ from pathlib import Path
 from typing import Any
 
 from hfp8_hw.errors import ParameterError, check_int, shown
-from hfp8_hw.parameters import UNITS, UnitParameters, unit_parameters
+from hfp8_hw.jobs import Size, parse_size
+from hfp8_hw.parameters import GENERATED, CoreParameters, UnitParameters, unit_parameters
 from rtl_gen.config import read_toml
 
 MOST_POINTS = 10_000
 MOST_NUMBERS = 1 << 24
-"""In one array of the seeded workload."""
+"""In one array of the seeded workload, or in all matrices of a core's that are the same operand."""
+MOST_SIZES = 100
 RESULTS, PRODUCTS = 4096, 256
+SIZES: tuple[Size, ...] = ((64, 64, 64),)
 """Of the seeded workload, where the file has no others."""
 
 _KEYS = ("unit", "fixed", "parameters", "points", "workload")
@@ -55,12 +60,18 @@ class Space:
     refused : list of Refused
     results, products : int
         Size of the seeded workload: results, and products in each where the unit sums.
+    sizes : tuple of (int, int, int)
+        Of a core's seeded workload: M, N and K of each product; none for a unit.
+    quantize : bool
+        Whether a core's results are quantized.
     """
 
     points: list[UnitParameters]
     refused: list[Refused]
     results: int = RESULTS
     products: int = PRODUCTS
+    sizes: tuple[Size, ...] = ()
+    quantize: bool = False
 
 
 def load(path: Path, unit: str) -> Space:
@@ -87,17 +98,7 @@ def _space(data: dict[str, Any], unit: str) -> Space:
         raise ParameterError(
             f"unit={shown(data['unit'])} is not allowed: the command's is {unit!r}"
         )
-    sizes = _table(data, "workload")
-    for name in sizes:
-        if name not in ("results", "products"):
-            raise ParameterError(f"workload: {name!r} is not allowed: one of results, products")
-    results = check_int("workload: results", sizes.get("results", RESULTS), 1, MOST_NUMBERS)
-    products = check_int("workload: products", sizes.get("products", PRODUCTS), 1, MOST_NUMBERS)
-    if results * products > MOST_NUMBERS:
-        raise ParameterError(
-            f"workload: results={results!r} times products={products!r} is not allowed: at most "
-            f"{MOST_NUMBERS}"
-        )
+    work = _work(_table(data, "workload"), unit)
     points: dict[str, UnitParameters] = {}
     refused: dict[str, Refused] = {}
     for given in _combinations(data, unit):
@@ -109,7 +110,52 @@ def _space(data: dict[str, Any], unit: str) -> Space:
     if not points:
         first = next(iter(refused.values())).reason
         raise ParameterError(f"no combination is one that {unit} takes; of the first: {first}")
-    return Space(list(points.values()), list(refused.values()), results, products)
+    return Space(list(points.values()), list(refused.values()), **work)
+
+
+def _work(given: dict[str, Any], unit: str) -> dict[str, Any]:
+    """The size of the seeded workload: members of `Space`."""
+    allowed = ("sizes", "quantize") if unit == CoreParameters.unit else ("results", "products")
+    for name in given:
+        if name not in allowed:
+            raise ParameterError(
+                f"workload: {name!r} is not allowed for {unit}: only {' and '.join(allowed)}"
+            )
+    if unit == CoreParameters.unit:
+        quantize = given.get("quantize", False)
+        if not isinstance(quantize, bool):
+            raise ParameterError(
+                f"workload: quantize={shown(quantize)} is not allowed: true or false"
+            )
+        sizes = _sizes(given["sizes"]) if "sizes" in given else SIZES
+        return {"sizes": sizes, "quantize": quantize}
+    results = check_int("workload: results", given.get("results", RESULTS), 1, MOST_NUMBERS)
+    products = check_int("workload: products", given.get("products", PRODUCTS), 1, MOST_NUMBERS)
+    if results * products > MOST_NUMBERS:
+        raise ParameterError(
+            f"workload: results={results!r} times products={products!r} is not allowed: at most "
+            f"{MOST_NUMBERS}"
+        )
+    return {"results": results, "products": products}
+
+
+def _sizes(given: object) -> tuple[Size, ...]:
+    """M, N and K of each product."""
+    if not isinstance(given, list) or not 1 <= len(given) <= MOST_SIZES:
+        raise ParameterError(
+            f"workload: sizes={shown(given)} is not allowed: a list of 1 to {MOST_SIZES} sizes"
+        )
+    found = tuple(parse_size("workload: sizes", one) for one in given)
+    for what, count in (
+        ("A", sum(m * k for m, _, k in found)), ("B", sum(k * n for _, n, k in found)),
+        ("C", sum(m * n for m, n, _ in found)),
+    ):  # fmt: skip
+        if count > MOST_NUMBERS:
+            raise ParameterError(
+                f"workload: sizes={shown(given)} is not allowed: at most {MOST_NUMBERS} numbers in "
+                f"all matrices {what}, and these have {count}"
+            )
+    return found
 
 
 def _combinations(data: dict[str, Any], unit: str) -> Iterator[Given]:
@@ -164,7 +210,7 @@ def _values(unit: str, table: object, where: str) -> Given:
 
 
 def _check_name(unit: str, name: str, where: str) -> None:
-    names = [f.name for f in fields(UNITS[unit])]
+    names = [f.name for f in fields(GENERATED[unit])]
     if name not in names:
         raise ParameterError(
             f"{where}: {name!r} is not allowed: {unit} has no such parameter, only "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hfp8_hw.jobs import Size
 from rtl_gen.package import Package
 
 from .space import PRODUCTS, RESULTS
@@ -24,10 +25,19 @@ class Workload:
     ``(results, products)``. The inputs' order is that of their names; input number k has NumPy's
     ``default_rng([seed, k])``. All else (modes, biases, scales) is as it is by default.
 
+    A core has products of matrices: of number i of ``sizes``, A is of ``default_rng([seed, i, 0])``
+    and B of ``default_rng([seed, i, 1])``.
+
     Members
     -------
     seed : int
         Of the numbers, and of a stochastic rounding's bits.
+    results, products : int
+        Size of a unit's seeded numbers.
+    sizes : tuple of (int, int, int)
+        M, N and K of a core's products; none for a unit.
+    quantize : bool
+        A core's results are in the format ``y``, not in ``acc``.
     arrays : mapping of ndarray, optional
         The user's, as `verif.simulation.user_arrays.prepare` takes them.
     name : str
@@ -37,8 +47,10 @@ class Workload:
     seed: int
     results: int = RESULTS
     products: int = PRODUCTS
+    sizes: tuple[Size, ...] = ()
     arrays: Mapping[str, NDArray[Any]] | None = None
     name: str = ""
+    quantize: bool = False
 
     def inputs(self, package: Package) -> Mapping[str, NDArray[Any]]:
         """The arrays for a unit."""
@@ -54,8 +66,29 @@ class Workload:
             for k, name in enumerate(names)
         }
 
+    def matrices(self) -> Iterator[Mapping[str, NDArray[Any]]]:
+        """The arrays for a core, product by product."""
+        if self.arrays is not None:
+            yield self.arrays
+            return
+        for i, (m, n, k) in enumerate(self.sizes):
+            shapes = {"a": (m, k), "b": (k, n)}
+            yield {
+                name: np.random.default_rng([self.seed, i, side]).standard_normal(shape)
+                for side, (name, shape) in enumerate(shapes.items())
+            }
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON: what it is, so that it can be made again or recognised."""
+        return {**self._numbers(), **({"quantize": True} if self.quantize else {})}
+
+    def _numbers(self) -> dict[str, Any]:
+        if self.arrays is None and self.sizes:
+            return {
+                "kind": "seeded",
+                "distribution": "standard normal",
+                "sizes": ["x".join(map(str, size)) for size in self.sizes],
+            }
         if self.arrays is None:
             return {
                 "kind": "seeded",

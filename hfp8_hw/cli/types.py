@@ -123,6 +123,13 @@ class _Path(click.ParamType):  # type: ignore[type-arg]
 class Source(_Path):
     """A file or a folder to read; whoever reads it says what is wrong with it."""
 
+    def check(self, name: str, path: Path) -> None:
+        """Raise ParameterError for a device or a pipe, which may never end."""
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            raise ParameterError(
+                f"{name}={str(path)!r} is not allowed: a regular file, and it is a device or a pipe"
+            )
+
 
 class Output(_Path):
     """A file to write, which is tried before the work that ends in it."""

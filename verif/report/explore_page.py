@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,28 @@ AXES = {
     "throughput": "million items a second",
     "latency": "latency, clocks",
     "latency_ns": "latency, ns",
+    "macs": "products a clock",
+    "peak_gmacs": "GMAC/s at most",
+    "utilisation": "share of the array in use",
+    "gmacs": "GMAC/s",
     "sqnr_db": "SQNR, dB",
     "own_sqnr_db": "SQNR of the unit by itself, dB",
     "max_rel": "largest relative error",
 }
-"""What a point can be plotted by: its member in the file, and what that is."""
+"""What a point can be plotted by, if it has that: its member in the file, and what that is."""
+
+Cells = Mapping[str, Callable[[dict[str, Any]], str]]
 
 
-def render_exploration(data: dict[str, Any], title: str) -> str:
+def render_exploration(data: dict[str, Any], title: str, cells: Cells) -> str:
     """HTML that needs nothing else, from the file that ``hfp8 explore --json`` writes.
 
-    ``title`` names the device.
+    Parameters
+    ----------
+    title : str
+        Names the device.
+    cells : mapping
+        The columns of the table: by title, the text for a row.
     """
     measured = [row for row in data["rows"] if row["status"] == "measured"]
     varying = data["varying"]
@@ -41,10 +53,14 @@ def render_exploration(data: dict[str, Any], title: str) -> str:
     same = {k: measured[0]["parameters"][k] for k in sorted(every) if k not in varying}
     options = ["--device", data["device"], "--seeds", str(data["seeds"])]
     options += ["--dsp"] if data["dsp"] else []
+    axes = {name: AXES[name] for name in AXES if all(name in row for row in measured)}
+    if "gmacs" in axes:  # the same in another unit
+        del axes["throughput"]
     points = [
         {
             "own": {name: _value(row, name) for name in varying},
-            "figures": {name: row[name] for name in AXES},
+            "figures": {name: row[name] for name in axes},
+            "cells": {name: cell(row) for name, cell in cells.items()},
             "accuracy": {f"{w}sqnr_db": error_words(row, w) for w in ("", "own_")},
             "exact": {f"{w}sqnr_db": row[f"{w}exact"] for w in ("", "own_")},
             "front": row["front"],
@@ -54,13 +70,13 @@ def render_exploration(data: dict[str, Any], title: str) -> str:
     ]
     return template("explore.html").render(
         data=data, title=title, points=points, varying=varying,
-        choices=values, same=label(same), axes=AXES,
+        choices=values, same=label(same), axes=axes, columns=list(cells),
         counts=Counter(row["status"] for row in data["rows"]),
         front=sum(row["front"] for row in measured),
         left=[row | {"label": label(row.get("given") or row["parameters"])}
               for row in data["rows"] if row["status"] != "measured"],
         script=(_HERE / "explore.js").read_text(encoding="utf-8"),
-        plotted=[name for name in AXES if len({row[name] for row in measured}) > 1],
+        plotted=[name for name in axes if len({row[name] for row in measured}) > 1],
     )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ...errors import ParameterError, check_choice, integer
-from ...jobs import MAX_SIZE, GemmJob
+from ...errors import ParameterError, check_choice
+from ...jobs import GemmJob, parse_size
 from ...parameters import CoreParameters, core_cycles, unit_parameters
 from ..options import CoreCommand, given, parameter_options
 from ..types import Integer, Output
@@ -130,7 +130,7 @@ def _busy(console: Console, p: CoreParameters, sizes: Sequence[str]) -> list[Uti
     from verif.core.program import check_streams
 
     check_streams(p)
-    products = [_product(size) for size in sizes]
+    products = [parse_size("size", size) for size in sizes]
     for size in products:
         core_cycles(p, GemmJob(*size))
     rows = []
@@ -151,16 +151,3 @@ def _busy(console: Console, p: CoreParameters, sizes: Sequence[str]) -> list[Uti
     console.print(table)
     console.print("codes a beat: at least so many, for loading to take no longer than computing")
     return rows
-
-
-def _product(text: str) -> tuple[int, int, int]:
-    """M, N and K."""
-    parts = text.split("x")
-    try:
-        m, n, k = (integer(part) for part in parts)
-        GemmJob(m, n, k)
-    except ValueError:
-        raise ParameterError(
-            f"size={text!r} is not allowed: MxNxK, each an integer from 1 to {MAX_SIZE}"
-        ) from None
-    return m, n, k

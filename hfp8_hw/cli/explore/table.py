@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from verif.simulation.compare import error_words
+from fpga.explore.columns import columns
 
 SHOWN = 20
 """Refusals and failures that are printed; the JSON and the page have all."""
+_POINT = 14
+"""Characters for its parameters, at the least."""
 
 
 def show(data: dict[str, Any], title: str, console: Console) -> None:
@@ -24,14 +26,17 @@ def show(data: dict[str, Any], title: str, console: Console) -> None:
     if fixed:
         words = " ".join(f"{k}={v}" for k, v in fixed.items())
         console.print(f"{data['unit']} {words}", markup=False, highlight=False, soft_wrap=True)
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False,
+                  collapse_padding=True)  # fmt: skip
     table.add_column("", min_width=1, no_wrap=True)
-    table.add_column("point", overflow="fold")
-    for column in ("LUT", "FF", "DSP", "MHz", "clocks", "M/s", "dB", "own"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("point", overflow="fold", min_width=_POINT)
+    # Without --dsp there are no DSP blocks.
+    shown = [c for c in columns(data["unit"]) if c.short and (data["dsp"] or c.short != "DSP")]
+    for column in shown:
+        table.add_column(column.short, justify="right", no_wrap=True)
     for row in rows:
         own = " ".join(f"{k}={v}" for k, v in row["parameters"].items() if k in names)
-        table.add_row("*" if row["front"] else "", escape(own), *_figures(row),
+        table.add_row("*" if row["front"] else "", escape(own), *(c.cell(row) for c in shown),
                       style="bold" if row["front"] else "")  # fmt: skip
     if rows:
         console.print(table)
@@ -47,10 +52,3 @@ def show(data: dict[str, Any], title: str, console: Console) -> None:
                       markup=False, highlight=False, soft_wrap=True)  # fmt: skip
     if len(left) > SHOWN:
         console.print(f"and {len(left) - SHOWN} more", highlight=False)
-
-
-def _figures(row: dict[str, Any]) -> list[str]:
-    latency = "varies" if row["latency"] is None else str(row["latency"])
-    return [str(row["luts"]), str(row["ffs"]), str(row["dsps"]), f"{row['fmax_median']:.1f}",
-            latency, f"{row['throughput']:.1f}", error_words(row),
-            error_words(row, "own_")]  # fmt: skip
