@@ -119,6 +119,8 @@ def main(board: str, design: str) -> int:
     """Serve a board."""
     try:
         _, clock = check_board(board)
+        if sys.stdout.isatty():  # a person waits for it
+            print("compiling the board, once: a minute", file=sys.stderr, flush=True)
         model = compiled(board_module(chosen(design), clock))
     except (ParameterError, RunError) as error:
         print("refused" if isinstance(error, ParameterError) else "error", error, flush=True)
