@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -38,6 +38,8 @@ def parse_size(name: str, value: object) -> Size:
 
 
 MAX_PAGES = 16
+
+MAX_LANES = 64
 
 BUS_ADDRESS_BITS = 32
 """Of the port to memory: byte addresses."""
@@ -108,7 +110,7 @@ class Convolution:
         How far outside of the map the first window begins, 0 to 255. Where a window leaves the map
         nothing is added, also below and on the right.
     lanes : int
-        Those of the core.
+        Those of the core, 1 to 64.
 
     Raises
     ------
@@ -135,9 +137,10 @@ class Convolution:
         most = dict.fromkeys(
             ("kernel_height", "kernel_width", "dilation", "pad_top", "pad_left"), 255
         )
-        most["stride"] = 15
+        most |= {"stride": 15, "lanes": MAX_LANES}
         for f in fields(self):
-            check_int(f.name, getattr(self, f.name), 0, most.get(f.name, MAX_SIZE))
+            low = 1 if f.name == "lanes" else 0
+            check_int(f.name, getattr(self, f.name), low, most.get(f.name, MAX_SIZE))
 
     @classmethod
     def of(
@@ -159,9 +162,10 @@ class Convolution:
         ------
         ParameterError
             If the kernel is larger than the padded map, groups do not divide the channels, or a
-            number does not fit.
+            number does not fit or is missing.
         """
-        height, width, channels = map_shape
+        height, width, channels = _sizes("map_shape", map_shape, "height, width, channels")
+        _sizes("kernel", kernel, "height, width")
         check_int("stride", stride, 1, 15)
         check_int("dilation", dilation, 1, 255)
         check_int("padding", padding, 0, 255)
@@ -223,6 +227,13 @@ class Convolution:
         return GemmJob(m, self.positions, self.depth, transpose_b=True, convolution=self, **options)
 
 
+def _sizes(name: str, value: object, what: str) -> tuple[int, ...]:
+    """A tuple or a list of as many integers as ``what`` has words."""
+    if isinstance(value, tuple | list) and len(value) == len(what.split(", ")):
+        return tuple(check_int(f"{name}[{i}]", size, 0, MAX_SIZE) for i, size in enumerate(value))
+    raise ParameterError(f"{name}={shown(value)} is not allowed: ({what})")
+
+
 @dataclass(frozen=True)
 class Addresses:
     """Where a job of a core with ``ports=memory`` finds its matrices, and puts its results.
@@ -251,7 +262,7 @@ class Addresses:
             check_int(f.name, getattr(self, f.name), 0, (1 << BUS_ADDRESS_BITS) - 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GemmJob:
     """C = op(A) op(B): m x k times k x n, and what becomes of it.
 
@@ -337,7 +348,20 @@ class GemmJob:
         for f in fields(self):
             value = getattr(self, f.name)
             if f.type == "bool" and not isinstance(value, bool):
-                raise ParameterError(f"{f.name}={value!r} is not allowed: True or False")
+                raise ParameterError(f"{f.name}={shown(value)} is not allowed: True or False")
+        if not isinstance(self.convolution, Convolution | None):
+            raise ParameterError(
+                f"convolution={shown(self.convolution)} is not allowed: a Convolution or None"
+            )
+
+    def __repr__(self) -> str:
+        """The sizes, and what is not as usual."""
+        held = [
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in fields(self)
+            if f.default is MISSING or getattr(self, f.name) != f.default
+        ]
+        return f"GemmJob({', '.join(held)})"
 
     @property
     def a_shape(self) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from .errors import ParameterError, check_choice
+from .errors import ParameterError, check_choice, shown
 from .formats import SCALE_WIDTH
 from .jobs import BUS_ADDRESS_BITS, Addresses, GemmJob
 from .version import __version__
@@ -268,7 +268,9 @@ def packed(name: str, values: dict[str, int]) -> int:
     for key, value in values.items():
         field = fields[check_choice("field", key, fields)]
         if not 0 <= value < 1 << field.width:
-            raise ParameterError(f"{key}={value!r} is not allowed: {field.width} bits")
+            raise ParameterError(
+                f"{key}={value!r} is not allowed: an integer from 0 to {(1 << field.width) - 1}"
+            )
         word |= value << field.low
     return word
 
@@ -282,7 +284,16 @@ def job_words(job: GemmJob, addresses: Addresses | None = None) -> dict[str, int
     """The registers to write, by name and in this order, to start a job.
 
     ``addresses`` are for a core with ``ports=memory``.
+
+    Raises
+    ------
+    ParameterError
+        For what is no job, or no `Addresses`.
     """
+    if not isinstance(job, GemmJob):
+        raise ParameterError(f"job={shown(job)} is not allowed: a GemmJob")
+    if not isinstance(addresses, Addresses | None):
+        raise ParameterError(f"addresses={shown(addresses)} is not allowed: Addresses or None")
     words = {"M": job.m, "N": job.n, "K": job.k}
     sources: dict[str, object] = dict.fromkeys(JOB_REGISTERS, job)
     if job.convolution is not None:

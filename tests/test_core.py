@@ -317,6 +317,10 @@ def test_golden_jobs_equal_exact_rationals(
         (lambda: GemmJob(1, 1, 1, mode_a=2), "mode_a=2 is not allowed: an integer from 0 to 1"),
         (lambda: GemmJob(1, 1, 1, 1),  # type: ignore[arg-type]
          "transpose_a=1 is not allowed: True or False"),
+        (lambda: gemm_job(GemmJob(1, 2, 1), [[1]], [[1, 2], [3]], "E5M2", "E5M2", "FP16"),
+         "b=[[1, 2], [3]] is not allowed: an array, all rows of one length"),
+        (lambda: gemm_job(GemmJob(1, 1, 1, mode_b=1), [[1]], [[1]], "HFP8", "E5M2", "FP16"),
+         "mode_b=1 is not allowed for fmt_b='E5M2': only HFP8"),
         (lambda: CoreParameters(rows=0), "rows=0 is not allowed: an integer from 1 to 64"),
         (lambda: CoreParameters(lanes=3), "lanes=3 is not allowed: one of 1, 2, 4"),
         (lambda: CoreParameters(rows=3), "rows=3 is not allowed for lanes=4"),
@@ -356,3 +360,10 @@ def test_what_is_not_allowed(make: Any, said: str) -> None:
     with pytest.raises(ParameterError) as caught:
         make()
     assert said in str(caught.value)
+
+
+def test_a_job_shows_what_is_not_as_usual() -> None:
+    assert repr(GemmJob(2, 3, 4)) == "GemmJob(m=2, n=3, k=4)"
+    job = GemmJob(2, 3, 4, transpose_b=True, load_a=False, scale=-2)
+    assert repr(job) == "GemmJob(m=2, n=3, k=4, transpose_b=True, load_a=False, scale=-2)"
+    assert eval(repr(job)) == job

@@ -173,6 +173,17 @@ def test_a_kernel_of_one_tap_is_a_product(semantics: str) -> None:
         (lambda: Convolution.of((2, 9, 1), (3, 3), 2), "kernel=(3, 3) is not allowed"),
         (lambda: Convolution.of((9, 9, 4), (3, 3), 2, groups=3), "groups=3 is not allowed"),
         (lambda: Convolution.of((9, 9, 4), (3, 3), 2, stride=0), "stride=0 is not allowed"),
+        (lambda: Convolution.of((9, 9), (3, 3), 2),  # type: ignore[arg-type]
+         "map_shape=(9, 9) is not allowed: (height, width, channels)"),
+        (lambda: Convolution.of((9, 9.0, 4), (3, 3), 2),  # type: ignore[arg-type]
+         "map_shape[1]=9.0 is not allowed: an integer from 0 to 65535"),
+        (lambda: Convolution.of((9, 9, 4), 3, 2),  # type: ignore[arg-type]
+         "kernel=3 is not allowed: (height, width)"),
+        (lambda: Convolution.of((9, 9, 4), (3, 3), 0), "lanes=0 is not allowed: an integer from 1"),
+        (lambda: GemmJob(1, 1, 1, convolution=3),  # type: ignore[arg-type]
+         "convolution=3 is not allowed: a Convolution or None"),
+        (lambda: stored_map(Convolution.of((1, 1, 1), (1, 1), 2), [[[0.5]]]),
+         "codes has dtype 'float64', which is not allowed: integer codes"),
         (lambda: stored_map(Convolution.of((2, 2, 1), (1, 1), 2), [[0]]), "codes of shape (1, 1)"),
         (lambda: stored_kernel(Convolution.of((2, 2, 1), (1, 1), 2), [[0]]),
          "codes of shape (1, 1)"),

@@ -248,6 +248,10 @@ def test_random_bits_are_those_of_a_quantizer() -> None:
          "bias is needed for this job"),
         (lambda: gemm_job(GemmJob(1, 1, 1, accumulate=True), [[1]], [[1]], "E5M2", "E5M2", "FP16",
                           c=[1]), "c of shape (1,) is not allowed for the job: (1, 1)"),
+        (lambda: gemm_job(GemmJob(1, 1, 1, bias=True), [[1]], [[1]], "E5M2", "E5M2", "FP16",
+                          bias=[1.0]), "bias has dtype 'float64', which is not allowed: integer"),
+        (lambda: gemm_job(GemmJob(1, 1, 1, accumulate=True), [[1]], [[1]], "E5M2", "E5M2", "FP16",
+                          c=[[1 << 16]]), "c holds the code 65536, which is not allowed: FP16"),
     ],
 )  # fmt: skip
 def test_what_is_not_allowed(make: Any, said: str) -> None:

@@ -177,6 +177,13 @@ def test_what_the_class_says_of_errors() -> None:
         core.set("ERROR", rows=1)
     with pytest.raises(ParameterError, match="name='STAT' is not allowed"):
         core.word("STAT")
+    with pytest.raises(ParameterError, match="done=2 is not allowed: an integer from 0 to 1"):
+        core.enable_interrupts(done=2)
+    memory[STATUS] = 0
+    with pytest.raises(ParameterError, match="job=None is not allowed: a GemmJob"):
+        core.start(None)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="addresses=4096 is not allowed: Addresses or None"):
+        core.start(GemmJob(1, 1, 1), 4096)  # type: ignore[arg-type]
 
 
 def test_words_that_lie_together_are_written_at_once() -> None:

@@ -31,8 +31,9 @@ def test_figures_by_hand(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_what_is_refused(cli: Cli) -> None:
-    for size in ("3x3", "3x3xk", "", "1x1x70000", "2x2x2x2"):
+    for size in ("3x3", "3x3xk", "", "0x3x3", "1x1x70000", "2x2x2x2"):
         line = cli.refused("bench", "core", *WORDS, "--size", size)
         assert f"size={size!r} is not allowed: MxNxK, each an integer from 1 to 65535" in line
-    assert "the core refuses it (LONG)" in cli.refused("bench", "core", *WORDS, "--size", "1x1x41")
+    line = cli.refused("bench", "core", *WORDS, "--size", "1x1x41")
+    assert "size='1x1x41' is not allowed for this core: k is larger than the parameter te" in line
     assert "rows=0 is not allowed" in cli.refused("bench", "core", "--rows", "0")

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
 COMMANDS = {
     "verilog_top": (["make"], "PASS: 3 sums", 2),
+    "core_axi": (["make"], "PASS: 4 jobs", 1),
     "amaranth_design": (["python", "neuron.py"], "PASS: 8 sums of 16 products", 1),
     "cocotb_bench": (["python", "run.py"], "PASS: 1 test on", 2),
     "fusesoc_project": (["make"], "PASS: 2 sums", 2),
@@ -60,6 +61,14 @@ def test_example_runs(name: str, tmp_path: Path) -> None:
     assert "%Warning" not in printed
 
 
+@pytest.mark.slow
+def test_the_core_example_runs_on_verilator(tmp_path: Path) -> None:
+    folder = shutil.copytree(EXAMPLES / "core_axi", tmp_path / "core_axi")
+    status, printed = run(["make", "verilator"], folder)
+    assert status == 0 and printed.count("PASS: 4 jobs, 29 beats") == 1, printed
+    assert "%Warning" not in printed
+
+
 def test_every_example_is_run_and_explained() -> None:
     assert {p.name for p in EXAMPLES.iterdir() if p.is_dir()} == set(COMMANDS)
     for name, (command, _, _) in COMMANDS.items():
@@ -75,6 +84,7 @@ def test_every_example_is_run_and_explained() -> None:
     [
         ("verilog_top", "neuron_tb.v", "16'h3ec0; fs", "16'h3ec1; fs"),
         ("fusesoc_project", "layer_tb.v", "16'h4180 :", "16'h4181 :"),
+        ("core_axi", "vectors.py", "relu=True", "relu=False"),
         ("amaranth_design", "neuron.py", "mac.i.p.b.eq(quantizer.o.p.y1)", "mac.i.p.b.eq(0x58)"),
     ],
 )

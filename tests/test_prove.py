@@ -340,6 +340,26 @@ def test_refusals(cli: Cli, words: list[str], said: str) -> None:
     assert said in cli.refused("prove", *words)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("core --property arithmetic", "property='arithmetic' is not allowed for core: stream or"),
+        ("core --property pipeline,progress", "property='pipeline' is not allowed for core: str"),
+        ("core --rows 1 --property stream,progress", "property='progress' is not allowed for core"),
+        ("relu mul --property registers", "'registers' is not allowed for relu, mul: only for co"),
+        ("core --engine count", "engine='count' is not allowed for core: it has no claim of one"),
+    ],
+)
+def test_what_a_unit_cannot_have_is_refused_before_it_is_generated(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    def package_of(*_: Any) -> None:
+        raise AssertionError("a unit is generated")
+
+    monkeypatch.setattr("verif.simulation.verify.package_of", package_of)
+    assert said in cli.refused("prove", *words.split())
+
+
 def test_a_missing_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove.shutil, "which", lambda _: None)
     with pytest.raises(ToolMissing, match="no berkeley-abc on PATH; install it"):

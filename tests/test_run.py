@@ -173,6 +173,28 @@ def test_options_that_are_not_allowed(cli: Cli, net: tuple[Path, Path], words: s
     assert OPTIONS[words] in said
 
 
+@pytest.mark.parametrize("place", ["sim", "sim://icebreaker"])
+def test_parameters_of_the_core_are_checked_before_any_work(
+    cli: Cli, net: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def prepare(*_: Any, **__: Any) -> None:
+        raise AssertionError("the model is prepared")
+
+    monkeypatch.setattr("hfp8_hw.models.prepare", prepare)
+    words = ["run", net[0], "--inputs", net[1], "--on", place]
+    for options, said in (
+        ("--rows 0", "rows=0 is not allowed: an integer from 1 to 64"),
+        ("--lanes 2", "lanes=2 is not allowed for semantics='chunked': 1"),
+        ("--sums exact --interleave 2", "interleave=2 is not allowed for semantics='exact'"),
+        ("--y FP16", "y='FP16' is not allowed: quantized results have at most 8 bits"),
+        ("--epilogue none --y E5M2", "y='E5M2' is not allowed for epilogue='none'"),
+    ):
+        assert said in cli.refused(*words, *options.split())
+    # What only one epilogue has is no fault: which one it is by default, the model decides.
+    with pytest.raises(AssertionError, match="the model is prepared"):
+        cli(*words, "--bias-size", 8)
+
+
 GOOD = np.ones((2, 3, 5, 5), np.float32)
 ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "NaN": ({"x": GOOD * np.float32("nan")}, "array 'x' is not allowed: it holds NaN"),

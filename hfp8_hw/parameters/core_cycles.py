@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from ..errors import ParameterError
+from ..errors import ParameterError, shown
 from ..fixed import PIPELINED_CLOCKS
-from ..jobs import GemmJob, JobError
+from ..jobs import REASONS, GemmJob, JobError
 from .core import CoreParameters
 
 QUEUE_CLOCKS = 2
@@ -179,10 +179,12 @@ class _Core:
         p = self.p
         error = p.refusal(job)
         if error is not JobError.NONE:
-            raise ParameterError(f"job={job!r} is not allowed: the core refuses it ({error.name})")
+            raise ParameterError(
+                f"job={shown(job)} is not allowed: the core refuses it: {REASONS[error]}"
+            )
         if job.convolve:
             raise ParameterError(
-                f"job={job!r} is not allowed: the model has no clocks of convolutions"
+                f"job={shown(job)} is not allowed: the model has no clocks of convolutions"
             )
         ahead = self.times[-1] if self.times else JobTimes(*[-QUEUE_CLOCKS - 1] * 5)
         taken = max(start + QUEUE_CLOCKS, ahead.accepted + 1)

@@ -16,7 +16,10 @@ registers
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from hfp8_hw.errors import ParameterError
+from hfp8_hw.parameters import CoreParameters
 from rtl_gen.package import Package
 
 from ..stimulus import input_space
@@ -64,6 +67,29 @@ def problems(package: Package, name: str) -> dict[str, Problem]:
             "than one transfer"
         )
     return {name: _pipeline(package) if name == "pipeline" else claims.arithmetic(package)}
+
+
+def known(unit: str) -> tuple[str, ...]:
+    """The properties that a unit of this name can have at all, whatever its parameters."""
+    if unit == CoreParameters.unit:
+        return axi_contract.PROPERTIES
+    return tuple(name for name in PROPERTIES if name != "registers")
+
+
+def check_known(wanted: Sequence[str], units: Iterable[str], every: bool = False) -> None:
+    """Refuse properties that none of these units can have, before one of them is generated; with
+    ``every``, properties that one of them cannot have.
+
+    Raises
+    ------
+    ParameterError
+    """
+    units = list(dict.fromkeys(units))
+    there = [name for name in wanted if any(name in known(unit) for unit in units)]
+    for name in wanted:
+        if name not in there and (every or not there):
+            what = " or ".join(known(units[0])) if len(units) == 1 else "only for core"
+            raise ParameterError(f"property={name!r} is not allowed for {', '.join(units)}: {what}")
 
 
 def offered(package: Package) -> list[str]:

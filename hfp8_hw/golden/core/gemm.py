@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import ParameterError, check_choice, shown
-from ...formats import HFP8, FloatFormat
+from ...formats import HFP8, FloatFormat, parse_operand
 from ...jobs import GemmJob
 from ...rounding import Rounding
-from ..codes.arrays import check_flag
+from ..codes.arrays import as_array, check_flag
 from ..dot import accumulator, dot
 from .epilogue import job_epilogue
 from .windows import window_sums
@@ -86,8 +86,8 @@ def gemm_job(
     Raises
     ------
     ParameterError
-        For an operand of another shape, or one that the job does not have, and for what `dot` and
-        `quantize` do not allow.
+        For an operand of another shape, or one that the job does not have, for a mode 1 of a format
+        without one, and for what `dot` and `quantize` do not allow.
     """
     if not isinstance(job, GemmJob):
         raise ParameterError(f"job={shown(job)} is not allowed: a GemmJob")
@@ -99,11 +99,7 @@ def gemm_job(
         for name, value, shape in (("a", a, job.a_shape), ("b", b, job.b_shape))
     )
     rows = x.T if job.transpose_a else x
-    modes = {
-        f"mode_{name}": getattr(job, f"mode_{name}")
-        for name, fmt in (("a", fmt_a), ("b", fmt_b))
-        if fmt == "HFP8"
-    }
+    modes = _modes(job, fmt_a, fmt_b)
     given: dict[str, Any] = {"rounding": rounding, "overflow": overflow, "flags": True, **modes}
     formats = (fmt_a, fmt_b, acc)
     if job.convolution is not None:
@@ -133,8 +129,21 @@ def gemm_job(
     return found[0] if len(found) == 1 else tuple(found)
 
 
+def _modes(job: GemmJob, fmt_a: FloatFormat | str, fmt_b: FloatFormat | str) -> dict[str, int]:
+    """Those of the operands that have two formats."""
+    found = {}
+    for name, fmt, mode in (("a", fmt_a, job.mode_a), ("b", fmt_b, job.mode_b)):
+        if fmt == HFP8:
+            found[f"mode_{name}"] = mode
+        elif mode and len(parse_operand(fmt, f"fmt_{name}")) == 1:
+            raise ParameterError(
+                f"mode_{name}={mode!r} is not allowed for fmt_{name}={shown(fmt)}: only {HFP8}"
+            )
+    return found
+
+
 def _stored(name: str, value: ArrayLike, shape: tuple[int, int]) -> np.ndarray[Any, Any]:
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.shape != shape:
         raise ParameterError(f"{name} of shape {array.shape!r} is not allowed for the job: {shape}")
     return array

@@ -28,7 +28,7 @@ def stored_map(convolution: Convolution, codes: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     ParameterError
-        For another shape, or what is no `Convolution`.
+        For another shape, for what is no integer, and for what is no `Convolution`.
     """
     c = _checked(convolution)
     given = _shaped("codes", codes, (c.height, c.width, c.map_channels))
@@ -50,7 +50,7 @@ def stored_kernel(convolution: Convolution, codes: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     ParameterError
-        For another shape, or what is no `Convolution`.
+        For another shape, for what is no integer, and for what is no `Convolution`.
     """
     c = _checked(convolution)
     array = as_array(codes, "codes")
@@ -70,6 +70,10 @@ def _checked(convolution: object) -> Convolution:
 
 def _shaped(name: str, codes: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
     array = as_array(codes, name)
+    if array.size and array.dtype.kind not in "ui":
+        raise ParameterError(
+            f"{name} has dtype {str(array.dtype)!r}, which is not allowed: integer codes"
+        )
     if array.shape != shape:
         raise ParameterError(
             f"{name} of shape {array.shape!r} is not allowed for the convolution: {shape}"
