@@ -32,6 +32,9 @@ from .test_chains import chain
         SMALL,
         CoreParameters(rows=2, cols=2, semantics="chunked", chunk=8, epilogue="full", acc="FP16"),
         CoreParameters(a="E5M2", b="E5M2", convolution="yes", terms=5000),
+        # Of this array 2 is the default, and 4 that of the default array.
+        CoreParameters(rows=2, cols=2, lanes=2, drains=2, a_beat=4),
+        CoreParameters(rows=1, cols=1, lanes=1, drains=1, a_beat=4, epilogue="full"),
     ],
 )
 def test_the_words_that_make_the_core(p: CoreParameters) -> None:

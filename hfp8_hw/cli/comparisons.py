@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from ..errors import ParameterError
 from ..parameters import CoreParameters, UnitParameters
+from .boards.urls import opening
 
 if TYPE_CHECKING:
     from verif.simulation.compare import Comparison
@@ -87,9 +88,9 @@ def on_board(
         bar = progress.add_task(f"generating {parameters.top}", total=None)
 
         def opened(total: int) -> Device:
-            progress.update(bar, description=f"opening {url}")
+            progress.update(bar, description=opening(url))
             device = Device.open(url, parameters)
-            progress.update(bar, description=f"{url}: {parameters.top}", total=total)
+            progress.update(bar, description=f"running on {url}", total=total)
             return device
 
         package = generate_once(parameters)

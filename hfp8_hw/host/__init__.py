@@ -1,10 +1,11 @@
 """Talking to generated hardware from Python.
 
 `device` is a board: `Device.open` takes a serial port or a simulated board. Below it are `link`
-(requests and answers that survive a bad line), `frames` (their bytes) and `transport` (the serial
-port); `simulated` starts a simulated board. `core_registers` starts a core's jobs and waits for
-them, over whatever reads and writes words. May import `hfp8_hw.registers`, `hfp8_hw.jobs`,
-`hfp8_hw.records`, `hfp8_hw.protocol` and `hfp8_hw.parameters`.
+(requests and answers that survive a bad line), `frames` (their bytes), `columns` (the bytes of
+items and results) and `transport` (the serial port); `simulated` starts a simulated board.
+`core_registers` starts a core's jobs and waits for them, over whatever reads and writes words. May
+import `hfp8_hw.registers`, `hfp8_hw.jobs`, `hfp8_hw.records`, `hfp8_hw.protocol` and
+`hfp8_hw.parameters`.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RunError
+from ..errors import ParameterError, RunError, shown
 from ..oscillators import check_board
+from ..parameters import UnitParameters, unit_parameters
 from ..protocol import BASE_BAUD, MAX_PAYLOAD, Opcode, Refusal, most_stored
-from ..records import Record, stream_record
+from ..records import stream_record
+from .columns import packed, unpacked
 from .link import Facts, Link, LinkError, Refused, SessionLost
 from .transport import SerialPort, Transport, split_url
 
@@ -32,6 +35,8 @@ class Device:
         As `Link` has it.
     fast : bool
         Negotiate a faster rate than `BASE_BAUD`.
+    stays : bool
+        The board goes on without this host, so `close` takes it back to `BASE_BAUD`.
     margin, waits : float
         As `Link` has them.
 
@@ -46,14 +51,20 @@ class Device:
     """
 
     def __init__(
-        self, transport: Transport, *, patience: float = 1.0, fast: bool = True, **waits: float
+        self,
+        transport: Transport,
+        *,
+        patience: float = 1.0,
+        fast: bool = True,
+        stays: bool = True,
+        **waits: float,
     ) -> None:
-        self._transport, self._fast = transport, fast
+        self._transport, self._fast, self._stays = transport, fast, stays
         self.link = Link(transport, patience, **waits)
         try:
             self._begin()
         except BaseException:
-            self.close()
+            self._transport.close()
             raise
 
     def _begin(self) -> None:
@@ -76,7 +87,8 @@ class Device:
         Raises
         ------
         ParameterError
-            For another URL, or if there is no such board or its PLL cannot make the clock.
+            For another URL, for parameters that are no unit's, or if there is no such board or its
+            PLL cannot make the clock.
         RunError
             If the port cannot be opened, or nothing answers.
         """
@@ -86,7 +98,12 @@ class Device:
         check_board(rest, f"device={url!r}")
         from .simulated import SimulatedBoard, patience
 
-        return cls(SimulatedBoard(rest, parameters), patience=patience())
+        if parameters is not None and not isinstance(parameters, UnitParameters):
+            raise ParameterError(
+                f"parameters={shown(parameters)} is not allowed: those of a unit, such as "
+                "QuantizerParameters()"
+            )
+        return cls(SimulatedBoard(rest, parameters), patience=patience(), stays=False)
 
     @property
     def facts(self) -> Facts:
@@ -103,9 +120,12 @@ class Device:
         """
         due = bytes.fromhex(manifest["sha256"])[:8]
         if self.facts.manifest != due:
+            what = "load the right bitstream"
+            if _named(manifest):
+                what += ", or take the manifest of the same parameters without a name of your own"
             raise RunError(
                 f"the design on the board is another one than {manifest['name']}: its hash is "
-                f"{self.facts.manifest.hex()}, and {due.hex()} is due; load the right bitstream"
+                f"{self.facts.manifest.hex()}, and {due.hex()} is due; {what}"
             )
 
     def run(
@@ -119,9 +139,10 @@ class Device:
         Parameters
         ----------
         manifest : mapping
-            Of the unit; `check` it first.
+            Of the unit; as `check`.
         columns : mapping of (transfers,) integer ndarray
-            By input port, such as ``i_a``. A unit that sums gives a result for each ``i_last``.
+            One for each input port, such as ``i_a``; negative integers are two's complement. A unit
+            that sums gives a result for each ``i_last``.
         progress : callable
             Is told how many results have come, all together.
 
@@ -132,11 +153,15 @@ class Device:
 
         Raises
         ------
+        ParameterError
+            If a port has no column, or a column holds what the port does not take.
         RunError
-            If the board does not answer, refuses, or is reset `RESTARTS` times.
+            If another design is on the board, or it does not answer, refuses, or is reset
+            `RESTARTS` times.
         """
+        self.check(manifest)
         inputs, outputs = stream_record(manifest, "i_"), stream_record(manifest, "o_")
-        items = packed(inputs, {name.removeprefix("i_"): v for name, v in columns.items()})
+        items = packed(inputs, columns)
         ends = columns.get("i_last")
         gives = np.ones(len(items), np.bool_) if ends is None else np.asarray(ends).astype(np.bool_)
         results = self.again(lambda: self.exchange(items, gives, progress))
@@ -148,14 +173,20 @@ class Device:
         Raises
         ------
         RunError
-            If it was `RESTARTS` times, or does not answer.
+            If it was `RESTARTS` times, does not answer, or has another design since.
         """
         for _ in range(RESTARTS):
             try:
                 return action()
             except (SessionLost, LinkError):
                 # After a reset the board is at its first rate again, and may not hear us.
-                self._begin()
+                before = self.facts.manifest
+                try:
+                    self._begin()
+                except LinkError as error:
+                    raise LinkError(f"in mid-run {error}") from None
+                if self.facts.manifest != before:
+                    raise RunError("in mid-run the board was loaded with another design") from None
         raise RunError(f"the board was reset {RESTARTS} times in mid-run")
 
     def reset(self) -> None:
@@ -245,14 +276,21 @@ class Device:
             if error.why != Refusal.TIMEOUT:
                 raise
             counted = ", ".join(f"{k} {v}" for k, v in self.link.counters().items())
-            raise RunError(f"{count} results did not come in time: {counted}") from None
+            raise RunError(
+                f"{count} result{'s' * (count != 1)} did not come in time: {counted}"
+            ) from None
         if len(data) != size:
             raise RunError(f"the board gave {len(data)} bytes of results where {size} are due")
         return data
 
     def close(self) -> None:
-        """Let go of the board."""
-        self._transport.close()
+        """Let go of the board, at the rate that it has after a reset if it still answers."""
+        try:
+            if self._stays:
+                with suppress(RunError):
+                    self.link.slow_down()
+        finally:
+            self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -266,26 +304,10 @@ class Device:
         self.close()
 
 
-def packed(record: Record, values: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-    """(transfers, bytes) of a record's fields; values are taken modulo their field's width."""
-    count = len(next(iter(values.values())))
-    data = np.zeros((count, record.size), np.uint8)
-    for field in record.fields:
-        column = np.asarray(values[field.name])
-        for k in range(field.bytes):
-            bits = min(8, field.width - 8 * k)
-            data[:, field.byte + k] = (column >> (8 * k)) & ((1 << bits) - 1)
-    return data
-
-
-def unpacked(record: Record, data: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-    """The fields of (results, bytes), as int64 or, of more than 63 bits, as Python integers."""
-    found: dict[str, NDArray[Any]] = {}
-    for field in record.fields:
-        wide = field.width > 63
-        value = np.zeros(len(data), object if wide else np.int64)
-        for k in range(field.bytes):
-            part = data[:, field.byte + k].astype(object if wide else np.int64)
-            value = value | (part << (8 * k))
-        found[field.name] = value
-    return found
+def _named(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest's design has another name than its parameters give it."""
+    try:
+        parameters = unit_parameters(manifest["unit"], manifest["parameters"])
+    except (KeyError, ParameterError):
+        return False
+    return parameters.top != manifest["name"]

@@ -185,6 +185,19 @@ class Link:
                 return baud
         return self.baud
 
+    def slow_down(self) -> None:
+        """Take the board back to `BASE_BAUD`, for a host that looks for it only there.
+
+        Raises
+        ------
+        RunError
+            As `request`; it is asked once.
+        """
+        if self.baud != BASE_BAUD:
+            clocks = divisor(self.facts.clock, BASE_BAUD)
+            self.request(Opcode.BAUD, clocks.to_bytes(2, "little"), tries=1)
+            self.set_baud(BASE_BAUD)
+
     def _try(self, baud: int) -> bool:
         before = self.baud
         try:

@@ -41,6 +41,7 @@ class SimulatedBoard(SerialPort):
     """
 
     def __init__(self, board: str, parameters: Any = None) -> None:
+        self._board = board
         design = None if parameters is None else [parameters.unit, parameters.to_dict()]
         # It ends when its standard input does, whatever becomes of this process.
         self._process = subprocess.Popen(
@@ -68,6 +69,9 @@ class SimulatedBoard(SerialPort):
         """Close the port and end the simulator."""
         super().close()
         self._end()
+
+    def _gone(self, error: Exception) -> RunError:
+        return RunError(f"the simulated board sim://{self._board} is gone: its process has ended")
 
     def _end(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None

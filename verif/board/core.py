@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hfp8_hw.host import CoreRegisters, Device
-from hfp8_hw.host.device import unpacked
+from hfp8_hw.host.columns import unpacked
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.records import record
 from rtl_gen.package import Package

@@ -199,7 +199,7 @@ def _batch(design: Package, line: FaultyLine, found: Found, seed: int) -> None:
             raise _Ended
 
     def run(told: Any) -> bool:
-        device = Device(line, fast=False, **_WAITS)
+        device = Device(line, fast=False, stays=False, **_WAITS)
         device.check(design.manifest)
         got = device.run(design.manifest, columns, told)
         found.batches += 1

@@ -7,10 +7,12 @@ or null, the default quantizer.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import signal
+import struct
 import sys
 import termios
 import tty
@@ -29,6 +31,9 @@ SLICE = 20_000
 IDLE_SECONDS = 0.02
 UNREAD = 1 << 16
 """Bytes that are kept for a host that does not read."""
+_TCGETS2 = 0x802C542A
+_TERMIOS2 = struct.Struct("=4I20s2I")
+"""Flags, control characters, the rates in and out."""
 _SPEEDS = {
     value: int(name[1:])
     for name, value in vars(termios).items()
@@ -48,15 +53,27 @@ def serve(model: Model, master: int, parent: int) -> None:
             return
         data = _read(master) if master in waiting else b""
         # After the bytes: a host changes its rate only while nothing is under way.
-        now = termios.tcgetattr(master)[5]
-        if now != speed and now in _SPEEDS:
+        now = terminal_rate(master)
+        if now and now != speed:
             speed = now
-            model.rate(_SPEEDS[now])
+            model.rate(now)
         model.give(data)
         while out := model.run(SLICE):
             waiting_out += out
         # A host that does not read must not stop the board; what it leaves is lost, as on a line.
         waiting_out = _write(master, waiting_out[-UNREAD:])
+
+
+def terminal_rate(terminal: int) -> int | None:
+    """Bits a second that a terminal is set to; None if that cannot be told."""
+    if sys.platform == "linux":
+        # Unlike tcgetattr it has rates that POSIX has no name for.
+        try:
+            found = fcntl.ioctl(terminal, _TCGETS2, bytes(_TERMIOS2.size))
+            return int(_TERMIOS2.unpack(found)[-1]) or None
+        except OSError:  # an architecture with another number for it
+            pass
+    return _SPEEDS.get(termios.tcgetattr(terminal)[5])
 
 
 def _write(master: int, data: bytes) -> bytes:
@@ -102,6 +119,8 @@ def main(board: str, design: str) -> int:
     """Serve a board."""
     try:
         _, clock = check_board(board)
+        if sys.stdout.isatty():  # a person waits for it
+            print("compiling the board, once: a minute", file=sys.stderr, flush=True)
         model = compiled(board_module(chosen(design), clock))
     except (ParameterError, RunError) as error:
         print("refused" if isinstance(error, ParameterError) else "error", error, flush=True)

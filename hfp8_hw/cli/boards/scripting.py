@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from shlex import join, quote
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from .loading import show_command
 from .results import cells, show, write
 
 if TYPE_CHECKING:
@@ -52,4 +53,4 @@ def write_script(
     write(console, output, files)
     show(console, "NOT RUN: hfp8-hw is developed without Vivado, and the script is untried")
     show(console, f"run it: (cd {quote(str(output))} && vivado -mode batch -source {top}.tcl)")
-    show(console, f"load it: openFPGALoader {join([*board.loader, f'{output / top}.bit'])}")
+    show_command(console, board, output / f"{top}.bit")

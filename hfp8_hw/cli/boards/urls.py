@@ -22,6 +22,13 @@ def check_url(url: str, name: str) -> None:
         check_board(rest, f"{name}={url!r}")
 
 
+def opening(url: str) -> str:
+    """What a progress line says while a board is opened."""
+    if split_url(url)[0] == "sim":
+        return f"opening {url} (compiled once: a minute)"
+    return f"opening {url}"
+
+
 def check_port(url: str) -> None:
     """Refuse a serial port that cannot be opened, before any work; it is let go of again.
 

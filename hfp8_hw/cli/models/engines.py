@@ -13,7 +13,7 @@ from rich.console import Console
 from ...errors import ParameterError, check_choice
 from ...formats import HFP8, parse_operand
 from ...parameters import CoreParameters, unit_parameters
-from ..boards.urls import check_port, check_url
+from ..boards.urls import check_port, check_url, opening
 from ..options import given, spelled
 from .show import line
 
@@ -269,8 +269,7 @@ def _on_board(where: str, package: Package, p: CoreParameters, console: Console)
     from ...host import Device
 
     line(console, f"the board's design: --design core {as_words(p)}")
-    with console.status(f"opening {where}; a simulated board is compiled once, which takes a "
-                        "minute"):  # fmt: skip
+    with console.status(opening(where)):
         device = Device.open(where, p)
     try:
         board = BoardEngine(device, package, p)
@@ -282,9 +281,19 @@ def _on_board(where: str, package: Package, p: CoreParameters, console: Console)
 
 
 def as_words(p: CoreParameters) -> str:
-    """The options of ``hfp8 build`` that make this core: those that are not the default."""
-    usual = CoreParameters().to_dict()
-    return " ".join(f"--param {k}={v}" for k, v in p.to_dict().items() if v != usual.get(k))
+    """The options of ``hfp8 build`` that make this core: those that are not the default.
+
+    What is the default of some depends on others: a beat's, on the size of the array.
+    """
+    values = p.to_dict()
+    given, made = dict[str, Any](), CoreParameters().to_dict()
+    while more := {k: v for k, v in values.items() if k not in given and made.get(k) != v}:
+        given |= more
+        try:
+            made = unit_parameters(p.unit, given).to_dict()
+        except ParameterError:  # not without the rest
+            made = {}
+    return " ".join(f"--param {k}={v}" for k, v in values.items() if k in given)
 
 
 def core_parameters(
