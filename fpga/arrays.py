@@ -58,6 +58,19 @@ ARRAYS: dict[str, CoreArray] = {
         {"semantics": "chunked", "rows": 8, "cols": 8, "a_size": 65536, "b_size": 65536},
         goal=(40000, 0, 120),
     ),
+    "exact_64": CoreArray(
+        "143 x 143, exact sums, 4 x 4 elements of 4 lanes",
+        {"a": "HFP8_FWD", "b": "HFP8_FWD", "rows": 4, "cols": 4, "lanes": 4,
+         "a_size": 16384, "b_size": 16384},
+        ("64x64x64", "16x16x256"),
+    ),
+    "dsp_32": CoreArray(
+        "E4M3FN, exact sums, a DSP block for each product, 4 x 4 elements of 2 lanes",
+        {"a": "E4M3FN", "b": "E4M3FN", "align": "dsp", "rows": 4, "cols": 4, "lanes": 2,
+         "a_size": 16384, "b_size": 16384},
+        ("64x64x64", "16x16x256"),
+        dsp=True,
+    ),
     "chunked_16": CoreArray(
         "143 and 152 by mode, IBM's order in chunks of 64, 4 x 4 elements",
         {"semantics": "chunked", "rows": 4, "cols": 4},

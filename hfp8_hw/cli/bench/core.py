@@ -31,7 +31,7 @@ _PRODUCTS = ("256x256x256", "64x64x64", "16x16x512")
               help=f"A product; may be repeated.  [default: {', '.join(_PRODUCTS)}]")  # fmt: skip
 @click.option("--array", metavar="NAME",
               help="Area, clock and utilisation of an array that has a name: exact_256, dsp_128, "
-              "chunked_64, chunked_16 or smallest.")  # fmt: skip
+              "chunked_64, exact_64, dsp_32, chunked_16 or smallest.")  # fmt: skip
 @click.option("--only", metavar="WHAT", help="With --array: area or utilisation alone.")
 @click.option("--seeds", type=Integer(1, 32), help="With --array: placements.  [default: 3]")
 @click.option("--jobs", type=Integer(1),
