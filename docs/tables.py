@@ -20,7 +20,7 @@ import explored
 import networks
 import twin
 
-from fpga.arrays import ARRAYS
+from fpga.arrays import ARRAYS, CoreArray
 from fpga.arrays import FIGURES as CORE_FIGURES
 from fpga.devices import DEVICES
 from fpga.figures import committed
@@ -328,20 +328,25 @@ def experiments() -> str:
     return f"{table(head, lines, 2)}\n\n{data['flow']}; {', '.join(data['tools'])}."
 
 
+def _goal(array: CoreArray) -> str:
+    """What an array should take and reach at least; empty if nobody has said."""
+    if array.goal is None:
+        return ""
+    luts, dsps, clock = array.goal
+    blocks = f" + {dsps} DSP" if dsps else ""
+    return f"{luts} LUT{blocks}, {clock} MHz"
+
+
 def core_figures() -> str:
     """docs/core.md: the arrays that are measured, from ``fpga/results/core.json``."""
     measured = json.loads(CORE_FIGURES.read_text())["rows"]
     lines, shares, paths, tools = [], [], [], []
     for row in measured:
         array = ARRAYS[row["name"]]
-        goal = ""
-        if array.goal is not None:
-            luts, dsps, clock = array.goal
-            blocks = f" + {dsps} DSP" if dsps else ""
-            goal = f"{luts} LUT{blocks}, {clock} MHz"
         lines.append([
             f"`{row['name']}`", f"{array.title}; {DEVICES[row['device']].title}", row["macs"],
-            row["luts"], row["ffs"], row["dsps"], row["memories"], _fmax(row), row["seeds"], goal,
+            row["luts"], row["ffs"], row["dsps"], row["memories"], _fmax(row), row["seeds"],
+            _goal(array),
         ])  # fmt: skip
         shares += [
             [f"`{row['name']}`", size, f"{share:.1%}"]
@@ -351,6 +356,12 @@ def core_figures() -> str:
         tools += [tool for tool in row["tools"] if tool not in tools]
     head = ["array", "what it is", "MACs", "LUT", "FF", "DSP", "block RAM", "MHz", "seeds", "goal"]
     critical = table(["array", "ns in cells", "ns in wires", "ends at"], paths, 1)
+    done = {row["name"] for row in measured}
+    for name in [name for name in ARRAYS if name not in done]:
+        array = ARRAYS[name]
+        macs = unit_parameters("core", array.parameters).macs
+        title = f"{array.title}; {DEVICES[array.device].title}"
+        lines.append([f"`{name}`", title, macs, *["not measured"], *[""] * 5, _goal(array)])
     parts = [
         table(head, lines, 2, 9),
         "The longest path of the median placement:",
