@@ -29,7 +29,7 @@ def costs(table: Callable[..., str]) -> str:
     found += [
         (f"array `{row['name']}`: {row['title']}", row["macs"], row)
         for row in arrays
-        if row["device"] == DEVICE
+        if "luts" in row and row["device"] == DEVICE
     ]
     lines = [
         [what, count, *(round(row[kind] / count) for kind in ("luts", "ffs", "dsps")),

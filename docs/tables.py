@@ -338,30 +338,26 @@ def _goal(array: CoreArray) -> str:
 
 
 def core_figures() -> str:
-    """docs/core.md: the arrays that are measured, from ``fpga/results/core.json``."""
-    measured = json.loads(CORE_FIGURES.read_text())["rows"]
+    """docs/core.md: all arrays, with what ``fpga/results/core.json`` has of them."""
+    measured = {row["name"]: row for row in json.loads(CORE_FIGURES.read_text())["rows"]}
     lines, shares, paths, tools = [], [], [], []
-    for row in measured:
-        array = ARRAYS[row["name"]]
-        lines.append([
-            f"`{row['name']}`", f"{array.title}; {DEVICES[row['device']].title}", row["macs"],
-            row["luts"], row["ffs"], row["dsps"], row["memories"], _fmax(row), row["seeds"],
-            _goal(array),
-        ])  # fmt: skip
-        shares += [
-            [f"`{row['name']}`", size, f"{share:.1%}"]
-            for size, share in row.get("utilisation", {}).items()
-        ]
-        paths.append(_longest(row["name"], row))
-        tools += [tool for tool in row["tools"] if tool not in tools]
-    head = ["array", "what it is", "MACs", "LUT", "FF", "DSP", "block RAM", "MHz", "seeds", "goal"]
-    critical = table(["array", "ns in cells", "ns in wires", "ends at"], paths, 1)
-    done = {row["name"] for row in measured}
-    for name in [name for name in ARRAYS if name not in done]:
-        array = ARRAYS[name]
+    for name, array in ARRAYS.items():
+        row = measured.get(name, {})
+        # The area of a row may be missing: it is dropped when the Verilog changes.
+        placed = [row[key] for key in ("luts", "ffs", "dsps", "memories")] if "luts" in row else []
+        figures = [*placed, _fmax(row), row["seeds"]] if placed else ["not measured", *[""] * 5]
         macs = unit_parameters("core", array.parameters).macs
         title = f"{array.title}; {DEVICES[array.device].title}"
-        lines.append([f"`{name}`", title, macs, *["not measured"], *[""] * 5, _goal(array)])
+        lines.append([f"`{name}`", title, macs, *figures, _goal(array)])
+        shares += [
+            [f"`{name}`", size, f"{share:.1%}"]
+            for size, share in row.get("utilisation", {}).items()
+        ]
+        if placed:
+            paths.append(_longest(name, row))
+            tools += [tool for tool in row["tools"] if tool not in tools]
+    head = ["array", "what it is", "MACs", "LUT", "FF", "DSP", "block RAM", "MHz", "seeds", "goal"]
+    critical = table(["array", "ns in cells", "ns in wires", "ends at"], paths, 1)
     parts = [
         table(head, lines, 2, 9),
         "The longest path of the median placement:",
