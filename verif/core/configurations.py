@@ -192,9 +192,6 @@ def programs(p: CoreParameters, seed: int, large: bool = False) -> list[Program]
             found[-1].random(rng, GemmJob(size, 5, min(9, longest(p))))
     if p.epilogue != "none":
         found += [mixture(p, rng, stall=stall) for stall in (0.0, _STALL)]
-        found.append(mixture(p, rng, burst=4))
-        found.append(mixture(p, rng, stall=0.1))
-        found[-1].reset_at = 300
     if p.convolution == "yes":
         found += [convolutions(p, rng, 30, stall=stall) for stall in (0.0, _STALL)]
         found.append(convolutions(p, rng, 12, burst=4))
@@ -203,4 +200,7 @@ def programs(p: CoreParameters, seed: int, large: bool = False) -> list[Program]
         found += [large_jobs(p, rng, 60) for _ in range(16)]
         if p.epilogue != "none":
             found += [edges(p, rng, 80) for _ in range(12)]
+    if p.epilogue != "none":
+        found += [mixture(p, rng, burst=4), mixture(p, rng, stall=0.1)]
+        found[-1].reset_at = 300
     return found
