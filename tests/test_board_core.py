@@ -93,7 +93,7 @@ def test_registers_over_the_line(module: BoardModule) -> None:
             device.link.write(address, 1)
     # A job whose operands do not come gives no results, and the counters say so.
     core.start(GemmJob(m=2, n=2, k=2))
-    with pytest.raises(RunError, match="1 results did not come in time: FRAMES"):
+    with pytest.raises(RunError, match="1 result did not come in time: FRAMES"):
         device.store(1)
     device.reset()
     assert core.fields("STATUS")["busy"] == 0
