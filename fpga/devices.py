@@ -23,8 +23,8 @@ class Device:
     pins : str
         The constraints file ``pins.cst``, where the tool insists on one.
     packs : bool
-        With DSP blocks, make use of their registers (`fpga.dsp_registers`) and of the carry cells'
-        spare inputs (`fpga.carry`).
+        Make use of block RAMs' registers (`fpga.memory_registers`) and, with DSP blocks, of theirs
+        (`fpga.dsp_registers`) and of the carry cells' spare inputs (`fpga.carry`).
     """
 
     title: str

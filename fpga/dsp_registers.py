@@ -7,7 +7,7 @@ the multiplication alone. This pass works on its netlist, as JSON, between Yosys
 
 from __future__ import annotations
 
-from .netlist import Bit, Netlist, readers
+from .netlist import Bit, Netlist, flop_control, readers
 
 _REGISTERS = (
     ("REG_INPUTA", "A", 18),
@@ -56,7 +56,7 @@ def _absorb(
         if bit not in by_net or (outward and count[bit] > 1):
             return
         chosen[pin] = by_net[bit]
-    control = {_control(flops[name]) for name in chosen.values()}
+    control = {flop_control(flops[name]) for name in chosen.values()}
     if len(control) != 1:
         return
     ((clock, enable, resets),) = control
@@ -73,13 +73,3 @@ def _absorb(
         if outward or count[flop["Q"][0]] == 1:
             del flops[name], module["cells"][name]
         wires[pin] = flop[far]
-
-
-def _control(flop: Netlist) -> tuple[Bit, Bit, bool]:
-    """(clock, enable, whether there is anything that a block's register cannot do)."""
-    wires, how = flop["connections"], flop["parameters"]
-    enable: Bit = wires["CE"][0] if how.get("CEMUX") == "CE" else "1"
-    plain = how.get("CLKMUX", "CLK") == "CLK" and how.get("CEMUX", "1") in ("CE", "1")
-    plain &= how.get("REGSET", "RESET") == "RESET"
-    resets = how.get("LSRMUX") == "LSR" and wires.get("LSR", ["0"])[0] != "0"
-    return wires["CLK"][0], enable, resets or not plain

@@ -26,3 +26,15 @@ def readers(module: Netlist) -> Counter[Bit]:
         if port["direction"] != "input":
             count.update(port["bits"])
     return count
+
+
+def flop_control(flop: Netlist) -> tuple[Bit, Bit, bool]:
+    """(clock, enable, whether it does what a register in a block cannot)."""
+    wires = flop["connections"]
+    # Yosys writes a blank behind a text that could be read as a number.
+    how = {name: value.strip() for name, value in flop["parameters"].items()}
+    enable: Bit = wires["CE"][0] if how.get("CEMUX") == "CE" else "1"
+    plain = how.get("CLKMUX", "CLK") == "CLK" and how.get("CEMUX", "1") in ("CE", "1")
+    plain &= how.get("REGSET", "RESET") == "RESET"
+    resets = how.get("LSRMUX") == "LSR" and wires.get("LSR", ["0"])[0] != "0"
+    return wires["CLK"][0], enable, resets or not plain

@@ -19,7 +19,7 @@ from rtl_gen.cache import cache_dir
 from rtl_gen.package import Package, write_whole
 from rtl_gen.tools import ToolError, find, run
 
-from . import carry, dsp_registers, netlist, wrapper
+from . import carry, dsp_registers, memory_registers, netlist, wrapper
 from .devices import Device, check_device
 from .utilisation import logic_share, too_large, utilisation
 
@@ -143,7 +143,9 @@ def versions(device: Device, extra: str = "synth") -> list[str]:
 
 def _passes() -> list[str]:
     """The passes over netlists are part of the flow."""
-    return [inspect.getsource(module) for module in (carry, dsp_registers, netlist)]
+    return [
+        inspect.getsource(module) for module in (carry, dsp_registers, memory_registers, netlist)
+    ]
 
 
 def _texts(package: Package) -> list[str]:
@@ -223,19 +225,22 @@ def _synthesise(verilog: str, device: Device, dsp: bool, folder: Path) -> dict[s
     run("yosys", ["-q", "-p", script], folder)
     stat = json.loads((folder / "stat.json").read_text())
     counts: dict[str, int] = stat["design"]["num_cells_by_type"]
-    if dsp and device.packs:
-        pack(folder / "design.json", wrapper.TOP)
+    if device.packs:
+        pack(folder / "design.json", wrapper.TOP, dsp)
     return counts
 
 
-def pack(file: Path, top: str) -> None:
-    """Use the registers of ECP5's DSP blocks, the spare inputs of its carry cells and the entries
-    of its carry chains, in place."""
+def pack(file: Path, top: str, dsp: bool) -> None:
+    """Use the registers of ECP5's block RAMs and, with ``dsp``, those of its DSP blocks, the spare
+    inputs of its carry cells and the entries of its carry chains, in place."""
     design = json.loads(file.read_text())
-    dsp_registers.absorb_registers(design, top)
-    carry.absorb_gates(design, top)
-    carry.enter_carries(design, top)
-    file.write_text(json.dumps(design))
+    moved = memory_registers.absorb_words(design, top)
+    if dsp:
+        dsp_registers.absorb_registers(design, top)
+        carry.absorb_gates(design, top)
+        carry.enter_carries(design, top)
+    if dsp or moved:
+        file.write_text(json.dumps(design))
 
 
 def _place(device: Device, seed: int, folder: Path) -> dict[str, Any]:

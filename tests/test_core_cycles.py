@@ -33,6 +33,13 @@ GEOMETRIES = [
     later({"rows": 2, "cols": 4, "lanes": 2, "a_beat": 16, "b_beat": 8}),
 ]
 
+_SCRATCHPADS = {"a_size": 4096, "b_size": 4096, "bias_size": 512, "epilogue": "full"}
+LONG_ADDENDS = [
+    later({"rows": 4, "cols": 2, "lanes": 4, "drains": 2, **_SCRATCHPADS}),
+    later({"rows": 2, "cols": 4, "lanes": 1, "drains": 1, "semantics": "chunked", "chunk": 8,
+           **_SCRATCHPADS}),
+]  # fmt: skip
+
 
 @cache
 def compiled(**given: Any) -> tuple[CoreParameters, native.Model]:
@@ -103,6 +110,25 @@ def test_every_clock_of_all_options(given: dict[str, Any]) -> None:
     for _ in range(6):
         program = mixture(p, rng)
         check(p, program, ran(model, program))
+
+
+@pytest.mark.parametrize("given", LONG_ADDENDS)
+def test_what_is_added_comes_no_sooner_than_its_queue_has_room(given: dict[str, Any]) -> None:
+    """A long C is read ahead by two tiles and no further, so what comes behind it on the same
+    stream is late: a bias of the next job, long or short, or its C."""
+    p, model = compiled(**given)
+    rng = np.random.default_rng(9)
+    program = Program(p)
+    for number in range(24):
+        size = int(rng.integers(20, 60)), int(rng.integers(20, 60)), int(rng.integers(1, 40))
+        if number % 3 == 2:
+            size = 2, min(int(rng.integers(100, 400)), p.bias_size), 2
+        job = GemmJob(*size, bias=number % 3 > 0, accumulate=number % 3 < 2, page_a=number & 1,
+                      page_b=number & 1)  # fmt: skip
+        if p.refusal(job) is JobError.NONE:
+            program.random(rng, job)
+    assert len(program.tasks) > 16
+    check(p, program, ran(model, program))
 
 
 @pytest.mark.parametrize("given", GEOMETRIES)

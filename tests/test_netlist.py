@@ -61,7 +61,7 @@ def netlist(package: Package, folder: Path) -> str:
     (folder / "design.v").write_text(package.verilog)
     synth = device.synth.format(top=top, dsp=device.dsp[True])
     tools.run("yosys", ["-q", "-p", f"read_verilog design.v; {synth}"], folder)
-    pack(folder / "design.json", top)
+    pack(folder / "design.json", top, dsp=True)
     tools.run("yosys", ["-q", "-p", "read_json design.json; write_verilog gates.v"], folder)
     return (folder / "gates.v").read_text() + cells() + multiplier()
 
@@ -72,7 +72,7 @@ def cells() -> str:
     files = ("common_sim.vh", "ccu2c_sim.vh", "cells_sim_ecp5.v")
     text = "\n".join((share / name).read_text() for name in files)
     models = {m[1]: m[0] for m in re.finditer(r"^module (\w+).*?^endmodule", text, re.M | re.S)}
-    names = ("LUT4", "LUT2", "PFUMX", "L6MUX21", "CCU2C", "TRELLIS_FF")
+    names = ("LUT4", "LUT2", "PFUMX", "L6MUX21", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4")
     return "\n".join(models[name] for name in names) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -155,6 +156,8 @@ class _Core:
         The clock of the last products of the last tile.
     addends_end : int
         That of the last beat of biases and of what C held before.
+    before : _Before
+        What C held before, on its way.
     biases : list
         For each job with a bias, when its last results get it.
     read : dict
@@ -169,10 +172,14 @@ class _Core:
     times: list[JobTimes] = field(default_factory=list)
     tile_end: int = -(1 << 16)
     addends_end: int = -1
+    before: _Before = field(init=False)
     biases: list[int] = field(default_factory=list)
     read: dict[tuple[str, int], int] = field(default_factory=dict)
     kept: dict[int, int] = field(default_factory=dict)
     writes: list[tuple[int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.before = _Before(self.p)
 
     def add(self, job: GemmJob, start: int) -> None:
         """The next job."""
@@ -198,7 +205,7 @@ class _Core:
             begun = max(begun, self.kept.get(job.page_y, begun))
         # A job is taken in the last clock of a round.
         begun = _whole(p, begun + 1) - 1
-        ends = self._tile_ends(job, begun, self._addends(job, loaded))
+        ends = self._tile_ends(job, begun, loaded)
         self.tile_end = ends[-1]
         done = self.tile_end + p.turns - 1
         pushed = self.tile_end + issue_to_result(p) + _place(p, job)
@@ -231,36 +238,75 @@ class _Core:
             now = first + clocks
         return now + left
 
-    def _addends(self, job: GemmJob, loaded: int) -> list[int] | None:
-        """For each tile, when what is added to it is there; None: nothing is added."""
-        if not (job.bias or job.accumulate):
-            return None
-        p = self.p
-        beat = max(loaded + 1, self.addends_end + 1)
-        if job.bias:
-            # Two biases are held, each until the last results of its job have it.
-            beat = max([beat, *self.biases[-2:-1]]) + -(-job.n // p.drains)
-        found = []
-        for rows, cols in _tile_shapes(p, job):
-            beat += cols * -(-rows // p.drains) if job.accumulate else 0
-            found.append(beat + 1)
-        self.addends_end = beat
-        return found
-
-    def _tile_ends(self, job: GemmJob, begun: int, there: list[int] | None) -> list[int]:
+    def _tile_ends(self, job: GemmJob, begun: int, loaded: int) -> list[int]:
         """For each tile the clock in which its last products are begun; only for the last, if no
         other is asked for."""
         p = self.p
         first, every = _tile(p, job)
         end = max(begun + 1 + first, _whole(p, self.tile_end + p.slots)) + every - _apart(p, job)
         tiles = _tiles(p, job)
-        if there is None and not job.store:
+        added = job.bias or job.accumulate
+        if not added and not job.store:
             return [end + (tiles - 1) * every]
+        beat = self._bias_end(job, loaded)
         found: list[int] = []
-        for k in range(tiles):
+        for rows, cols in _tile_shapes(p, job):
             end = found[-1] + every if found else end
-            found.append(end if there is None else max(end, _whole(p, there[k])))
+            if job.accumulate:
+                beat = self.before.there(beat, rows, cols)
+            if added:
+                end = max(end, _whole(p, beat + 1))
+            if job.accumulate:
+                self.before.taken(end)
+            found.append(end)
+        if added:
+            self.addends_end = beat
         return found
+
+    def _bias_end(self, job: GemmJob, loaded: int) -> int:
+        """When the last beat of a job's bias comes; without one, the clock before its first
+        addend."""
+        beat = max(loaded + 1, self.addends_end + 1)
+        if job.bias:
+            # Two biases are held, each until the last results of its job have it.
+            beat = max([beat, *self.biases[-2:-1]]) + -(-job.n // self.p.drains)
+        return beat
+
+
+class _Before:
+    """The queue of what C held before: beats come in while there is room, and go with the array's
+    results."""
+
+    def __init__(self, p: CoreParameters) -> None:
+        self.p = p
+        self.latency = issue_to_result(p) - (ADD_CLOCKS + QUANTIZE_CLOCKS)
+        self.depth = (1 << (2 * p.slots + self.latency + 1).bit_length()) + 1
+        self.beats = 0
+        self.tiles: deque[tuple[int, int, int]] = deque()
+        """Of the last tiles: the first beat, beats a column, and when that first one goes."""
+
+    def there(self, clock: int, rows: int, cols: int) -> int:
+        """When the last beat of the next tile comes, if the one ahead of its first came in this
+        clock."""
+        self.groups = -(-rows // self.p.drains)
+        self.first = self.beats
+        self.beats += cols * self.groups
+        # Beats go at most one a clock, so that the last one waits the longest.
+        return max(clock + cols * self.groups, self._gone(self.beats - 1 - self.depth) + 1)
+
+    def taken(self, end: int) -> None:
+        """That tile's last products are begun in this clock."""
+        self.tiles.append((self.first, self.groups, end + self.latency))
+        while len(self.tiles) > 1 and self.tiles[1][0] <= self.beats - self.depth:
+            self.tiles.popleft()
+
+    def _gone(self, beat: int) -> int:
+        """When a beat goes."""
+        if beat < 0:
+            return -1
+        first, groups, clock = next(tile for tile in reversed(self.tiles) if tile[0] <= beat)
+        column, group = divmod(beat - first, groups)
+        return clock + column * (self.p.rows // self.p.drains) + group
 
 
 def _tiles(p: CoreParameters, job: GemmJob) -> int:
