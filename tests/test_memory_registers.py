@@ -20,6 +20,7 @@ from verif.core.program import Program
 from verif.core.run_core import run
 
 from .block_ram import block_ram
+from .conftest import later
 from .test_netlist import cells, netlist
 
 PLAIN = "read <= memory[ra]; q <= read;"
@@ -139,13 +140,17 @@ def test_a_register_taken_in_wrongly_is_found(
     assert "OUTREG" in gates and wrong > 500
 
 
-@pytest.mark.slow
-def test_a_core_of_cells_agrees_with_golden(tmp_path: Path) -> None:
-    """A whole core after synthesis: its scratchpads' words come out of the blocks' registers."""
-    p = CoreParameters(rows=2, cols=1, lanes=1, stages=2)
+@pytest.mark.parametrize(
+    "given", [later({}), later({"align": "dsp", "a": "E4M3FN", "b": "E4M3FN"})]
+)
+def test_a_core_of_cells_agrees_with_golden(given: dict[str, Any], tmp_path: Path) -> None:
+    """A whole core after synthesis: words come out of the block RAMs' own registers, and products
+    out of those of DSP blocks, though nothing holds them back."""
+    p = CoreParameters(**{"rows": 2, "cols": 1, "lanes": 1, "stages": 2, **given})
     package = generate(p)
     gates = netlist(package, tmp_path)
     assert gates.count('.REGMODE_B("OUTREG")') >= 2
+    assert ('_CLK("CLK0")' in gates) == bool(given)
     program, rng = Program(p), np.random.default_rng(1)
     for m, n, k in ((5, 3, 7), (1, 1, 1), (4, 6, 20)):
         program.random(rng, GemmJob(m, n, k, transpose_a=bool(m & 1)))
