@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from hfp8_hw import ParameterError
-from hfp8_hw.hdl.core import gemm_core
+from hfp8_hw.hdl.core import gemm_core, results
 from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters, core_cycles
-from hfp8_hw.parameters.core_cycles import issue_to_result, sequence_cycles
+from hfp8_hw.parameters.core_cycles import issue_to_result, queue_depth, sequence_cycles
 from rtl_gen.package import generate
 from verif.core.compiled import native
 from verif.core.compiled.native_run import NativeRan, run_natively
@@ -172,6 +172,8 @@ def test_the_way_out_is_that_of_the_hardware() -> None:
     for given in (*CORES, {}, {"stages": 2, "lanes": 1}, {"stages": 3, "lanes": 8, "rows": 8}):
         p = CoreParameters(**given)
         assert issue_to_result(p) == gemm_core.issue_to_result(p)
+        for latency in range(0, 300, 7):
+            assert queue_depth(p, latency) == results.queue_depth(p, latency)
 
 
 def test_a_job_that_is_refused_has_no_clocks() -> None:

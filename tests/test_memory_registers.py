@@ -80,11 +80,16 @@ endmodule
 """
 
 
-def moved(folder: Path, width: int, body: str, before: str = "") -> tuple[str, int, int]:
-    """What became of it: Verilog of the netlist, wrong outputs, known ones."""
+def synthesised(folder: Path, width: int, body: str, before: str = "") -> Path:
     (folder / "made.v").write_text(design("made", width, body, before))
     synth = "synth_ecp5 -top made -json made.json"
     tools.run("yosys", ["-q", "-p", f"read_verilog made.v; {synth}"], folder)
+    return folder / "made.json"
+
+
+def moved(folder: Path, width: int, body: str, before: str = "") -> tuple[str, int, int]:
+    """What became of it: Verilog of the netlist, wrong outputs, known ones."""
+    synthesised(folder, width, body, before)
     pack(folder / "made.json", "made", dsp=False)
     tools.run("yosys", ["-q", "-p", "read_json made.json; write_verilog gates.v"], folder)
     gates = (folder / "gates.v").read_text()
@@ -116,10 +121,7 @@ def test_a_register_that_begins_with_ones_stays(tmp_path: Path) -> None:
 
 
 def test_words_that_leave_through_both_ports_stay(tmp_path: Path) -> None:
-    (tmp_path / "made.v").write_text(design("made", 36, PLAIN))
-    synth = "synth_ecp5 -top made -json made.json"
-    tools.run("yosys", ["-q", "-p", f"read_verilog made.v; {synth}"], tmp_path)
-    found = json.loads((tmp_path / "made.json").read_text())
+    found = json.loads(synthesised(tmp_path, 36, PLAIN).read_text())
     assert memory_registers.absorb_words(found, "made") == 0
     widths = [
         int(cell["parameters"]["DATA_WIDTH_B"], 2)

@@ -257,7 +257,7 @@ class _Core:
             if added:
                 end = max(end, _whole(p, beat + 1))
             if job.accumulate:
-                self.before.taken(end)
+                self.before.taken(end, rows, cols)
             found.append(end)
         if added:
             self.addends_end = beat
@@ -280,7 +280,7 @@ class _Before:
     def __init__(self, p: CoreParameters) -> None:
         self.p = p
         self.latency = issue_to_result(p) - (ADD_CLOCKS + QUANTIZE_CLOCKS)
-        self.depth = (1 << (2 * p.slots + self.latency + 1).bit_length()) + 1
+        self.depth = queue_depth(p, self.latency)
         self.beats = 0
         self.tiles: deque[tuple[int, int, int]] = deque()
         """Of the last tiles: the first beat, beats a column, and when that first one goes."""
@@ -288,15 +288,15 @@ class _Before:
     def there(self, clock: int, rows: int, cols: int) -> int:
         """When the last beat of the next tile comes, if the one ahead of its first came in this
         clock."""
-        self.groups = -(-rows // self.p.drains)
-        self.first = self.beats
-        self.beats += cols * self.groups
+        beats = cols * -(-rows // self.p.drains)
         # Beats go at most one a clock, so that the last one waits the longest.
-        return max(clock + cols * self.groups, self._gone(self.beats - 1 - self.depth) + 1)
+        return max(clock + beats, self._gone(self.beats + beats - 1 - self.depth) + 1)
 
-    def taken(self, end: int) -> None:
+    def taken(self, end: int, rows: int, cols: int) -> None:
         """That tile's last products are begun in this clock."""
-        self.tiles.append((self.first, self.groups, end + self.latency))
+        groups = -(-rows // self.p.drains)
+        self.tiles.append((self.beats, groups, end + self.latency))
+        self.beats += cols * groups
         while len(self.tiles) > 1 and self.tiles[1][0] <= self.beats - self.depth:
             self.tiles.popleft()
 
@@ -369,6 +369,11 @@ def _place(p: CoreParameters, job: GemmJob) -> int:
     rows = (job.m - 1) % p.rows + 1
     cols = (job.n - 1) % p.tile_cols + 1
     return (cols - 1) * (p.rows // p.drains) + -(-rows // p.drains) - 1
+
+
+def queue_depth(p: CoreParameters, latency: int) -> int:
+    """Beats of a queue that holds those of two tiles, and what is under way meanwhile."""
+    return (1 << (2 * p.slots + latency + 1).bit_length()) + 1
 
 
 def issue_to_result(p: CoreParameters) -> int:

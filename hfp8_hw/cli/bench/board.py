@@ -55,9 +55,9 @@ def board_command(samples: int, path: Path | None) -> int:
             row["between"], f"{row['requests']:,}", f"{row['sent']:,}", f"{row['received']:,}",
             f"{row['seconds']:.3f}", f"{row['mismatches']:,}",
         )  # fmt: skip
-    console.print(table)
     if path is not None:
         write_whole(path, (json.dumps({"rows": rows}, indent=1) + "\n").encode())
+    console.print(table)
     return 1 if any(row["mismatches"] for row in rows) else 0
 
 

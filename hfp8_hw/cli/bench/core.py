@@ -105,6 +105,9 @@ def _named(
                 step=lambda text: status.update(f"{name}: {text}"),
             )  # fmt: skip
         fresh |= area(report)
+        if path is not None:
+            # It may have taken hours, and whoever reads what is printed may leave.
+            keep(path, name, fresh)
         console.print(
             f"{name}: {p.macs} MACs, {report.luts} LUT, {report.ffs} FF, {report.dsps} DSP, "
             f"{report.memories} block RAMs, {report.median:.1f} MHz "
@@ -117,8 +120,8 @@ def _named(
         rows = _busy(console, p, sizes or array.products)
         fresh["sha256"] = generate_once(p).manifest["sha256"]
         fresh["utilisation"] = {f"{r.m}x{r.n}x{r.k}": round(r.steady, 4) for r in rows}
-    if path is not None:
-        keep(path, name, fresh)
+        if path is not None:
+            keep(path, name, fresh)
     return 0
 
 

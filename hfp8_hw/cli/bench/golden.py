@@ -233,9 +233,9 @@ def golden_command(path: Path | None) -> int:
         bits = "equal" if row["bits_agree"] else "DIFFER"
         rate = f"{row['rate'] / 1e6:,.0f}"
         table.add_row(row["job"], row["engine"], rate, row["peer"], peer, ratio, bits)
-    console.print(table)
     if path is not None:
         from rtl_gen.package import write_whole
 
         write_whole(path, (json.dumps({"tools": tools, "rows": rows}, indent=2) + "\n").encode())
+    console.print(table)
     return 0 if all(row["bits_agree"] for row in rows) else 1

@@ -66,9 +66,9 @@ def units_command(device: str, names: tuple[str, ...], path: Path | None, jobs: 
                 str(report.dsps),
                 f"{report.median:.0f} ({min(report.fmax):.0f}-{max(report.fmax):.0f})", *peer,
             )  # fmt: skip
-    console.print(table)
     if path is not None:
         write_whole(path, (json.dumps(figures, indent=2) + "\n").encode())
+    console.print(table)
     for line in regressions:
         console.print(f"worse than committed: {line}", highlight=False)
     return 1 if regressions else 0
