@@ -126,9 +126,20 @@ def test_results_are_goldens(module: BoardModule, board: Callable[[], Model]) ->
     assert told == [248, 496, 700]
 
 
+@pytest.mark.parametrize("last", [0, 199, 200, 255])
+def test_a_session_begins_with_any_number(board: Callable[[], Model], last: int) -> None:
+    """Also with the number of the last request of the program before, whose answer is kept."""
+    model = board()
+    before = Link(Line(model), sequence=last)
+    before.hello()
+    before.read(LINK_REGISTERS["FRAMES"])
+    link = Link(Line(model), sequence=(last + 1) % 256)
+    assert link.hello().clock == CLOCK and link.traffic.repeated == 0
+
+
 def test_a_request_is_done_once(board: Callable[[], Model]) -> None:
     model = board()
-    link = Link(Line(model))
+    link = Link(Line(model), sequence=1)
     link.hello()
     request = body(1, 200, Opcode.LOAD, payload=b"\0\0" + bytes(8))
     answers = []
@@ -202,7 +213,7 @@ def test_whole_items_before_a_part_of_one_are_taken(board: Callable[[], Model]) 
 
 def test_another_version_ends_the_session(board: Callable[[], Model]) -> None:
     model = board()
-    link = Link(Line(model))
+    link = Link(Line(model), sequence=1)
     link.hello()
     model.give(b"\0" + cobs.encode(body(2, 9, Opcode.RESET)) + b"\0")
     data = b"".join(model.run(20_000) for _ in range(16))

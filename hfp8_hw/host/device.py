@@ -16,7 +16,7 @@ from ..parameters import UnitParameters, unit_parameters
 from ..protocol import BASE_BAUD, MAX_PAYLOAD, Opcode, Refusal, most_stored
 from ..records import stream_record
 from .columns import packed, unpacked
-from .link import Facts, Link, LinkError, Refused, SessionLost
+from .link import MARGIN, WAITS, Facts, Link, LinkError, Refused, SessionLost
 from .transport import SerialPort, Transport, split_url
 
 T = TypeVar("T")
@@ -57,10 +57,11 @@ class Device:
         patience: float = 1.0,
         fast: bool = True,
         stays: bool = True,
-        **waits: float,
+        margin: float = MARGIN,
+        waits: float = WAITS,
     ) -> None:
         self._transport, self._fast, self._stays = transport, fast, stays
-        self.link = Link(transport, patience, **waits)
+        self.link = Link(transport, patience, margin=margin, waits=waits)
         try:
             self._begin()
         except BaseException:

@@ -32,6 +32,8 @@ TRIES = 4
 """How often a request is sent before the host gives up."""
 MARGIN = 0.2
 """Seconds that a host and its USB may add to the time of a transfer."""
+WAITS = 2 * TIMEOUT_SECONDS
+"""Seconds for what the board may have to wait for."""
 _SETTLE = 0.005
 _WAITING = (Opcode.READ, Opcode.WRITE, Opcode.LOAD, Opcode.STORE)
 """What the board may have to wait for."""
@@ -117,6 +119,9 @@ class Link:
     margin, waits : float
         Seconds for the host and its USB, and for what the board may have to wait for; a host that
         is too hasty only asks more often.
+    sequence : int or None
+        The number of the first request, 0 to 255; None for any, so that a program is not taken for
+        the one before it.
 
     Members
     -------
@@ -134,12 +139,13 @@ class Link:
         patience: float = 1.0,
         *,
         margin: float = MARGIN,
-        waits: float = 2 * TIMEOUT_SECONDS,
+        waits: float = WAITS,
+        sequence: int | None = None,
     ) -> None:
         self.transport, self.patience = transport, patience
         self._margin, self._waits = margin, waits
         self.baud, self.traffic = BASE_BAUD, Traffic()
-        self._sequence = os.urandom(1)[0]
+        self._sequence = (os.urandom(1)[0] if sequence is None else sequence - 1) % 256
         self._splitter = Splitter()
 
     def hello(self, tries: int = TRIES) -> Facts:
