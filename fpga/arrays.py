@@ -43,7 +43,7 @@ ARRAYS: dict[str, CoreArray] = {
     "exact_256": CoreArray(
         "143 x 143, exact sums, 4 x 8 elements of 8 lanes",
         {"a": "HFP8_FWD", "b": "HFP8_FWD", "rows": 4, "cols": 8, "lanes": 8,
-         "a_size": 65536, "b_size": 65536},
+         "a_beat": 16, "b_beat": 16, "a_size": 65536, "b_size": 65536},
         goal=(58000, 0, 125),
     ),
     "dsp_128": CoreArray(

@@ -6,6 +6,30 @@ from dataclasses import dataclass
 
 from hfp8_hw.errors import ParameterError
 
+LARGE = 32000
+"""A netlist of so many cells, registers among them, is placed as a large one: left alone, nextpnr's
+default placer leaves so much wire in a core of 128 or 256 products that the router does not
+finish."""
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Where a device has what `fpga.floorplan` gives sites to.
+
+    Members
+    -------
+    rows : y, by row of MULT18X18D
+    columns : x of each group of them in a row
+    blocks : (x from the group's, number within it), by block
+    logic_columns, logic_rows : x and y of tiles with registers
+    """
+
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    blocks: tuple[tuple[int, int], ...]
+    logic_columns: tuple[int, ...]
+    logic_rows: tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class Device:
@@ -25,6 +49,11 @@ class Device:
     packs : bool
         Make use of block RAMs' registers (`fpga.memory_registers`) and, with DSP blocks, of theirs
         (`fpga.dsp_registers`) and of the carry cells' spare inputs (`fpga.carry`).
+    large : tuple of str
+        Further arguments of nextpnr for a netlist of `LARGE` cells or more in which
+        `fpga.floorplan` gives no registers a site.
+    sites : Sites, optional
+        For `fpga.floorplan`.
     """
 
     title: str
@@ -39,6 +68,8 @@ class Device:
     serial: bool
     pins: str = ""
     packs: bool = False
+    large: tuple[str, ...] = ()
+    sites: Sites | None = None
 
     @property
     def has_dsp(self) -> bool:
@@ -68,6 +99,7 @@ DEVICES: dict[str, Device] = {
         dsp=("-nodsp", ""),
         place=("nextpnr-ecp5", "--85k", "--speed", "6", "--package", "CABGA756",
                "--freq", "200", "--out-of-context"),
+        large=("--placer", "static"),
         luts={"TRELLIS_COMB": 1},
         ffs={"TRELLIS_FF": 1},
         dsps=("MULT18X18D", "ALU54B"),
@@ -75,6 +107,14 @@ DEVICES: dict[str, Device] = {
         area_from="nextpnr",
         serial=False,
         packs=True,
+        sites=Sites(
+            rows=(10, 34, 58),
+            columns=(4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114),
+            blocks=((0, 0), (1, 1), (4, 4), (5, 5)),
+            logic_columns=tuple(range(4, 122)),
+            # Between them are block RAMs and DSP blocks.
+            logic_rows=tuple(y for y in range(3, 91) if (y + 2) % 12),
+        ),
     ),
     "ice40-hx8k": Device(
         title="Lattice iCE40 HX8K",

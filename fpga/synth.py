@@ -9,7 +9,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from rtl_gen.cache import cache_dir
 from rtl_gen.package import Package, write_whole
 from rtl_gen.tools import ToolError, find, run
 
-from . import carry, dsp_registers, memory_registers, netlist, wrapper
-from .devices import Device, check_device
+from . import carry, dsp_registers, floorplan, memory_registers, netlist, wrapper
+from .devices import LARGE, Device, check_device
 from .utilisation import logic_share, too_large, utilisation
 
 SEEDS_RANGE = (1, 32)
@@ -100,7 +100,7 @@ def synthesise(
     tools = versions(chosen)
     key = hashlib.sha256(
         json.dumps(
-            [package.verilog, asdict(chosen), dsp, seeds, tools, _texts(package), _passes()]
+            [package.verilog, asdict(chosen), LARGE, dsp, seeds, tools, _texts(package), _passes()]
         ).encode()
     ).hexdigest()
     kept = cache_dir() / "synth" / f"{key}.json"
@@ -112,11 +112,12 @@ def synthesise(
     with tempfile.TemporaryDirectory(prefix="hfp8-") as scratch:
         folder = Path(scratch)
         step("yosys")
-        counted = _netlist(package, chosen, dsp, folder)
+        counted, more = _netlist(package, chosen, dsp, folder)
         if limit is not None:
             step("how large it is")
             _check_fits(chosen, folder, limit)
-        report = _measure(package, device, chosen, seeds, dsp, jobs, step, tools, folder, counted)
+        placer = replace(chosen, place=(*chosen.place, *more))
+        report = _measure(package, device, placer, seeds, dsp, jobs, step, tools, folder, counted)
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_whole(kept, json.dumps(report.to_dict()).encode())
     return report
@@ -144,7 +145,8 @@ def versions(device: Device, extra: str = "synth") -> list[str]:
 def _passes() -> list[str]:
     """The passes over netlists are part of the flow."""
     return [
-        inspect.getsource(module) for module in (carry, dsp_registers, memory_registers, netlist)
+        inspect.getsource(module)
+        for module in (carry, dsp_registers, floorplan, memory_registers, netlist)
     ]
 
 
@@ -197,14 +199,25 @@ def _measure(
     )
 
 
-def _netlist(package: Package, device: Device, dsp: bool, folder: Path) -> dict[str, int]:
-    """Write what nextpnr reads; cells of the unit by kind, as Yosys counts them."""
+def _netlist(
+    package: Package, device: Device, dsp: bool, folder: Path
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Write what nextpnr reads; cells of the unit by kind, as Yosys counts them, and nextpnr's
+    further arguments."""
     (folder / "pins.cst").write_text(device.pins)
     parallel, chained = _texts(package)
     counted = _synthesise(package.verilog + parallel, device, dsp, folder)
     if device.serial:
         _synthesise(package.verilog + chained, device, dsp, folder)
-    return counted
+    if sum(counted.values()) < LARGE:
+        return counted, ()
+    if device.sites is None:
+        return counted, device.large
+    design = json.loads((folder / "design.json").read_text())
+    registers = floorplan.place_registers(design, wrapper.TOP, device.sites)
+    floorplan.place_blocks(design, wrapper.TOP, device.sites)
+    (folder / "design.json").write_text(json.dumps(design))
+    return counted, () if registers else device.large
 
 
 def _check_fits(device: Device, folder: Path, limit: float) -> None:

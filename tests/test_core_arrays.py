@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 
 import fpga.arrays
 from fpga.arrays import ARRAYS, FIGURES, keep
-from hfp8_hw.parameters import CoreParameters
+from hfp8_hw.parameters import CoreParameters, unit_parameters
+from rtl_gen.kept import generate_once
 from verif.core.configurations import CORES
 
 from .conftest import Cli
@@ -75,3 +78,12 @@ def test_committed_figures_are_of_the_arrays_that_there_are() -> None:
         assert row["fmax_median"] == statistics.median(row["fmax"])
         assert row["seeds"] == len(row["fmax"]) and row["critical"] and row["tools"]
         assert all(0 < share <= 1 for share in row.get("utilisation", {}).values())
+
+
+@pytest.mark.parametrize("given", [{"lanes": 2}, {"semantics": "chunked"}])
+def test_each_element_keeps_operand_registers_of_its_own(given: dict[str, Any]) -> None:
+    """Synthesis must not merge them: they hold the same for a whole row or column."""
+    verilog = generate_once(unit_parameters("core", {"rows": 2, "cols": 2, **given})).verilog
+    for row, col, side in itertools.product(range(2), range(2), "ab"):
+        name = rf"core_array_e{row}_{col}_operand_{side}"
+        assert re.search(rf"\(\* keep \*\) reg (\[\d+:0\] )?{name};", verilog), name

@@ -203,7 +203,7 @@ def test_a_core_that_is_too_large_is_not_placed(monkeypatch: pytest.MonkeyPatch)
         return "\n".join(said)
 
     monkeypatch.setattr(synth, "run", run)
-    monkeypatch.setattr(synth, "_netlist", lambda *_: {})
+    monkeypatch.setattr(synth, "_netlist", lambda *_: ({}, ()))
     monkeypatch.setattr(point_module, "generate", lambda _: Package("c", "", {"ports": [],
                         "clock": "clk", "top": "c"}, ""))  # fmt: skip
     task = Task("core", core_of(**SMALL).to_dict(), "ice40-hx8k", False, 1,

@@ -187,10 +187,13 @@ def test_a_core_has_columns_of_its_own(browser: Any, tmp_path: Path) -> None:  #
     path.write_text(rendered(data, "a device"))
     browser.get(path.as_uri())
     wait(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, "circle")) == 2)
-    heads = [e.text for e in browser.find_elements(By.CSS_SELECTOR, "#table th")]
-    second = "#table tbody tr:nth-child(2) td"
-    cells = [e.text for e in browser.find_elements(By.CSS_SELECTOR, second)]
-    shown_by = dict(zip(heads, cells, strict=True))
+
+    def words(selector: str) -> list[str]:
+        return [e.text for e in browser.find_elements(By.CSS_SELECTOR, f"#table {selector}")]
+
+    # The table is drawn beside the plot, its heads when its rows are there.
+    wait(browser, lambda: all(words("th")) and any(words("tbody tr:nth-child(2) td")[-1:]))
+    shown_by = dict(zip(words("th"), words("tbody tr:nth-child(2) td"), strict=True))
     assert shown_by == {
         "front": "", "lanes": "1", "LUT": "2700", "FF": "5", "DSP": "0", "block RAM": "12",
         "MHz": "120.5", "peak GMAC/s": "0.24", "in use": "75.0%", "GMAC/s": "0.18",

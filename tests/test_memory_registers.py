@@ -24,11 +24,18 @@ from .conftest import later
 from .test_netlist import cells, netlist
 
 PLAIN = "read <= memory[ra]; q <= read;"
+ENABLE = "read <= memory[ra]; if (en) q <= read;"
+GO = {
+    "plain": PLAIN,
+    "enable": ENABLE,
+    "port_that_pauses": "if (en) read <= memory[ra]; q <= read;",
+    "both_pause": "if (en) read <= memory[ra]; if (we) q <= read;",
+    "only_some_bits_are_read": "read <= memory[ra]; q <= read & {W{1'b1}} >> 1;",
+}
 STAY = {
-    "enable": "read <= memory[ra]; if (en) q <= read;",
     "reset": "read <= memory[ra]; if (en) q <= 0; else q <= read;",
     "read_before_it": "read <= memory[ra]; q <= read; beside <= read ^ q;",
-    "port_that_pauses": "if (en) read <= memory[ra]; q <= read;",
+    "two_enables": "read <= memory[ra]; if (en) q[0] <= read[0]; if (we) q[W-1:1] <= read[W-1:1];",
     "a_gate_between": "read <= memory[ra]; q <= ~read;",
     "a_bit_without": "read <= memory[ra]; q[W-1:1] <= read[W-1:1]; q[0] <= read[0] & en;",
 }
@@ -101,10 +108,12 @@ def moved(folder: Path, width: int, body: str, before: str = "") -> tuple[str, i
     return gates, int(wrong), int(known)
 
 
-@pytest.mark.parametrize("width", [18, 7])
-def test_a_word_goes_into_the_block(width: int, tmp_path: Path) -> None:
-    gates, wrong, known = moved(tmp_path, width, PLAIN)
+@pytest.mark.parametrize("width", [18, 7, 36, 30])
+@pytest.mark.parametrize("kind", GO)
+def test_a_word_goes_into_the_block(kind: str, width: int, tmp_path: Path) -> None:
+    gates, wrong, known = moved(tmp_path, width, GO[kind])
     assert '.REGMODE_B("OUTREG")' in gates and "TRELLIS_FF #(" not in gates
+    assert ('.REGMODE_A("OUTREG")' in gates) == (width > 18)
     assert wrong == 0 and known > 2300
 
 
@@ -120,15 +129,24 @@ def test_a_register_that_begins_with_ones_stays(tmp_path: Path) -> None:
     assert "OUTREG" not in gates and wrong == 0
 
 
-def test_words_that_leave_through_both_ports_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [{"RSTB": [1]}, {"OCEB": [1]}, {"CLKA": [1]}])
+def test_a_port_that_does_more_is_left_alone(change: dict[str, Any], tmp_path: Path) -> None:
     found = json.loads(synthesised(tmp_path, 36, PLAIN).read_text())
+    cells = found["modules"]["made"]["cells"].values()
+    block = next(cell for cell in cells if cell["type"] == "DP16KD")
+    block["connections"].update(change)
     assert memory_registers.absorb_words(found, "made") == 0
-    widths = [
-        int(cell["parameters"]["DATA_WIDTH_B"], 2)
-        for cell in found["modules"]["made"]["cells"].values()
-        if cell["type"] == "DP16KD"
-    ]
-    assert widths == [36]
+    del block["connections"][next(iter(change))]
+    assert memory_registers.absorb_words(found, "made") == 0
+
+
+def test_a_block_with_ports_of_two_widths_is_left_alone(tmp_path: Path) -> None:
+    found = json.loads(synthesised(tmp_path, 36, PLAIN).read_text())
+    cells = found["modules"]["made"]["cells"].values()
+    block = next(cell for cell in cells if cell["type"] == "DP16KD")
+    assert int(block["parameters"]["DATA_WIDTH_B"], 2) == 36
+    block["parameters"]["DATA_WIDTH_A"] = f"{18:032b}"
+    assert memory_registers.absorb_words(found, "made") == 0
 
 
 def test_a_register_taken_in_wrongly_is_found(
@@ -138,7 +156,7 @@ def test_a_register_taken_in_wrongly_is_found(
         return flop_control(flop)[0], "1", False
 
     monkeypatch.setattr(memory_registers, "flop_control", careless)
-    gates, wrong, _ = moved(tmp_path, 9, STAY["enable"])
+    gates, wrong, _ = moved(tmp_path, 9, ENABLE)
     assert "OUTREG" in gates and wrong > 500
 
 

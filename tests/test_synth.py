@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import fpga.synth
-from fpga.devices import DEVICES
+from fpga import wrapper
+from fpga.devices import DEVICES, LARGE
 from fpga.figures import ROWS, committed, worse
 from fpga.synth import synthesise
 from hfp8_hw import ParameterError
@@ -51,6 +52,35 @@ def test_figures_of_a_small_unit(
     assert json.loads(path.read_text()) == report
     with pytest.raises(AssertionError):
         synthesise(unit(stages=2), "ecp5-85k", seeds=1)
+
+
+def test_a_large_netlist_is_placed_by_another_placer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If there is no core in it. It is known from what Yosys counts; all else of the call is the
+    same."""
+    report = {"utilization": {}, "fmax": {"clk": {"achieved": 100}}, "critical_paths": []}
+    calls: list[list[str]] = []
+
+    def run(tool: str, arguments: list[str], folder: Path) -> None:
+        calls.append(arguments)
+        (folder / "report1.json").write_text(json.dumps(report))
+
+    monkeypatch.setattr(fpga.synth, "run", run)
+    monkeypatch.setattr(fpga.synth, "_path", lambda _: [])
+    for registers in (LARGE - 101, LARGE - 100):
+
+        def counted(
+            _: str, device: object, dsp: bool, folder: Path, registers: int = registers
+        ) -> dict[str, int]:
+            design = {"modules": {wrapper.TOP: {"cells": {}}}}
+            (folder / "design.json").write_text(json.dumps(design))
+            return {"LUT4": 100, "TRELLIS_FF": registers}
+
+        monkeypatch.setattr(fpga.synth, "_synthesise", counted)
+        synthesise(unit(), "ecp5-85k", seeds=1, cache=False)
+    small, large = calls
+    assert "--placer" not in small
+    at = large.index("--placer")
+    assert large[at : at + 2] == ["--placer", "static"] and large[:at] + large[at + 2 :] == small
 
 
 @pytest.mark.slow

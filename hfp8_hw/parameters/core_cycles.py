@@ -383,6 +383,7 @@ def issue_to_result(p: CoreParameters) -> int:
     else:
         summed = p.turns + 3
     summed += p.total_registers + 2 if p.in_chunks else 0
+    summed += p.align != "dsp"  # with DSP blocks `stages` counts it
     epilogue = 0 if p.epilogue == "none" else QUANTIZE_CLOCKS
     epilogue += ADD_CLOCKS if p.epilogue == "full" else 0
     return p.address_clocks + READ_CLOCKS + 2 + summed + epilogue

@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...parameters import CoreParameters
-from ..numbers.pipeline import Pipeline
+from ..numbers.pipeline import Pipeline, prefixed
 from ..numbers.raw import wire
 from ..numbers.shape import Amaranth
 from ..numbers.unpack import unpack
@@ -197,5 +197,7 @@ class Array(wiring.Component):
             least = p.acc_format.bias - max(fmt.bias for fmt in p.b_formats)
             offset = least if side == "a" else None
             x = unpack(m, code, formats, name=name, mode=mode, offset=offset)
-        cut = pipe.cut("operand")
-        return x.through(lambda n, v: cut(f"{name}_{n}", v))
+        # From one register for all elements there are wires to those that each has for itself.
+        x = x.through(prefixed(pipe.cut("decoded"), f"{name}_"))
+        pipe.cut("operand")
+        return x

@@ -143,8 +143,15 @@ class GemmCore(wiring.Component):
         ]
         lacking, misplaced = self._finish(m, sequencer, array, results, epilogue, there)
         events: Any = self.events
+        # Counted a clock later: whether a job is done is known late in its clock.
         unsent = Signal(16, name="jobs_unsent", attrs={"stage": "events"})
-        m.d.sync += unsent.eq(unsent + sequencer.done - results.sent)
+        ended = Signal(name="jobs_ended", attrs={"stage": "events"})
+        sent = Signal(name="jobs_sent", attrs={"stage": "events"})
+        m.d.sync += [
+            ended.eq(sequencer.done),
+            sent.eq(results.sent),
+            unsent.eq(unsent + ended - sent),
+        ]
         m.d.comb += [
             events.accepted.eq(intake.accepted),
             events.refused.eq(intake.refused),
@@ -158,7 +165,7 @@ class GemmCore(wiring.Component):
             events.stall_out.eq(sequencer.held & ~lacking),
             events.stall_in.eq((~sequencer.active & waiting) | (sequencer.held & lacking)),
             events.idle.eq(
-                ~self.job.valid & ~intake.busy & ~waiting & ~sequencer.active & (unsent == 0)
+                ~(self.job.valid | intake.busy | waiting | sequencer.active | ended) & (unsent == 0)
             ),
             self.row_beats_a.eq(intake.o.payload.a.row_words >> _halvings(p.a_layout.parts)),
             self.row_beats_b.eq(intake.o.payload.b.row_words >> _halvings(p.b_layout.parts)),

@@ -19,6 +19,7 @@ class Loader(wiring.Component):
     Members
     -------
     start : 1 bit; with ``rows`` (of the stored matrix), ``row_words`` and ``page``
+        Not while ``busy``.
     busy : 1 bit
         Words are still to come; from the clock after ``start`` on.
     hold : 1 bit
@@ -76,9 +77,12 @@ class Loader(wiring.Component):
         next_base = wire(m, (base + row_words)[: len(base)], f"{stage}_next_base")
         first = self.page << (len(self.address) - len(self.page))
         with m.If(self.start):
+            m.d.sync += busy.eq(1)
+        # In every clock of a loader that waits: `start` is known late, and has one register to set.
+        with m.If(~busy):
             m.d.sync += [
-                busy.eq(1), rows.eq(self.rows), row_words.eq(self.row_words),
-                words.eq(self.row_words), address.eq(first), base.eq(first), row.eq(0), turn.eq(0),
+                rows.eq(self.rows), row_words.eq(self.row_words), words.eq(self.row_words),
+                address.eq(first), base.eq(first), row.eq(0), turn.eq(0),
             ]  # fmt: skip
         with m.Elif(go):
             m.d.sync += [address.eq(address + parts), words.eq(words - parts)]

@@ -83,20 +83,18 @@ class Scratchpad(wiring.Component):
                 _turned(written["turn"], [word[u * short :][:short] for u in range(groups)], s)
                 for word in (given[k * layout.long :] for k in range(layout.parts))
             ]
+            put = self._put(m, s, written, parts)
             for i in range(short):
-                here = written["write"] & written["groups"][s]
-                if short > 1:
-                    here &= written["row"] == i
                 # The last row of a square is never above where a block begins.
                 at = where[f"at{s}"]
                 if self.shifts and i < short - 1:
                     at = Mux(where["row"] > i, where[f"below{s}"], at)
                 rows = []
-                for k, part in enumerate(parts):
+                for k in range(layout.parts):
                     name = f"{s}_{i}" + (f"_{k}" if layout.parts > 1 else "")
                     found = self._bank(
-                        m, f"{side}{name}", here & written["words"][k],
-                        written["address"][part_bits:], Cat(*part), at[part_bits:],
+                        m, f"{side}{name}", put[f"here{i}_{k}"], put["address"], put[f"data{k}"],
+                        at[part_bits:],
                     )  # fmt: skip
                     row = Signal(
                         short * self.width,
@@ -201,6 +199,30 @@ class Scratchpad(wiring.Component):
                 m.d.sync += held.eq(value)
                 now[name] = held
         return now
+
+    def _put(
+        self, m: Module, s: int, written: dict[str, Amaranth], parts: list[list[Amaranth]]
+    ) -> dict[str, Amaranth]:
+        """What a group's memories are given, in registers of its own: choosing it and carrying it
+        there take a clock each. A read comes two clocks after what it reads, or later."""
+        part_bits = (self.layout.parts - 1).bit_length()
+        found = {"address": written["address"][part_bits:]}
+        for k, part in enumerate(parts):
+            found[f"data{k}"] = Cat(*part)
+            for i in range(self.layout.short):
+                here = written["write"] & written["groups"][s] & written["words"][k]
+                if self.layout.short > 1:
+                    here &= written["row"] == i
+                found[f"here{i}_{k}"] = here
+        stage = f"{self.side}_put"
+        held = {
+            name: Signal(
+                len(value), name=f"{stage}{s}_{name}", reset_less=True, attrs={"stage": stage}
+            )
+            for name, value in found.items()
+        }
+        m.d.sync += [held[name].eq(value) for name, value in found.items()]
+        return held
 
     def _where(self, m: Module) -> dict[str, Amaranth]:
         """For each group s the address of its square, ``at{s}``, and with ``shifts`` of the square

@@ -244,8 +244,17 @@ class Sequencer(wiring.Component):
             return Const(0, 0), go, go, go, Const(1, 1)
         turn = Signal(range(turns), name="loop_turn", attrs={"stage": "loop"})
         going = Signal(name="loop_going", attrs={"stage": "loop"})
-        end = wire(m, turn == turns - 1, "loop_round_end")
+        # Both are known a clock ahead: what ends a round has begun clocks ago, so that the loops
+        # need not wait for whether one may begin.
+        end = Signal(name="loop_round_end", attrs={"stage": "loop"})
+        step = Signal(name="loop_step", attrs={"stage": "loop"})
         begin = wire(m, (turn == 0) & may, "loop_begin")
         go = wire(m, begin | going, "loop_go")
-        m.d.sync += [turn.eq(Mux(end, 0, turn + 1)), going.eq(go & ~end)]
-        return turn, begin, go, wire(m, go & end, "loop_step"), end
+        ahead = turn == turns - 2
+        m.d.sync += [
+            turn.eq(Mux(end, 0, turn + 1)),
+            end.eq(ahead),
+            step.eq((begin if turns == 2 else going) & ahead),
+            going.eq(go & ~end),
+        ]
+        return turn, begin, go, step, end

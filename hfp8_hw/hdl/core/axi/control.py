@@ -199,11 +199,17 @@ class Control(wiring.Component):
         times = _times if p.align == "dsp" else operator.mul
         area = register_of("area", times(step["rows"], step["cols"]), p.rows * p.cols, issued)
         lanes = register_of("lanes", sum(step["mask"], Const(0, 1)), p.lanes)
+        # Their product in two halves, each in a clock of its own.
+        half = (len(lanes) + 1) // 2
+        low = register_of("low", times(area, lanes[:half]), p.macs)
+        high: Amaranth = Const(0, 1)
+        if half < len(lanes):
+            high = register_of("high", times(area, lanes[half:]), p.macs >> half)
         amounts = {
             "BUSY": events.busy,
             "STALL_OUT": events.stall_out,
             "STALL_IN": events.stall_in,
-            "MACS": register_of("step", times(area, lanes), p.macs),
+            "MACS": (low + (high << half))[: p.macs.bit_length()],
         }
         kept = Signal(
             COUNTER_BITS - 32, name="upper_kept", reset_less=True, attrs={"stage": "events"}

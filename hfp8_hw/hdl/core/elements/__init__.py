@@ -16,7 +16,7 @@ DSP_CUTS = ("product", "shift", "unpack", "half")
 def operand_cuts(p: CoreParameters) -> tuple[str, ...]:
     """The cuts on the way of a code to the elements, the last of them in front of these."""
     if p.align != "dsp":
-        return ("operand",)
+        return ("decoded", "operand")
     kept = registered_cuts(p.stages - 2, DSP_CUTS)
     return (*(name for name in ("unpack", "half", "shift") if name in kept), "operand")
 

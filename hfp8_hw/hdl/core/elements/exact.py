@@ -16,7 +16,7 @@ from ...numbers.shape import Amaranth
 from ...sums.exact_products import summed_products
 from ...sums.fixed_sum import Item, fixed_sum, sum_cuts
 from ...sums.scaled import Scaled
-from .operands import finished, operand_in, operand_layout
+from .operands import finished, operand_in, operand_layout, own_operands
 
 _NOTES = ("nan", "invalid", "plus_inf", "minus_inf", "zero_sign")
 
@@ -39,6 +39,7 @@ class ExactElement(wiring.Component):
     -------
     valid, first, last : 1 bit, of the products
     a, b : ``lanes`` operands, as `operand_layout` says
+        With ``align=dsp`` at the same time as ``valid``, else a clock before.
     there : 1 bit, with convolutions
         With a 0, b is +0 in all lanes, and nothing is added.
     beside : `finished`, of the element whose results leave behind this one's
@@ -68,8 +69,12 @@ class ExactElement(wiring.Component):
         p = self.parameters
         unit: MacParameters = p.element
         a, b = self._templates
+        ports: list[Any] = [self.a, self.b]
+        if p.align != "dsp":
+            ports = own_operands(m, ports)
         pairs = [
-            (operand_in(a, self.a[lane]), operand_in(b, self.b[lane])) for lane in range(p.lanes)
+            (operand_in(a, ports[0][lane]), operand_in(b, ports[1][lane]))
+            for lane in range(p.lanes)
         ]
         if p.convolution == "yes":
             pairs = [(a.through(self._hidden), b) for a, b in pairs]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
-from amaranth.hdl import Cat, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data
 
 from ....parameters import CoreParameters
-from ...numbers.pipeline import Register
+from ...numbers.pipeline import OWN, Register
 from ...numbers.raw import is_const
 from ...numbers.shape import Amaranth
 
@@ -52,6 +52,22 @@ def operand_in(template: Operand, view: Any) -> Operand:
 def joined(parts: list[Any]) -> Amaranth:
     """Operands as the bits of an array of `operand_layout`."""
     return Cat(*(value for x in parts for value in _live(x).values()))
+
+
+def own_operands(m: Module, ports: list[Any]) -> list[Any]:
+    """Registers for an element's operands a and b, next to it.
+
+    What all elements of a row make of one operand would else be one logic, with wires from each
+    element to all others.
+    """
+    held: list[Any] = [
+        Signal(
+            port.shape(), name=f"operand_{side}", reset_less=True, attrs={"stage": "operand", **OWN}
+        )
+        for side, port in zip("ab", ports, strict=True)
+    ]
+    m.d.sync += [register.eq(port) for register, port in zip(held, ports, strict=True)]
+    return held
 
 
 def finished(p: CoreParameters) -> data.StructLayout:

@@ -16,7 +16,7 @@ from ...numbers.raw import Raw, any_of, is_const, with_offset
 from ...numbers.round import Rounder
 from ...sums.held_code import held_number, held_widths, nothing_unless, zero_if
 from ...sums.ring import RING_CUTS, Ring
-from .operands import finished, operand_in, operand_layout
+from .operands import finished, operand_in, operand_layout, own_operands
 
 
 def rounded_cuts(p: CoreParameters) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ class RoundedElement(wiring.Component):
     Members
     -------
     valid, first : 1 bit, of the product
-    a, b : an operand, as `operand_layout` says
+    a, b : an operand, as `operand_layout` says, a clock before
     end : 1 bit; with ``turn``
         ``turns`` clocks after its operands: that product is the last of a chunk.
     load : 1 bit; with ``leave``
@@ -100,7 +100,9 @@ class RoundedElement(wiring.Component):
         p, fmt = self.parameters, self.parameters.acc_format
         x, y = (
             operand_in(template, view)
-            for template, view in zip(self._templates, (self.a, self.b), strict=True)
+            for template, view in zip(
+                self._templates, own_operands(m, [self.a, self.b]), strict=True
+            )
         )
         pipe = Pipeline(m, self.valid, ("product",), own=("valid", "first"))
         pipe.carried = {"first": self.first}
