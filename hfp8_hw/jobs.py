@@ -413,3 +413,10 @@ class GemmJob:
         names = [f.name for f in fields(self)]
         more = names[names.index("relu") : names.index("convolution")]
         return tuple(name for name in more if getattr(self, name))
+
+
+def check_job(job: object, name: str = "job") -> GemmJob:
+    """Return ``job`` if it is one, else raise ParameterError."""
+    if not isinstance(job, GemmJob):
+        raise ParameterError(f"{name}={shown(job)} is not allowed: a GemmJob")
+    return job

@@ -162,6 +162,27 @@ def test_a_kernel_of_one_tap_is_a_product(semantics: str) -> None:
     assert all((x == y).all() for x, y in zip(found, wanted, strict=True))
 
 
+@pytest.mark.parametrize("change", [
+    {}, {"n": 19}, {"n": 21}, {"k": 35}, {"k": 40}, {"transpose_b": False},
+    *({"convolution": one} for one in (
+        {"stride": 0}, {"dilation": 0}, {"kernel_height": 0}, {"width": 0}, {"channels": 4},
+        {"first_channel": 1}, {"height": 20000}, {"out_height": 3},
+    )),
+])  # fmt: skip
+def test_golden_takes_a_job_only_with_the_sizes_of_its_convolution(change: dict[str, Any]) -> None:
+    shape = Convolution.of((4, 5, 3), (3, 3), 2, padding=1)
+    good = shape.job(2)
+    if "convolution" in change:
+        change = {"convolution": replace(shape, **change["convolution"])}
+    job = replace(good, **change)
+    a, b = np.zeros(job.a_shape, np.uint8), np.zeros(job.b_shape, np.uint8)
+    if job == good:
+        assert gemm_job(job, a, b, *["HFP8_FWD"] * 2, "DLFLOAT16").shape == (2, 20)
+        return
+    with pytest.raises(ParameterError, match="allowed: the convolution's stride"):
+        gemm_job(job, a, b, *["HFP8_FWD"] * 2, "DLFLOAT16")
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

@@ -179,3 +179,57 @@ def test_the_way_out_is_that_of_the_hardware() -> None:
 def test_a_job_that_is_refused_has_no_clocks() -> None:
     with pytest.raises(ParameterError, match=r"GemmJob\(m=0, n=1, k=1\) is .*: m, n or k is 0"):
         core_cycles(CoreParameters(), GemmJob(0, 1, 1))
+
+
+def test_chunked_jobs_wait_for_their_round() -> None:
+    """As long as the docstring of `CoreCycles` says, at whatever clock they are started."""
+    rng = np.random.default_rng(11)
+    for interleave in (2, 3, 5, 8):
+        p = CoreParameters(
+            **{**_SCRATCHPADS, "rows": 2, "cols": 2, "lanes": 1}, semantics="chunked", chunk=8,
+            interleave=interleave,
+        )  # fmt: skip
+        off = set()
+        for _ in range(40):
+            size = [int(n) for n in rng.integers(1, 20, 3)]
+            job = GemmJob(*size, bias=bool(rng.integers(2)), accumulate=bool(rng.integers(2)))
+            said = core_cycles(p, job)
+            for start in range(interleave):
+                (times,) = sequence_cycles(p, [job], [start])
+                off.add(times.finished - start - said.alone)
+                assert abs(times.done - times.begun - said.busy) <= interleave
+        assert -interleave < min(off) < 0 < max(off) < interleave
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: core_cycles(CoreParameters(), None),  # type: ignore[arg-type]
+         "job=None is not allowed: a GemmJob"),
+        (lambda: core_cycles(CoreParameters, _JOB),  # type: ignore[arg-type]
+         "is not allowed: CoreParameters(...)"),
+        (lambda: core_cycles(CoreParameters(ports="memory"), _JOB),
+         "ports='memory' is not allowed: the model does not know how long memory takes"),
+        (lambda: sequence_cycles(CoreParameters(), _JOB),  # type: ignore[arg-type]
+         "is not allowed: a sequence of GemmJob"),
+        (lambda: sequence_cycles(CoreParameters(), [_JOB, 3]),  # type: ignore[list-item]
+         "jobs[1]=3 is not allowed: a GemmJob"),
+        (lambda: sequence_cycles(CoreParameters(), [_JOB, _JOB], [1]),
+         "starts=[1] is not allowed: a sequence of 2 clocks, one for each job"),
+        (lambda: sequence_cycles(CoreParameters(), [_JOB], 3),  # type: ignore[arg-type]
+         "starts=3 is not allowed"),
+        (lambda: sequence_cycles(CoreParameters(), [_JOB], [-1]),
+         "starts[0]=-1 is not allowed: an integer from 0"),
+        (lambda: sequence_cycles(CoreParameters(), [_JOB], [1.5]),  # type: ignore[list-item]
+         "starts[0]=1.5 is not allowed: an integer from 0"),
+        (lambda: sequence_cycles(CoreParameters(), [_JOB, _JOB], [100, 5]),
+         "starts[1]=5 is not allowed: an integer from 100"),
+    ],
+)  # fmt: skip
+def test_what_has_no_clocks(call: Any, said: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        call()
+    assert said in str(caught.value)
+
+
+_JOB = GemmJob(2, 2, 2)

@@ -1,6 +1,7 @@
 """What the core does to results, on both simulators against golden, and golden against exact
 rationals."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
@@ -215,7 +216,7 @@ def test_random_bits_are_those_of_a_quantizer() -> None:
     p = CoreParameters(rows=4, cols=3, lanes=1, drains=2, epilogue="full", y_rounding="SR(8)")
     job, rng = GemmJob(7, 5, 1, quantize=True), np.random.default_rng(SEED)
     x = rng.integers(0, 1 << 16, (7, 5))
-    first, drawn = gemm_rbits(GemmJob(2, 2, 1), 4, 2, "SR(8)", 5)
+    first, drawn = gemm_rbits(GemmJob(2, 2, 1, quantize=True), 4, 2, "SR(8)", 5)
     rbits, _ = gemm_rbits(job, 4, 2, "SR(8)", 5, drawn)
     assert first.shape == (2, 2) and drawn == 2
     beats, there = in_order(p, x)
@@ -224,6 +225,9 @@ def test_random_bits_are_those_of_a_quantizer() -> None:
                      random="xorshift32", seed=5, lanes=2)[drawn:]  # fmt: skip
     own = quantize(x, "HFP8_FWD", src="DLFLOAT16", rounding="SR(8)", rbits=rbits)
     assert (in_order(p, own)[0] == lanes)[there].all()
+    # The quantizers' generators rest in a job of which they have no part.
+    nothing, still = gemm_rbits(replace(job, quantize=False), 4, 2, "SR(8)", 5, drawn)
+    assert still == drawn and nothing.shape == (7, 5) and not nothing.any()
 
 
 @pytest.mark.parametrize(
@@ -243,9 +247,21 @@ def test_random_bits_are_those_of_a_quantizer() -> None:
         (lambda: CoreParameters(epilogue="full", y_overflow="special"),
          "y_overflow='special' is not allowed for HFP8_FWD"),
         (lambda: gemm_job(GemmJob(1, 1, 1), [[1]], [[1]], "E5M2", "E5M2", "FP16", bias=[1]),
-         "bias is not allowed for this job"),
+         "bias is not allowed for this job: bias=False"),
         (lambda: gemm_job(GemmJob(1, 1, 1, bias=True), [[1]], [[1]], "E5M2", "E5M2", "FP16"),
-         "bias is needed for this job"),
+         "bias is needed for this job: bias=True"),
+        (lambda: gemm_job(GemmJob(1, 1, 1), [[1]], [[1]], "E5M2", "E5M2", "FP16", c=[[1]]),
+         "c is not allowed for this job: accumulate=False"),
+        (lambda: gemm_job(GemmJob(1, 1, 1), [[1]], [[1]], "E5M2", "E5M2", "FP16", y_overflow="x"),
+         "y_overflow='x' is not allowed"),
+        (lambda: gemm_job(GemmJob(1, 2, 1), [[1]], [[1, 1]], "E5M2", "E5M2", "FP16", rbits=[[1]]),
+         "rbits of shape (1, 1) is not allowed for the job: (1, 2)"),
+        (lambda: gemm_rbits(GemmJob(1, 2, 1, quantize=True), 1, 1, "SR(4)", 1, 2**32 - 1),
+         "drawn=4294967295 is not allowed: an integer from 0 to 4294967293"),
+        (lambda: CoreParameters().refusal(None),  # type: ignore[arg-type]
+         "job=None is not allowed: a GemmJob"),
+        (lambda: CoreParameters().refusal(GemmJob(1, 1, 1), 3),  # type: ignore[arg-type]
+         "addresses=3 is not allowed: Addresses or None"),
         (lambda: gemm_job(GemmJob(1, 1, 1, accumulate=True), [[1]], [[1]], "E5M2", "E5M2", "FP16",
                           c=[1]), "c of shape (1,) is not allowed for the job: (1, 1)"),
         (lambda: gemm_job(GemmJob(1, 1, 1, bias=True), [[1]], [[1]], "E5M2", "E5M2", "FP16",

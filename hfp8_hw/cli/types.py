@@ -22,7 +22,8 @@ def name_of(param: click.Parameter | None) -> str:
         return "value"
     if isinstance(param, click.Argument):
         return param.human_readable_name.strip("[].").rstrip("S")
-    return max(param.opts, key=len).lstrip("-")
+    long = (name for name in param.opts if name.startswith("--"))
+    return next(long, param.opts[0]).lstrip("-")
 
 
 class Integer(click.ParamType):  # type: ignore[type-arg]

@@ -14,7 +14,7 @@ from .convert import (
     QuantizerParameters,
 )
 from .core import CoreParameters
-from .core_cycles import CoreCycles, core_cycles
+from .core_cycles import CoreCycles, JobTimes, core_cycles, sequence_cycles
 from .dot import DotParameters
 from .elementwise import FpAddParameters, FpMaxParameters, FpMulParameters, ReluParameters
 from .mac import MacParameters
@@ -71,6 +71,7 @@ __all__ = [
     "FpAddParameters",
     "FpMaxParameters",
     "FpMulParameters",
+    "JobTimes",
     "LossScaleParameters",
     "MacParameters",
     "MulParameters",
@@ -82,5 +83,6 @@ __all__ = [
     "UnitParameters",
     "WeightUpdateParameters",
     "core_cycles",
+    "sequence_cycles",
     "unit_parameters",
 ]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..errors import ParameterError, check_choice, check_int
+from ..errors import ParameterError, check_choice, check_int, shown
 from ..formats import HFP8, FloatFormat, parse_format, parse_operand
-from ..jobs import MAX_PAGES, MAX_SIZE, Addresses, GemmJob, JobError
+from ..jobs import MAX_PAGES, MAX_SIZE, Addresses, GemmJob, JobError, check_job
 from ..rounding import (
     Rounding,
     check_overflow,
@@ -356,7 +356,16 @@ class CoreParameters(TwoOperandParameters):
         return max(self.slots, self.total_registers + 2) if self.in_chunks else self.slots
 
     def refusal(self, job: GemmJob, addresses: Addresses | None = None) -> JobError:
-        """Why the core refuses a job, for its ``addresses`` first; `JobError.NONE`: it does not."""
+        """Why the core refuses a job, for its ``addresses`` first; `JobError.NONE`: it does not.
+
+        Raises
+        ------
+        ParameterError
+            For what is no `GemmJob`, or no `Addresses`.
+        """
+        check_job(job)
+        if not isinstance(addresses, Addresses | None):
+            raise ParameterError(f"addresses={shown(addresses)} is not allowed: Addresses or None")
         if addresses is not None and self.ports == "memory":
             used = [name for name in job.addresses if name in self.places]
             if any(getattr(addresses, name) % (self.bus // 8) for name in used):

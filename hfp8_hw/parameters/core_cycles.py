@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from ..errors import ParameterError, shown
+from ..errors import ParameterError, check_int, shown
 from ..fixed import PIPELINED_CLOCKS
-from ..jobs import REASONS, GemmJob, JobError
+from ..jobs import REASONS, GemmJob, JobError, check_job
 from .core import CoreParameters
 
 QUEUE_CLOCKS = 2
@@ -22,6 +22,8 @@ BIAS_CLOCKS = 1 + ADD_CLOCKS // 2 + QUANTIZE_CLOCKS
 """From the read of a bias to the queue of results."""
 
 
+_LATEST = 2**63 - 1
+"""The latest clock of a start."""
 _MANY = 12
 """Jobs after which nothing is left of the start."""
 
@@ -30,6 +32,10 @@ _MANY = 12
 class CoreCycles:
     """What a job takes, with input streams that always have a beat and an output that is always
     taken.
+
+    With ``semantics=chunked`` a round of ``interleave`` sums begins at every ``interleave``-th
+    clock after reset. A job that is started at another clock takes up to ``interleave`` clocks more
+    or fewer than this says; `sequence_cycles` gives them exactly, if it is told the clock.
 
     Members
     -------
@@ -50,7 +56,8 @@ class CoreCycles:
     steady : int
         Clocks from the end of one to the end of the next where many such jobs follow each other,
         each with its operands in the other page, 0 or 1: while one computes, the next one's are
-        loaded. A job that keeps its results has the pages that it says.
+        loaded. A job that keeps its results has the pages that it says. The host's writes to
+        registers take no time here: short jobs take as long as their writes.
     utilisation : float
         Of the array, then: ``macs`` to what it could do in ``steady`` clocks.
     """
@@ -96,8 +103,10 @@ def core_cycles(p: CoreParameters, job: GemmJob) -> CoreCycles:
     Raises
     ------
     ParameterError
-        For a job that the core refuses, and for a convolution.
+        For a job that the core refuses, for a convolution, and for a core with ``ports=memory``:
+        the model does not know how long memory takes.
     """
+    check_job(job)
     only = sequence_cycles(p, [job], [0])[0]
     tiles = _tiles(p, job)
     loads = [_beats(p, side, job) for side in ("a", "b") if getattr(job, f"load_{side}")]
@@ -132,18 +141,39 @@ def sequence_cycles(
     ----------
     jobs : sequence of GemmJob
     starts : sequence of int, optional
-        For each job the clock of its write to START; by default clock 0, as if the queue held
-        them all.
+        For each job the clock of its write to START, none ahead of the one before; by default
+        clock 0, as if the queue held them all.
 
     Raises
     ------
     ParameterError
-        For a job that the core refuses, and for a convolution.
+        As `core_cycles`, and for starts that are not one for each job.
     """
+    if not isinstance(p, CoreParameters):
+        raise ParameterError(f"p={shown(p)} is not allowed: CoreParameters(...)")
+    if p.ports == "memory":
+        raise ParameterError(
+            f"ports={p.ports!r} is not allowed: the model does not know how long memory takes"
+        )
+    if not isinstance(jobs, Sequence):
+        raise ParameterError(f"jobs={shown(jobs)} is not allowed: a sequence of GemmJob")
     core = _Core(p)
-    for k, job in enumerate(jobs):
-        core.add(job, starts[k] if starts else 0)
+    clocks = [0] * len(jobs) if starts is None else _checked_starts(starts, len(jobs))
+    for k, (job, start) in enumerate(zip(jobs, clocks, strict=True)):
+        core.add(check_job(job, f"jobs[{k}]"), start)
     return core.times
+
+
+def _checked_starts(starts: object, count: int) -> list[int]:
+    """Clocks of so many jobs, none ahead of the one before."""
+    if not isinstance(starts, Sequence) or len(starts) != count:
+        raise ParameterError(
+            f"starts={shown(starts)} is not allowed: a sequence of {count} clocks, one for each job"
+        )
+    clocks: list[int] = []
+    for k, start in enumerate(starts):
+        clocks.append(check_int(f"starts[{k}]", start, clocks[-1] if clocks else 0, _LATEST))
+    return clocks
 
 
 @dataclass

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import ParameterError, check_int, shown
+from ...errors import ParameterError, check_choice, check_int, shown
 from ...formats import HFP8, FloatFormat, parse_operand
-from ...jobs import GemmJob
-from ...rounding import Rounding, check_overflow, parse_rounding
+from ...jobs import GemmJob, check_job
+from ...rounding import OVERFLOWS, Rounding, check_overflow, parse_rounding
 from ..codes.operands import check_codes
 from ..convert import decode, quantize
 from ..elementwise import add, relu
-from ..random import lane_seeds, xorshift32
+from ..random import SEED_RANGE, lane_seeds, xorshift32
 from ..steps import Accumulator
 
 
@@ -52,12 +52,15 @@ def job_epilogue(
 ) -> Outcome:
     """The epilogue: arguments as in `gemm_job`, ``codes`` and ``flags`` those of the sums."""
     acc = how.fmt
-    for name, value, wanted, shape in (
-        ("c", c, job.accumulate, (job.m, job.n)),
-        ("bias", bias, job.bias, (job.biases,)),
+    for name, value, member, shape in (
+        ("c", c, "accumulate", (job.m, job.n)),
+        ("bias", bias, "bias", (job.biases,)),
     ):
+        wanted = getattr(job, member)
         if (value is not None) != wanted:
-            raise ParameterError(f"{name} is {'needed' if wanted else 'not allowed'} for this job")
+            raise ParameterError(
+                f"{name} is {'needed' if wanted else 'not allowed'} for this job: {member}={wanted}"
+            )
         if value is None:
             continue
         addend = check_codes(value, acc, name)
@@ -78,6 +81,11 @@ def job_epilogue(
     largest = np.where(finite, np.abs(values), 0.0).max(initial=0.0)
     given: dict[str, Any] = {"src": acc, "scale": job.scale, "flags": True}
     formats, chosen = parse_operand(y, "y"), parse_rounding(y_rounding, "y_rounding")
+    check_choice("y_overflow", y_overflow, OVERFLOWS)
+    if rbits is not None and np.shape(rbits) not in ((), (job.m, job.n)):
+        raise ParameterError(
+            f"rbits of shape {np.shape(rbits)!r} is not allowed for the job: {(job.m, job.n)}"
+        )
     if job.quantize:
         if job.mode_y >= len(formats):
             raise ParameterError(f"mode_y={job.mode_y!r} is not allowed for y={y!r}: only {HFP8}")
@@ -98,7 +106,7 @@ def gemm_rbits(
     Of a core with so many ``rows`` and ``drains``: results leave by groups of ``rows`` rows of C,
     in each column by column, in each ``drains`` rows at a time. Each of these has a generator of
     its own, as the lanes of a `quantizer` have, and takes its next word, whether that row belongs
-    to C or not.
+    to C or not. A job that is not quantized draws none, and its bits are 0.
 
     Parameters
     ----------
@@ -107,30 +115,32 @@ def gemm_rbits(
     seed : int
         1 to 2**32 - 1.
     drawn : int
-        Words drawn by the jobs since reset that were quantized; at most 2**32 - 1.
+        Words drawn since reset; with those of this job at most 2**32 - 1.
 
     Raises
     ------
     ParameterError
         For a value that is not allowed.
     """
-    if not isinstance(job, GemmJob):
-        raise ParameterError(f"job={shown(job)} is not allowed: a GemmJob")
+    check_job(job)
     check_int("rows", rows, 1, 64)
     if type(drains) is not int or not 1 <= drains <= rows or rows % drains:
         raise ParameterError(f"drains={shown(drains)} is not allowed: a divisor of rows={rows}")
     n = parse_rounding(rounding).sr_bits
     if not n:
         raise ParameterError(f"rounding={shown(rounding)} is not allowed: SR(n)")
-    check_int("drawn", drawn, 0, 2**32 - 1)
+    check_int("seed", seed, *SEED_RANGE)
     tops = np.arange(0, job.m, drains)
+    count = len(tops) * job.n
+    check_int("drawn", drawn, 0, 2**32 - 1 - count)
+    if not job.quantize:
+        return np.zeros((job.m, job.n), np.int64), drawn
     # Those of a group of rows stand side by side, column by column.
     blocks = tops // rows
     first = np.searchsorted(blocks, blocks)
     many = np.bincount(blocks)[blocks]
     order = first * job.n + (np.arange(len(tops)) - first)
     places = order[:, None] + np.arange(job.n) * many[:, None]
-    count = len(tops) * job.n
     bits = np.empty((job.m, job.n), np.int64)
     for lane, own in enumerate(lane_seeds(seed, drains)):
         words = xorshift32(own, drawn + count)[drawn:].astype(np.int64) >> (32 - n)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ...errors import ParameterError, check_choice, shown
 from ...formats import HFP8, FloatFormat, parse_operand
-from ...jobs import GemmJob
+from ...jobs import REASONS, GemmJob, JobError, check_job
 from ...rounding import Rounding
 from ..codes.arrays import as_array, check_flag
 from ..dot import accumulator, dot
@@ -71,7 +71,7 @@ def gemm_job(
         For a job with ``bias``: codes of ``acc``, one for each column of C, with a convolution
         for each row.
     rbits : array_like of int
-        For SR(n): of shape (m, n), from `gemm_rbits` if the core's own are wanted.
+        For SR(n): of shape (m, n), from `gemm_rbits` if the core's own are wanted, or one for all.
     flags : bool
         Whether to return the flags too.
     track : bool
@@ -87,10 +87,12 @@ def gemm_job(
     ------
     ParameterError
         For an operand of another shape, or one that the job does not have, for a mode 1 of a format
-        without one, and for what `dot` and `quantize` do not allow.
+        without one, for a job whose sizes are not those of its convolution, and for what `dot` and
+        `quantize` do not allow.
     """
-    if not isinstance(job, GemmJob):
-        raise ParameterError(f"job={shown(job)} is not allowed: a GemmJob")
+    check_job(job)
+    if job.convolution is not None and not job.moves(job.convolution.lanes):
+        raise ParameterError(f"job={shown(job)} is not allowed: {REASONS[JobError.SHAPE]}")
     check_choice("semantics", semantics, JOB_SEMANTICS)
     check_flag(flags)
     check_flag(track, "track")
