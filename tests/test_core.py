@@ -96,7 +96,7 @@ def test_programs_have_every_kind_of_job() -> None:
         assert (JobError.BIAS in errors) == (p.epilogue == "full")
         assert (JobError.LARGE_Y in errors) == p.keeps
         assert [program.reset_at is not None for program in rest[:3]] == [True] * 3
-        assert len(rest) == 3 + 4 * (p.epilogue != "none") + 4 * (p.convolution == "yes")
+        assert len(rest) == 4 + 4 * (p.epilogue != "none") + 4 * (p.convolution == "yes")
 
 
 def clocks_of(p: CoreParameters, job: GemmJob) -> int:

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from hfp8_hw.cli.checks.verify import plan
-from hfp8_hw.jobs import GemmJob
+from hfp8_hw.jobs import GemmJob, JobError
 from hfp8_hw.parameters import GENERATED, UNITS, CoreParameters
 from rtl_gen.package import Package, generate
 from verif.core import verify_core
 from verif.core.compiled import native
 from verif.core.compiled.native_run import other_clocks, run_natively
-from verif.core.configurations import CORES, MEMORY_CORES
+from verif.core.configurations import CORES, MEMORY_CORES, too_large
 from verif.core.program import Program
 from verif.core.run_core import CoreOutcome, check, run
 from verif.mutation.core_faults import same
@@ -93,19 +93,36 @@ def test_clocks_and_counters_are_looked_at() -> None:
     assert str(other_clocks(program, ran)).startswith("result 1 ended in clock ")
     ran.finished[1] -= 1
     for name, said in (("BUSY_LOW", "the counter BUSY is "), ("MACS_LOW", "the counter MACS is "),
-                       ("K", "register K is "), ("HASH", "register HASH is ")):  # fmt: skip
+                       ("STALL_IN_LOW", "the counter STALL_IN is "),
+                       ("STALL_OUT_LOW", "the counter STALL_OUT is "), ("K", "register K is "),
+                       ("STATUS", "register STATUS is "), ("HASH", "register HASH is "),
+                       ):  # fmt: skip
         ran.registers[name] += 1
         outcome = CoreOutcome()
         check(outcome, program, 0, ran)
         assert outcome.first is not None and said in outcome.first
         # What `hfp8 mutate core` goes by.
-        assert same(ran, again) == (name == "BUSY_LOW")
+        assert same(ran, again) == (name in ("BUSY_LOW", "STALL_IN_LOW", "STALL_OUT_LOW"))
         ran.registers[name] -= 1
     for values in (ran.frames[2].codes, ran.frames[2].flags):
         assert same(ran, again)
         values[0, 0] ^= 1
         assert not same(ran, again)
         values[0, 0] ^= 1
+
+
+@pytest.mark.parametrize("given", CORES, ids=str)
+def test_operands_that_are_just_too_large(given: dict[str, Any]) -> None:
+    """A row fewer, and they fit; every second job is one that the core does."""
+    p = CoreParameters(**given)
+    jobs = [task.job for task in too_large(p, np.random.default_rng(1)).tasks]
+    assert {p.refusal(job) for job in jobs[::2]} == {JobError.LARGE_A, JobError.LARGE_B}
+    assert {p.refusal(job) for job in jobs[1::2]} == {JobError.NONE}
+    for job in jobs[::2]:
+        side = "a" if p.refusal(job) is JobError.LARGE_A else "b"
+        row = {"a": "k" if job.transpose_a else "m", "b": "n" if job.transpose_b else "k"}[side]
+        fewer: dict[str, Any] = {row: getattr(job, row) - 1}
+        assert p.refusal(replace(job, **fewer)) is not p.refusal(job)
 
 
 def test_all_means_the_core_too() -> None:

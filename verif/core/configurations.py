@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hfp8_hw.jobs import MAX_PAGES, MAX_SIZE, GemmJob
+from hfp8_hw.jobs import MAX_PAGES, MAX_SIZE, GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 
 from .kinds.convolutions import CONVOLUTION_CORES, convolutions
@@ -164,6 +164,28 @@ def refused_jobs(p: CoreParameters, rng: np.random.Generator) -> Program:
     return program
 
 
+def too_large(p: CoreParameters, rng: np.random.Generator) -> Program:
+    """Jobs whose operand has just more rows than its page holds: of rows of one word, of two and
+    so on, stored either way; each before one that it does."""
+    program = Program(p)
+    for side, layout in (("a", p.a_layout), ("b", p.b_layout)):
+        wrong = JobError.LARGE_A if side == "a" else JobError.LARGE_B
+        for words, transposed in itertools.product((1, 2, 3, 4, 6), (False, True)):
+            columns = layout.long * words
+            rows = layout.words // layout.row_words(columns) * layout.short + 1
+            # A is m x k, or stored as k x m; B is k x n, or stored as n x k.
+            outer, inner = (columns, rows) if transposed else (rows, columns)
+            size = {"a": (outer, 1, inner), "b": (1, inner, outer)}[side]
+            if max(size) > MAX_SIZE:
+                continue
+            stored: dict[str, Any] = {f"transpose_{side}": transposed}
+            job = GemmJob(*size, **stored)
+            if p.refusal(job) is wrong:
+                program.random(rng, job)
+                program.random(rng, GemmJob(2, 2, min(longest(p), 3)))
+    return program
+
+
 def kept_operands(p: CoreParameters, rng: np.random.Generator) -> Program:
     """Operands that stay in their pages, used again, also the other way round."""
     program = Program(p)
@@ -203,4 +225,5 @@ def programs(p: CoreParameters, seed: int, large: bool = False) -> list[Program]
     if p.epilogue != "none":
         found += [mixture(p, rng, burst=4), mixture(p, rng, stall=0.1)]
         found[-1].reset_at = 300
+    found.append(too_large(p, rng))
     return found

@@ -214,12 +214,9 @@ def check_streams(p: CoreParameters) -> None:
 
 
 def reads(p: CoreParameters) -> list[str]:
-    """The registers that are read at a program's end: all but STATUS and those of addresses."""
-    found = [
-        one.name
-        for one in registers_of(p)
-        if one.access != "wo" and one.name != "STATUS" and not one.memory
-    ]
+    """The registers that are read at a program's end, when the core is at rest: all but those of
+    addresses."""
+    found = [one.name for one in registers_of(p) if one.access != "wo" and not one.memory]
     # A read of a lower half keeps the upper one for the next.
     assert all(found.index(f"{name}_HIGH") == found.index(f"{name}_LOW") + 1 for name in COUNTERS)
     return found

@@ -226,7 +226,8 @@ def check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> None
     due = written(program) | {
         "ERROR": packed("ERROR", {"code": int([*refused, JobError.NONE][0])}),
         "REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored, "AMAX": 0,
-        "INTERRUPT_ENABLE": 0, "INTERRUPT_PENDING": packed("INTERRUPT_PENDING", pending),
+        "STATUS": 0, "INTERRUPT_ENABLE": 0,
+        "INTERRUPT_PENDING": packed("INTERRUPT_PENDING", pending),
     }  # fmt: skip
     if expected and p.epilogue != "none":
         last = {"value": expected[-1].amax, "special": expected[-1].special}

@@ -100,6 +100,12 @@ def other_clocks(program: Program, ran: NativeRan) -> str | None:
         if came != clock:
             return f"result {number} ended in clock {came}, due {clock}"
     due_counts = {"BUSY": sum(t.done - t.begun for t in times)}
+    if not any(job.bias or job.accumulate or job.store for job in jobs):
+        # A job waits from its acceptance on, but not while the one ahead is at work.
+        ends = [-1, *(t.done for t in times)]
+        due_counts["STALL_IN"] = sum(
+            t.begun - max(t.accepted, end) for t, end in zip(times, ends, strict=False)
+        )
     if program.parameters.turns == 1 and not any(job.bias or job.accumulate for job in jobs):
         going = sum(steps(program.parameters, job) for job in jobs)
         due_counts["STALL_OUT"] = due_counts["BUSY"] - going
