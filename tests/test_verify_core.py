@@ -96,6 +96,7 @@ def test_clocks_and_counters_are_looked_at() -> None:
                        ("STALL_IN_LOW", "the counter STALL_IN is "),
                        ("STALL_OUT_LOW", "the counter STALL_OUT is "), ("K", "register K is "),
                        ("STATUS", "register STATUS is "), ("HASH", "register HASH is "),
+                       ("irq", "irq is 1, due 0"),
                        ):  # fmt: skip
         ran.registers[name] += 1
         outcome = CoreOutcome()

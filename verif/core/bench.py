@@ -146,6 +146,7 @@ async def _collected(ports: Ports, starting: Any, program: dict[str, Any]) -> di
     if error is None and not ports.results.empty():
         error = "more results came than were due"
     registers = {name: 0 if error else await ports.read(name) for name in program["reads"]}
+    registers["irq"] = int(ports.dut.irq.value)
     return {"results": results, "registers": registers, "error": error}
 
 

@@ -226,4 +226,6 @@ def programs(p: CoreParameters, seed: int, large: bool = False) -> list[Program]
         found += [mixture(p, rng, burst=4), mixture(p, rng, stall=0.1)]
         found[-1].reset_at = 300
     found.append(too_large(p, rng))
+    for number, program in enumerate(found):
+        program.interrupts = number % 8
     return found

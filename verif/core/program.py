@@ -60,6 +60,8 @@ class Program:
         operands come: so that the jobs follow each other as fast as they can.
     reset_at : int or None
         Reset the core so many clocks after the first job, then start the jobs again.
+    interrupts : int
+        What is written to INTERRUPT_ENABLE ahead of the jobs.
     """
 
     parameters: CoreParameters
@@ -67,6 +69,7 @@ class Program:
     stall: float = 0.0
     burst: int = 0
     reset_at: int | None = None
+    interrupts: int = 0
 
     def random(self, rng: np.random.Generator, job: GemmJob) -> None:
         """Add a job with random operands; one that is refused has none."""
@@ -189,7 +192,7 @@ class Frame:
 @dataclass
 class Ran:
     """What came of a program: a frame for each job that sends one, the registers at its end,
-    or what went wrong."""
+    or what went wrong. The registers come with the output ``irq``."""
 
     frames: list[Frame]
     registers: dict[str, int]
@@ -229,6 +232,17 @@ def written(program: Program) -> dict[str, int]:
         words |= job_words(task.job)
     words.pop("START", None)
     return words
+
+
+def check_irq(registers: dict[str, int]) -> str | None:
+    """What is wrong with the output ``irq``, in words; None if nothing is."""
+    due = registers["INTERRUPT_ENABLE"] & registers["INTERRUPT_PENDING"] != 0
+    return None if registers["irq"] == due else f"irq is {registers['irq']}, due {int(due)}"
+
+
+def interrupting(program: Program, words: list[dict[str, int]]) -> list[dict[str, int]]:
+    """The words of a program's jobs, the first with the interrupts that it enables."""
+    return [{"INTERRUPT_ENABLE": program.interrupts} | one for one in words[:1]] + words[1:]
 
 
 def counters(registers: dict[str, int]) -> dict[str, int]:

@@ -27,9 +27,11 @@ from .program import (
     Frame,
     Program,
     Ran,
+    check_irq,
     counters,
     frames,
     in_order,
+    interrupting,
     patience,
     reads,
     result_bytes,
@@ -176,7 +178,7 @@ def _frame(p: CoreParameters, frame: dict[str, Any]) -> Frame:
 
 def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
     p = program.parameters
-    tasks = []
+    tasks: list[dict[str, Any]] = []
     for k, task in enumerate(program.tasks):
         operands = {}
         for side, contents in frames(p, task).items():
@@ -184,7 +186,10 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
             for name, content in zip(names, contents, strict=True):
                 (folder / name).write_bytes(content)
             operands[side] = names
-        tasks.append({"words": job_words(task.job), "operands": operands})
+        tasks.append({"operands": operands})
+    words = interrupting(program, [job_words(task.job) for task in program.tasks])
+    for one, held in zip(tasks, words, strict=True):
+        one["words"] = held
     due = len(program.sent())
     return {
         "tasks": tasks, "due": due, "stall": program.stall, "burst": program.burst,
@@ -226,7 +231,7 @@ def check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> None
     due = written(program) | {
         "ERROR": packed("ERROR", {"code": int([*refused, JobError.NONE][0])}),
         "REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored, "AMAX": 0,
-        "STATUS": 0, "INTERRUPT_ENABLE": 0,
+        "STATUS": 0, "INTERRUPT_ENABLE": program.interrupts,
         "INTERRUPT_PENDING": packed("INTERRUPT_PENDING", pending),
     }  # fmt: skip
     if expected and p.epilogue != "none":
@@ -238,6 +243,8 @@ def check(outcome: CoreOutcome, program: Program, number: int, got: Ran) -> None
             outcome.wrong(
                 f"program {number}: register {name} is {found}, due {unpacked(name, value)}"
             )
+    if (said := check_irq(registers)) is not None:
+        outcome.wrong(f"program {number}: {said}")
     counts = counters(registers)
     jobs = [one.job for one in expected]
     macs = sum(job.m * job.n * job.k for job in jobs)

@@ -52,6 +52,8 @@ class Taken:
         In which clock after the reset each start was acknowledged, and each frame's end taken.
     clocks : int
         How many the run took, until the core was at rest and its registers were read.
+    irq : int
+        The output ``irq`` then.
     error : str or None
     """
 
@@ -63,6 +65,7 @@ class Taken:
     started: NDArray[np.int64]
     finished: NDArray[np.int64]
     clocks: int
+    irq: int
     error: str | None
 
 
@@ -170,6 +173,7 @@ class Model:
             started=np.full(sum(name == "START" for name, _ in writes), -1, np.int64),
             finished=np.full(frames_due, -1, np.int64),
             clocks=0,
+            irq=0,
             error=None,
         )  # fmt: skip
         inputs = (_pointers(beats), _pointers(lengths))
@@ -182,7 +186,7 @@ class Model:
             patience, -1 if reset_at is None else reset_at, stall, seed << 8,
         )  # fmt: skip
         self._library.hfp8_start(self._core, ctypes.byref(run))
-        report = np.zeros(5, np.int64)
+        report = np.zeros(6, np.int64)
         frames = 0
         while report[0] == 0:
             self._library.hfp8_advance(
@@ -192,6 +196,7 @@ class Model:
                 progress(int(report[3]) - frames)
             frames = int(report[3])
         state, taken.clocks, given = (int(n) for n in report[:3])
+        taken.irq = int(report[5])
         if state in _STATES:
             taken.error = _STATES[state].format(given=given, due=beats_due, patience=patience)
         elif given != beats_due:

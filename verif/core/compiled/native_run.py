@@ -15,7 +15,17 @@ from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.parameters.core_cycles import sequence_cycles
 from hfp8_hw.registers import job_words
 
-from ..program import Frame, Program, Ran, counters, frames, patience, reads, result_bytes
+from ..program import (
+    Frame,
+    Program,
+    Ran,
+    counters,
+    frames,
+    interrupting,
+    patience,
+    reads,
+    result_bytes,
+)  # fmt: skip
 from ..tiling import result_beats
 from .native import Model
 
@@ -52,8 +62,9 @@ def run_natively(
     streams: dict[str, list[NDArray[np.uint8]]] = {}
     writes: list[tuple[str, int]] = []
     held: dict[str, int] = {}
-    for task in program.tasks:
-        for name, value in job_words(task.job).items():
+    words = interrupting(program, [job_words(task.job) for task in program.tasks])
+    for task, job in zip(program.tasks, words, strict=True):
+        for name, value in job.items():
             if name == "START" or held.get(name) != value:
                 writes.append((name, value))
             held[name] = value
@@ -76,9 +87,9 @@ def run_natively(
         ends = [0, *(np.flatnonzero(taken.last) + 1)]
         found = [_frame(p, *(part[first:end] for part in (taken.data, taken.keep, taken.user)))
                  for first, end in pairwise(ends)]  # fmt: skip
+    registers = dict(zip(names, taken.values.tolist(), strict=True)) | {"irq": taken.irq}
     return NativeRan(
-        found, dict(zip(names, taken.values.tolist(), strict=True)), taken.error,
-        taken.started, taken.finished, taken.clocks,
+        found, registers, taken.error, taken.started, taken.finished, taken.clocks,
     )  # fmt: skip
 
 

@@ -92,6 +92,7 @@ async def _run(ports: MemoryPorts, given: dict[str, Any]) -> dict[str, Any]:
     ports.stall(0, 0)
     names = given["registers"]
     registers = {name: 0 if error else await ports.read(name) for name in names}
+    registers["irq"] = int(ports.dut.irq.value)
     if error is None and rules.open:
         error = f"{rules.open} bursts are open at the end"
     return {"registers": registers, "error": error, "clocks": clocks, "words": rules.words,

@@ -14,7 +14,7 @@ from hfp8_hw.jobs import JobError
 from hfp8_hw.registers import job_words, packed, unpacked
 from rtl_gen.package import Package
 
-from ..program import patience, reads
+from ..program import check_irq, interrupting, patience, reads
 from ..run_core import run_bench
 from .placed import BASE, Placed
 
@@ -83,7 +83,8 @@ def _described(placed: Placed, number: int, folder: Path) -> dict[str, Any]:
     (folder / name).write_bytes(placed.image.tobytes())
     program = placed.program
     return {
-        "tasks": [{"words": job_words(job, where)} for job, where, _ in placed.jobs],
+        "tasks": [{"words": words} for words in
+                  interrupting(program, [job_words(job, where) for job, where, _ in placed.jobs])],
         "stall": program.stall, "reset_at": program.reset_at, "latency": placed.latency,
         "shy": placed.shy, "image": name, "reads": placed.reads, "writes": placed.writes,
         "faults": placed.faults, "burst": program.parameters.burst,
@@ -115,6 +116,7 @@ def _check(
     due = {
         "ERROR": packed("ERROR", {"code": placed.error or int([*refused, JobError.NONE][0])}),
         "REFUSED": len(refused), "DONE": len(expected), "FLAGS": ored,
+        "STATUS": 0, "INTERRUPT_ENABLE": placed.program.interrupts,
         "INTERRUPT_PENDING": packed("INTERRUPT_PENDING", pending),
     }  # fmt: skip
     if expected and p.epilogue != "none":
@@ -124,5 +126,7 @@ def _check(
         if registers[name] != word:
             found = unpacked(name, registers[name])
             outcome.wrong(f"{where}: register {name} is {found}, due {unpacked(name, word)}")
+    if (said := check_irq(registers)) is not None:
+        outcome.wrong(f"{where}: {said}")
     outcome.jobs += len(expected)
     outcome.results += sum(one.codes.size for one in expected if not one.job.silent)
