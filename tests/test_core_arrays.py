@@ -58,7 +58,9 @@ def test_what_is_refused(cli: Cli, tmp_path: Path) -> None:
     line = cli.refused(*bench, "--array", "smallest", "--only", "x")
     assert "only='x' is not allowed: one of area, utilisation" in line
     line = cli.refused(*bench, "--array", "smallest", "--rows", "2")
-    assert "rows is not allowed with array" in line
+    assert "rows='2' is not allowed with array" in line
+    line = cli.refused(*bench, "--array", "smallest", "--size", "2x2x2", "--only", "area")
+    assert "size='2x2x2' is not allowed with only='area': nothing is run" in line
     assert "seeds=2 is not allowed without array" in cli.refused(*bench, "--seeds", "2")
     for text in ("[]", "{", '{"rows": [1]}'):
         path = tmp_path / "other.json"

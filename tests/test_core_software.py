@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from systemrdl import RDLCompiler
 from systemrdl.node import RegNode
+from systemrdl.parser.SystemRDLLexer import SystemRDLLexer
 
 from hfp8_hw import ParameterError
 from hfp8_hw.errors import RunError
@@ -18,7 +19,9 @@ from hfp8_hw.host import CoreRegisters, core_registers
 from hfp8_hw.jobs import Convolution, GemmJob, JobError
 from hfp8_hw.parameters import CoreParameters
 from hfp8_hw.registers import fixed_words, job_words, register, registers_of
+from rtl_gen.names import SYSTEMVERILOG, VERILOG
 from rtl_gen.package import Package, generate
+from rtl_gen.software.systemrdl import systemrdl
 from verif.core.run_core import TOP, build_simulation
 from verif.simulation import simulators
 from verif.simulation.simulate import cocotb_test
@@ -98,6 +101,19 @@ def test_the_header_starts_a_job(package: Package, tmp_path: Path, compiler: str
     for name, word in words.items():
         due[register(name).address // 4] = word
     assert found[:-2] == due
+
+
+def test_a_core_may_have_a_name_that_systemrdl_uses(tmp_path: Path) -> None:
+    """All words of the grammar that are none of Verilog's or SystemVerilog's."""
+    literal = [str(one).strip("'") for one in SystemRDLLexer.literalNames]
+    words = {one for one in literal if one.isidentifier()} - VERILOG - SYSTEMVERILOG
+    assert {"mem", "field", "rw", "true"} < words
+    for word in sorted(words):
+        path = tmp_path / f"{word}.rdl"
+        path.write_text(systemrdl(SMALL, word))
+        compiler = RDLCompiler()
+        compiler.compile_file(str(path))
+        assert compiler.elaborate().top.inst_name == word
 
 
 def test_systemrdl_has_the_same_table(package: Package, tmp_path: Path) -> None:

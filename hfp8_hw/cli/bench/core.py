@@ -64,7 +64,12 @@ def core_command(
         check_choice("only", only or _PARTS[0], _PARTS)
         if parameters:
             first = next(iter(parameters))
-            raise ParameterError(f"{first} is not allowed with array: it has its parameters")
+            raise ParameterError(
+                f"{first}={parameters[first]!r} is not allowed with array: it has its parameters"
+            )
+        if only == "area" and sizes:
+            shown = ",".join(sizes)
+            raise ParameterError(f"size={shown!r} is not allowed with only='area': nothing is run")
         return _named(array, only, sizes, seeds or 3, jobs, path)
     for name, value in (("only", only), ("seeds", seeds), ("jobs", jobs)):
         if value is not None:

@@ -40,7 +40,7 @@ def stored_map(convolution: Convolution, codes: ArrayLike) -> NDArray[Any]:
 
 def stored_kernel(convolution: Convolution, codes: ArrayLike) -> NDArray[Any]:
     """A kernel as a job takes it: a row for each channel of the result, in it the taps line by
-    line, each of them filled up with codes 0 to `Convolution.tap_channels`.
+    line, each of them filled up, on both sides, to the channels `Convolution.tap_channels`.
 
     Parameters
     ----------
