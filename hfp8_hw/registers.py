@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .errors import ParameterError, check_choice, shown
 from .formats import SCALE_WIDTH
-from .jobs import BUS_ADDRESS_BITS, Addresses, GemmJob
+from .jobs import BUS_ADDRESS_BITS, Addresses, GemmJob, check_job
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -290,8 +290,7 @@ def job_words(job: GemmJob, addresses: Addresses | None = None) -> dict[str, int
     ParameterError
         For what is no job, or no `Addresses`.
     """
-    if not isinstance(job, GemmJob):
-        raise ParameterError(f"job={shown(job)} is not allowed: a GemmJob")
+    check_job(job)
     if not isinstance(addresses, Addresses | None):
         raise ParameterError(f"addresses={shown(addresses)} is not allowed: Addresses or None")
     words = {"M": job.m, "N": job.n, "K": job.k}

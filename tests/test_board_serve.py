@@ -15,6 +15,7 @@ import serial
 import hfp8_hw.host.simulated
 from hfp8_hw.errors import RunError
 from hfp8_hw.host import Device
+from hfp8_hw.host.transport import SerialPort
 from hfp8_hw.parameters import unit_parameters
 from verif.board.serve import main, serve, terminal_rate
 
@@ -94,6 +95,23 @@ def test_any_rate_of_a_real_port_is_one_here() -> None:
             assert terminal_rate(master) == baud
     for file in (master, far):
         os.close(file)
+
+
+@pytest.mark.parametrize("what", ["write", "flush", "read", "set_baud"])
+def test_a_port_that_goes_away(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyserial says so by three kinds of exceptions, and by one of them only if it is in time."""
+    master, far = os.openpty()
+    tty.setraw(far)
+    path = os.ttyname(far)
+    port = SerialPort(path, 115_200)
+    os.close(master)
+    if what == "flush":
+        monkeypatch.setattr(serial.Serial, "write", lambda *_: None)
+    calls = {"read": lambda: port.read(1), "set_baud": lambda: port.set_baud(9600)}
+    with pytest.raises(RunError, match=f"^the serial port '{path}' is gone: .*Input/output error"):
+        calls.get(what, lambda: port.write(b"x"))()
+    port.close()
+    os.close(far)
 
 
 DIES = """import os, sys, tty

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from ..errors import ParameterError, RunError
@@ -59,33 +61,35 @@ class SerialPort:
     def __init__(self, path: str, baud: int) -> None:
         import serial
 
-        self._error = serial.SerialException
+        self._errors: tuple[type[Exception], ...] = (serial.SerialException, OSError)
+        with suppress(ImportError):  # there is none on Windows
+            import termios
+
+            # Neither of the others: what pyserial lets through where a port has gone.
+            self._errors += (termios.error,)
         self.path = path
         try:
             self._port = serial.Serial(path, baud, timeout=0, exclusive=True)
-        except (serial.SerialException, OSError) as error:
+        except self._errors as error:
             raise RunError(f"the serial port {path!r} cannot be opened: {_why(error)}") from None
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        try:
+        with self._there():
             self._port.write(data)
             self._port.flush()
-        except (self._error, OSError) as error:
-            raise self._gone(error) from None
 
     def read(self, seconds: float) -> bytes:
         """What has come; if nothing has, what comes first within so many seconds."""
-        try:
+        with self._there():
             self._port.timeout = seconds
             first: bytes = self._port.read(1)
             return first + self._port.read(self._port.in_waiting) if first else b""
-        except (self._error, OSError) as error:
-            raise self._gone(error) from None
 
     def set_baud(self, baud: int) -> None:
         """Change the rate of both directions."""
-        self._port.baudrate = baud
+        with self._there():
+            self._port.baudrate = baud
 
     def now(self) -> float:
         """Seconds since some point."""
@@ -94,6 +98,14 @@ class SerialPort:
     def close(self) -> None:
         """Let go of the port."""
         self._port.close()
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        """Raise RunError if the port turns out to be gone."""
+        try:
+            yield
+        except self._errors as error:
+            raise self._gone(error) from None
 
     def _gone(self, error: Exception) -> RunError:
         return RunError(f"the serial port {self.path!r} is gone: {_why(error)}")
@@ -119,4 +131,5 @@ def _why(error: Exception) -> str:
         return "another program has it open"
     if number in (errno.ENOTTY, errno.EISDIR, errno.ENXIO, errno.EINVAL):
         return "it is no serial port"
-    return " ".join(str(error).split())
+    said = str(error.args[-1] if error.args else error)
+    return " ".join(said.split())

@@ -178,7 +178,8 @@ def _frame(p: CoreParameters, frame: dict[str, Any]) -> Frame:
 
 def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
     p = program.parameters
-    tasks: list[dict[str, Any]] = []
+    tasks = []
+    words = interrupting(program, [job_words(task.job) for task in program.tasks])
     for k, task in enumerate(program.tasks):
         operands = {}
         for side, contents in frames(p, task).items():
@@ -186,10 +187,7 @@ def _described(program: Program, number: int, folder: Path) -> dict[str, Any]:
             for name, content in zip(names, contents, strict=True):
                 (folder / name).write_bytes(content)
             operands[side] = names
-        tasks.append({"operands": operands})
-    words = interrupting(program, [job_words(task.job) for task in program.tasks])
-    for one, held in zip(tasks, words, strict=True):
-        one["words"] = held
+        tasks.append({"words": words[k], "operands": operands})
     due = len(program.sent())
     return {
         "tasks": tasks, "due": due, "stall": program.stall, "burst": program.burst,
